@@ -1,0 +1,66 @@
+"""Self-checks: things that must be true of the instrument on this very subject before it may judge.
+
+A check that fails is a fault, never a verdict.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from bandwidth import attention, scoring
+from bandwidth.edits import Flatten, Keep
+from bandwidth.errors import SelfCheckFailed
+from bandwidth.prompts import ORDERS, QA, SKETCH_PAIRS, Prompt
+from bandwidth.subjects import Subject
+from bandwidth.tokens import tokenize
+
+DRIFT_LOGITS = {"float32": 1e-3, "float16": 5e-2, "bfloat16": 5e-1}
+"""How far a margin may move when the same trial runs in another batch, by dtype, in logits."""
+_ROW_SUM = {"float32": 1e-5, "float16": 5e-3, "bfloat16": 2e-2}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was checked: what must hold, what was measured, in words and numbers."""
+
+    rule: str
+    measured: float
+    limit: str
+    passed: bool
+
+
+def self_check(subject: Subject) -> list[Check]:
+    """Reads and edits the layer of interest on the sketch's first pair; raises SelfCheckFailed when one fails."""
+    prompts = [tokenize(Prompt(SKETCH_PAIRS[0], order, QA), subject.tokenizer) for order in ORDERS]
+    port = attention.of(subject)
+    ids = torch.tensor([tokens.ids for tokens in prompts])
+    pattern = port.read(ids, [subject.layer])[:, 0]
+    kept = torch.stack([Keep()(t, p, None) for t, p in zip(prompts, pattern, strict=True)])
+    flat = torch.stack([Flatten()(t, p, None) for t, p in zip(prompts, pattern, strict=True)])
+
+    plain = port.run(ids).logits
+    alone = scoring.margins(port.run(ids[:1]).logits, prompts[:1])
+    row_error = (pattern.float().sum(-1) - 1).abs().max().item()
+    future = pattern.triu(1).abs().max().item()
+    kept_change = (port.run(ids, kept).logits - plain).abs().max().item()
+    flat_change = (port.run(ids, flat).logits - plain).abs().max().item()
+    drift = (alone - scoring.margins(plain, prompts)[:1]).abs().max().item()
+
+    rows, drifts = _ROW_SUM[subject.dtype], DRIFT_LOGITS[subject.dtype]
+    checks = [
+        Check("rows of a pattern sum to one", row_error, f"≤ {rows:g}", row_error <= rows),
+        Check("no attention to later tokens", future, "= 0", future == 0),
+        Check("writing a pattern back changes no logit", kept_change, "= 0", kept_change == 0),
+        Check("uniform attention changes a logit", flat_change, "> 0", flat_change > 0),
+        Check("a trial alone equals the trial in a batch, in logits", drift, f"≤ {drifts:g}", drift <= drifts),
+    ]
+    for check in checks:
+        if not check.passed:
+            raise SelfCheckFailed(
+                f"Self-check on {subject.name}, layer {subject.layer}: {check.rule} ({check.limit})",
+                f"{check.measured:g}",
+                "Nothing can be judged; try the versions of constraints.txt or --dtype float32.",
+            )
+    return checks

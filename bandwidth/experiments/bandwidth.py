@@ -1,0 +1,77 @@
+"""Experiment 1.1: where each head's attention goes, by category of token and format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from bandwidth import patterns, sweep
+from bandwidth.experiments.behaviour import describe
+from bandwidth.prompts import Prompt
+from bandwidth.subjects import Subject
+from bandwidth.tokens import CATEGORIES, Category, Tokens, tokenize
+
+ALL_ROWS = "all rows"
+MEASURES = (ALL_ROWS, "last row", "without BOS", "substring categories", "enrichment", "uniform attention")
+
+
+def bandwidth_distribution(subject: Subject, prompts: Sequence[Prompt], *, progress: str | None = None) -> pd.DataFrame:
+    """A row a prompt × head × measure, with `numerical_share`, `format_share` and `other_share`.
+
+    Measures:
+        all rows: share of all attention mass of the prompt (the seed document's, and the primary one);
+        last row: of the last token's attention, from which the answer is written;
+        without BOS: the first key left out and the rest renormalised (as all rows, where there is no BOS);
+        substring categories: all rows, with the seed document's rule for what is a format token;
+        enrichment: all rows divided by what uniform attention would give, a ratio rather than a share;
+        uniform attention: all rows, for a head that spreads its attention evenly. No head is looked at.
+    """
+    tokens = [tokenize(prompt, subject.tokenizer) for prompt in prompts]
+    # The answer is no part of the question: patterns are those of the prompt without the forced prefix.
+    rows: dict[int, list[tuple]] = {}
+    for i, pattern in sweep.read(subject, tokens, progress=progress):
+        n = tokens[i].n_prompt
+        rows[i] = list(_measured(pattern[0, :, :n, :n], tokens[i]))
+    described = describe(prompts).assign(layer=subject.layer)
+    columns = ["measure", "head", *(f"{category}_share" for category in CATEGORIES)]
+    table = pd.DataFrame([(i, *row) for i in range(len(prompts)) for row in rows[i]], columns=["prompt", *columns])
+    return described.join(table.set_index("prompt")).reset_index(drop=True)
+
+
+def _measured(pattern: Tensor, tokens: Tokens) -> Iterator[tuple]:
+    """(measure, head, share of each category) of one prompt's pattern [head, query, key]."""
+    length = pattern.shape[-1]
+    members = _one_hot(tokens.categories[:length])
+    whole = patterns.share(pattern, members)
+    even_spread = patterns.share(patterns.uniform(length), members)
+    shares = {
+        ALL_ROWS: whole,
+        "last row": patterns.share(pattern[:, -1:], members),
+        "without BOS": patterns.share(patterns.without_first_key(pattern), members[1:]) if tokens.has_bos else whole,
+        "substring categories": patterns.share(pattern, _one_hot(tokens.substring_categories[:length])),
+        "enrichment": whole / even_spread,
+        "uniform attention": even_spread.expand_as(whole),
+    }
+    for measure in MEASURES:
+        for head, share in enumerate(shares[measure].tolist()):
+            yield (measure, head, *share)
+
+
+def _one_hot(categories: Sequence[Category]) -> Tensor:
+    """[key, category]."""
+    return torch.tensor([[float(held == category) for category in CATEGORIES] for held in categories])
+
+
+def per_pair(table: pd.DataFrame, heads: Sequence[int], format: str, measure: str = ALL_ROWS) -> pd.Series:
+    """Mean numerical share over heads and orders, one value a pair."""
+    chosen = table[(table["measure"] == measure) & (table["format"] == format) & table["head"].isin(heads)]
+    return chosen.groupby("pair", sort=False)["numerical_share"].mean()
+
+
+def per_head(table: pd.DataFrame, measure: str = ALL_ROWS) -> pd.DataFrame:
+    """Mean numerical share over pairs and orders; index format, columns head."""
+    chosen = table[table["measure"] == measure]
+    return chosen.pivot_table(index="format", columns="head", values="numerical_share", sort=False)

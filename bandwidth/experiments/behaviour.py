@@ -1,0 +1,61 @@
+"""What the subject answers, unedited: the ground on which repairs and breaks are judged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from bandwidth import scoring, sweep
+from bandwidth.prompts import ORDERS, QA, SIMPLE, Order, Pair, Prompt
+from bandwidth.subjects import Subject
+from bandwidth.tokens import tokenize
+
+
+def behaviour(subject: Subject, prompts: Sequence[Prompt], *, progress: str | None = None) -> pd.DataFrame:
+    """A row a prompt: `margin_logits`, `correct` (margin > 0), `top_answer`, `greedy_answer`."""
+    tokens = [tokenize(prompt, subject.tokenizer) for prompt in prompts]
+    table = describe(prompts)
+    measured = sweep.run(subject, [sweep.Trial(t) for t in tokens], progress=progress)
+    table[["margin_logits", "top_answer"]] = measured[["margin_logits", "top_answer"]]
+    table["correct"] = table["margin_logits"] > 0
+    table["greedy_answer"] = scoring.greedy_answers(subject, tokens)
+    return table
+
+
+def describe(prompts: Sequence[Prompt]) -> pd.DataFrame:
+    """The columns that say which prompt a row is about."""
+    return pd.DataFrame(
+        {
+            "pair": [str(prompt.pair) for prompt in prompts],
+            "order": [prompt.order for prompt in prompts],
+            "format": [prompt.format.name for prompt in prompts],
+        }
+    )
+
+
+def bug_set(table: pd.DataFrame, pairs: Sequence[Pair]) -> list[tuple[Pair, Order]]:
+    """Pair and order of what the subject gets right in Simple and wrong in Q&A."""
+    correct = table.set_index(["pair", "order", "format"])["correct"]
+    return [
+        (pair, order)
+        for pair in pairs
+        for order in ORDERS
+        if correct[str(pair), order, SIMPLE.name] and not correct[str(pair), order, QA.name]
+    ]
+
+
+def accuracy(table: pd.DataFrame, format: str) -> float:
+    """Share of a format's prompts with a positive margin."""
+    return float(table.loc[table["format"] == format, "correct"].mean())
+
+
+def accuracies(table: pd.DataFrame) -> list[dict[str, object]]:
+    """A record a format × order: accuracy by margin, and shares of what is written greedily."""
+    records = []
+    for (name, order), group in table.groupby(["format", "order"], sort=False):
+        written = group["greedy_answer"].value_counts(normalize=True)
+        greedy = {f"greedy_{answer}": float(written.get(answer, 0.0)) for answer in ("right", "wrong", "neither")}
+        records.append({"format": name, "order": order, "correct": float(group["correct"].mean()), **greedy,
+                        "n": len(group)})  # fmt: skip
+    return records

@@ -1,0 +1,146 @@
+"""Experiment 4.1: how much of the faulty pattern must be replaced before the answer turns right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from bandwidth import sweep
+from bandwidth.edits import Replace
+from bandwidth.prompts import QA, SIMPLE, Format, Order, Pair, Prompt
+from bandwidth.subjects import Subject
+from bandwidth.tokens import AlignmentKind, Tokens, lengthened, tokenize
+
+COARSE = tuple(round(0.05 * step, 2) for step in range(21))
+_FINE_STEP = 0.01
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way of replacing: by which alignment, from which donor."""
+
+    name: str
+    alignment: AlignmentKind = "meaning"
+    informed: bool = True
+    filled: bool = False
+
+
+ALIGNED = Arm("aligned by meaning")
+UNINFORMED = Arm("uniform donor", informed=False)
+VARIANTS = (
+    Arm("last prompt row only", alignment="last row"),
+    Arm("right-aligned block", alignment="right block"),
+    Arm("donor of equal length", alignment="right block", filled=True),
+)
+
+
+def replacement(
+    subject: Subject,
+    cases: Sequence[tuple[Pair, Order]],
+    arm: Arm = ALIGNED,
+    *,
+    start: Format = QA,
+    amounts: Sequence[float] = COARSE,
+    refine: bool = True,
+    progress: str | None = None,
+) -> pd.DataFrame:
+    """A row a case × amount: `margin_logits`, `top_answer`, `output_norm` with that much of the pattern replaced.
+
+    In every head of the layer of interest the pattern of the `start` prompt is blended with the aligned
+    pattern of the same case's Simple prompt. Where the margin turns positive between two amounts, amounts
+    in steps of 0.01 between them are added.
+    """
+    targets = [tokenize(Prompt(pair, order, start), subject.tokenizer) for pair, order in cases]
+    donors = [_donor(subject, case, target, arm) for case, target in zip(cases, targets, strict=True)]
+
+    def measured(wanted: list[tuple[int, float]]) -> pd.DataFrame:
+        edits = [(i, Replace(donors[i], amount, arm.alignment, arm.informed)) for i, amount in wanted]
+        table = sweep.run(subject, [sweep.Trial(targets[i], edit) for i, edit in edits], progress=progress)
+        labels = [(str(cases[i][0]), cases[i][1], arm.name, amount) for i, amount in wanted]
+        return pd.concat([pd.DataFrame(labels, columns=["pair", "order", "arm", "amount"]), table], axis=1)
+
+    table = measured([(i, amount) for i in range(len(cases)) for amount in amounts])
+    if refine:
+        margins = table["margin_logits"].to_numpy().reshape(len(cases), len(amounts))
+        finer = [(i, amount) for i in range(len(cases)) for amount in _between(np.asarray(amounts), margins[i])]
+        if finer:
+            table = pd.concat([table, measured(finer)])
+    return table.sort_values(["pair", "order", "amount"], ignore_index=True)
+
+
+def _donor(subject: Subject, case: tuple[Pair, Order], target: Tokens, arm: Arm) -> Tokens:
+    donor = tokenize(Prompt(*case, SIMPLE), subject.tokenizer)
+    return lengthened(donor, len(target), subject.tokenizer) if arm.filled else donor
+
+
+def _between(amounts: np.ndarray, margins: np.ndarray) -> list[float]:
+    """Amounts in fine steps strictly between the two around the first turn from wrong to right."""
+    turns = np.flatnonzero((margins[:-1] <= 0) & (margins[1:] > 0))
+    if not turns.size:
+        return []
+    low, high = amounts[turns[0]], amounts[turns[0] + 1]
+    return [round(float(x), 4) for x in np.arange(low + _FINE_STEP, high - _FINE_STEP / 2, _FINE_STEP)]
+
+
+def crossings(table: pd.DataFrame) -> pd.DataFrame:
+    """A row a case of `replacement`: where its margin turns, and how abruptly.
+
+    Columns:
+        crossing_share: smallest amount at which the margin is zero, interpolated; 1 where it never turns.
+        repaired: whether the full replacement (amount 1) is right.
+        width_share: distance between the amounts at which the margin has made 10 % and 90 % of its way
+            from amount 0 to amount 1; None where the full replacement does not raise the margin. A curve
+            that is straight has 0.8.
+        monotone: whether the answer, once right, stays right.
+    """
+    rows = []
+    for (pair, order), curve in table.groupby(["pair", "order"], sort=False):
+        amount, margin = curve["amount"].to_numpy(), curve["margin_logits"].to_numpy()
+        crossing = _first_reach(amount, margin, 0.0)
+        right = margin > 0
+        rows.append(
+            {
+                "pair": pair,
+                "order": order,
+                "crossing_share": 1.0 if crossing is None else crossing,
+                "repaired": bool(right[-1]),
+                "width_share": _width(amount, margin),
+                "monotone": bool((np.diff(right.astype(int)) >= 0).all()),
+            }
+        )
+    return pd.DataFrame(rows, columns=["pair", "order", "crossing_share", "repaired", "width_share", "monotone"])
+
+
+def normalised_curves(table: pd.DataFrame, amounts: Sequence[float] = COARSE) -> np.ndarray:
+    """Each case's margin as a share of its way from amount 0 to amount 1, at the given amounts; [case, amount]."""
+    curves = [
+        np.interp(amounts, curve["amount"], (curve["margin_logits"] - curve["margin_logits"].iloc[0]))
+        / (curve["margin_logits"].iloc[-1] - curve["margin_logits"].iloc[0])
+        for _, curve in table.groupby(["pair", "order"], sort=False)
+    ]
+    return np.asarray(curves)
+
+
+def _width(amount: np.ndarray, margin: np.ndarray) -> float | None:
+    rise = margin[-1] - margin[0]
+    if rise <= 0:
+        return None
+    way = (margin - margin[0]) / rise
+    tenth, nine_tenths = _first_reach(amount, way, 0.1), _first_reach(amount, way, 0.9)
+    assert tenth is not None
+    assert nine_tenths is not None
+    return nine_tenths - tenth
+
+
+def _first_reach(x: np.ndarray, y: np.ndarray, level: float) -> float | None:
+    """The smallest x at which y, drawn straight between its points, rises above the level; None if it never does."""
+    above = y > level
+    if not above.any():
+        return None
+    i = int(above.argmax())
+    if i == 0:
+        return float(x[0])
+    return float(x[i - 1] + (level - y[i - 1]) / (y[i] - y[i - 1]) * (x[i] - x[i - 1]))

@@ -1,0 +1,178 @@
+"""Pairs of numbers, and the formats in which a model is asked to compare them.
+
+A prompt is text with labelled spans. Labels come from the template, never from what a token looks
+like, so that the "1" of "Number 1:" is a format token and the "is" inside "This" is not one by itself.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from typing import Literal
+
+Label = Literal["first", "second", "format", "cue", "separator"]
+Kind = Literal["conflict", "control"]
+Order = Literal["bigger first", "bigger second"]
+ORDERS: tuple[Order, Order] = ("bigger first", "bigger second")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two decimals with the same integer part, as written: `Pair("9.8", "9.11")`, the bigger first.
+
+    A *conflict* pair has one fraction digit against two, and decimal order and version order disagree;
+    a *control* pair has fractions of equal length, where they agree. In both kinds the numbers part
+    before either ends, so that neither is a prefix of the other.
+    """
+
+    bigger: str
+    smaller: str
+
+    def __post_init__(self) -> None:
+        bigger, smaller = self.bigger.split("."), self.smaller.split(".")
+        shaped = len(bigger) == len(smaller) == 2 and all(part.isdecimal() for part in bigger + smaller)
+        if not shaped or bigger[0] != smaller[0] or Decimal(self.bigger) <= Decimal(self.smaller):
+            raise ValueError(f"A pair is two decimals of one integer part, the bigger first; got {self}")
+        lengths = (len(bigger[1]), len(smaller[1]))
+        if lengths != (1, 2) and lengths[0] != lengths[1]:
+            raise ValueError(f"A pair has fractions of equal length, or of one and two digits; got {self}")
+
+    def __str__(self) -> str:
+        return f"{self.bigger} > {self.smaller}"
+
+    @property
+    def kind(self) -> Kind:
+        return "control" if len(self.bigger) == len(self.smaller) else "conflict"
+
+    def ordered(self, order: Order) -> tuple[str, str]:
+        return (self.bigger, self.smaller) if order == "bigger first" else (self.smaller, self.bigger)
+
+
+SKETCH_PAIRS = (Pair("9.8", "9.11"), Pair("8.7", "8.12"), Pair("3.4", "3.25"))
+
+
+def pairs(count: int, *, kind: Kind = "conflict", seed: int = 0) -> list[Pair]:
+    """`count` different pairs of integer parts 1 to 9: for conflicts the sketch's three, then seeded draws.
+
+    No fraction ends in 0 (9.10 and 9.1 are the same number). Raises ValueError beyond the pairs there are.
+    """
+    two_digits = [str(n) for n in range(11, 100) if n % 10]
+    one_digit = [str(n) for n in range(1, 10)]
+    if kind == "conflict":
+        fractions = [(big, small) for big in one_digit for small in two_digits if big > small[0]]
+    else:
+        fractions = [
+            (big, small) for digits in (one_digit, two_digits) for big in digits for small in digits if big > small
+        ]
+    everything = [Pair(f"{whole}.{big}", f"{whole}.{small}") for whole in range(1, 10) for big, small in fractions]
+    always = list(SKETCH_PAIRS) if kind == "conflict" else []
+    if count > len(everything):
+        raise ValueError(f"There are {len(everything)} {kind} pairs; got a request for {count}")
+    random.Random(f"{kind} {seed}").shuffle(everything)
+    return (always + [pair for pair in everything if pair not in always])[:count]
+
+
+@dataclass(frozen=True)
+class Span:
+    """Characters `start` to `stop` (exclusive) of a prompt's text and what they are."""
+
+    start: int
+    stop: int
+    label: Label
+
+
+@dataclass(frozen=True)
+class Format:
+    """A way of asking: segments of text, each with its label, and what stands before the answer.
+
+    Segments labelled "first" and "second" are empty and take the numbers. `answer_lead` is the text
+    between the end of the prompt and the answered number (a space, unless the prompt ends in white space).
+    """
+
+    name: str
+    segments: tuple[tuple[str, Label], ...]
+    answer_lead: str = " "
+
+    @classmethod
+    def parse(cls, name: str, markup: str) -> Format:
+        """A format from text with `{first}`, `{second}`, `{or}` (a separator) and `[answer cue]`."""
+        segments: list[tuple[str, Label]] = []
+        for piece in re.split(r"(\{first\}|\{second\}|\{or\}|\[[^]]*\])", markup):
+            if piece in ("{first}", "{second}"):
+                segments.append(("", "first" if piece == "{first}" else "second"))
+            elif piece == "{or}":
+                segments.append(("or", "separator"))
+            elif piece.startswith("["):
+                segments.append((piece[1:-1], "cue"))
+            elif piece:
+                segments.append((piece, "format"))
+        return cls(name, tuple(segments))
+
+
+SIMPLE = Format.parse("Simple", "{first} {or} {second}? [Answer:]")
+QA = Format.parse("Q&A", "Q: Which is bigger: {first} {or} {second}? [A:]")
+
+QUESTION = Format.parse("Question", "Which is bigger: {first} {or} {second}?")
+"""What the user says in the Chat format, whose surroundings depend on the tokenizer (`tokens.chat_format`)."""
+
+INJECTION = (
+    Format.parse("Minimal", "{first} {or} {second}?"),
+    Format.parse("Light", "Compare: {first} {or} {second}?"),
+    Format.parse("Medium", "Q: {first} {or} {second}?"),
+    Format.parse("Heavy", "Q: Which is bigger: {first} {or} {second}? [A:]"),
+    Format.parse("Full", "User Question: Which number is bigger: {first} {or} {second}? [Assistant Answer:]"),
+)
+"""Experiment 1.3: from hardly any format tokens to many."""
+
+POSITIONS = (
+    Format.parse("Original", "{first} {or} {second}? [Answer:]"),
+    Format.parse("Prefix_Short", "Compare: {first} {or} {second}? [Answer:]"),
+    Format.parse("Prefix_Long", "Please compare these numbers: {first} {or} {second}? [Answer:]"),
+    Format.parse("Suffix", "Answer: {first} {or} {second}?"),
+    Format.parse("Wrapped", "The question is {first} {or} {second}, what is the answer?"),
+    Format.parse("Spaced", "Number 1: {first}    Number 2: {second}    Which is bigger?"),
+)
+"""Experiment 2.3: the same comparison at other positions."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One pair, in one order, in one format."""
+
+    pair: Pair
+    order: Order
+    format: Format
+
+    @cached_property
+    def text(self) -> str:
+        return "".join(text for text, _ in self._filled)
+
+    @cached_property
+    def spans(self) -> tuple[Span, ...]:
+        spans, start = [], 0
+        for text, label in self._filled:
+            spans.append(Span(start, start + len(text), label))
+            start += len(text)
+        return tuple(spans)
+
+    @property
+    def right(self) -> str:
+        return self.pair.bigger
+
+    @property
+    def wrong(self) -> str:
+        return self.pair.smaller
+
+    @property
+    def _filled(self) -> list[tuple[str, Label]]:
+        numbers = dict(zip(("first", "second"), self.pair.ordered(self.order), strict=True))
+        return [(numbers.get(label, text), label) for text, label in self.format.segments]
+
+
+def ask(pairs: Iterable[Pair], formats: Sequence[Format]) -> list[Prompt]:
+    """Every pair in both orders in every format."""
+    return [Prompt(pair, order, format) for pair in pairs for order in ORDERS for format in formats]

@@ -1,0 +1,170 @@
+"""A name, hub id or path → Subject: a causal language model with its tokenizer, at one exact state."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from bandwidth import embedded
+from bandwidth.errors import LayerOutOfRange, NoOffsets, NoSuchDevice, UnknownModel
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+EMBEDDED: dict[str, Callable[[], Path]] = {"smollm2": embedded.smollm2}
+HUB_NAMES = {"llama-3.1-8b": "meta-llama/Llama-3.1-8B-Instruct"}
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A causal language model with its tokenizer, and the layer in which its heads are studied.
+
+    Attributes:
+        name: what the user called it.
+        revision: the hub's commit, or "local" where there is none.
+        layer: index of the layer of interest, from 0.
+        n_layers, n_heads, n_kv_heads: geometry; a key-value group is `n_heads // n_kv_heads` query heads.
+        fingerprint: digest of weights, configuration, tokenizer and chat template.
+    """
+
+    name: str
+    revision: str
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerFast
+    layer: int
+    n_layers: int
+    n_heads: int
+    n_kv_heads: int
+
+    @property
+    def even_heads(self) -> list[int]:
+        return list(range(0, self.n_heads, 2))
+
+    @property
+    def odd_heads(self) -> list[int]:
+        return list(range(1, self.n_heads, 2))
+
+    @property
+    def kv_group_of_head(self) -> list[int]:
+        """The key-value group of each query head, [head]."""
+        return [head * self.n_kv_heads // self.n_heads for head in range(self.n_heads)]
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
+
+    @property
+    def dtype(self) -> str:
+        return str(self.model.dtype).removeprefix("torch.")
+
+    @cached_property
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256(self.model.config.to_json_string().encode())
+        for name, weight in self.model.state_dict().items():
+            digest.update(f"{name} {tuple(weight.shape)} {weight.dtype}".encode())
+            # The sum notices a change anywhere, the sample a permutation that keeps the sum.
+            digest.update(repr(weight.sum(dtype=torch.float64).item()).encode())
+            sample = weight.flatten()[:: max(1, weight.numel() // 4096)]
+            digest.update(sample.float().cpu().contiguous().numpy().tobytes())
+        digest.update(self.tokenizer.backend_tokenizer.to_str().encode())
+        digest.update(str(self.tokenizer.chat_template).encode())
+        return digest.hexdigest()[:16]
+
+
+def load(
+    name: str = "smollm2",
+    *,
+    revision: str | None = None,
+    layer: int | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+) -> Subject:
+    """The subject of a built-in name, a hub id or a local folder, ready to be measured.
+
+    `device` "auto" takes a GPU when there is one; `dtype` "auto" is float32 on a CPU and bfloat16 on
+    a GPU. Raises UnknownModel, LayerOutOfRange, NoOffsets, NoSuchDevice, or what `embedded` raises.
+    """
+    where = _device(device)
+    precision = DTYPES["float32" if where.type == "cpu" else "bfloat16"] if dtype == "auto" else DTYPES[dtype]
+    embedded.quiet_unless_watched()
+    source = str(EMBEDDED[name]()) if name in EMBEDDED else HUB_NAMES.get(name, name)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
+        model = AutoModelForCausalLM.from_pretrained(
+            source, revision=revision, dtype=precision, attn_implementation="eager"
+        )
+    except (OSError, ValueError, ImportError, KeyError) as problem:
+        raise UnknownModel(
+            f"--model must be one of {', '.join([*EMBEDDED, *HUB_NAMES])}, a folder with a saved causal"
+            " language model, or a hub id that can be reached",
+            f"{name!r} ({_first_line(problem)})",
+            "Check the spelling, the connection, and `hf auth login` for a gated model.",
+        ) from problem
+    try:
+        model = model.to(where)
+    except torch.OutOfMemoryError as problem:
+        raise NoSuchDevice(
+            f"{name} must fit on {where}", _first_line(problem), "Use another --device or --dtype."
+        ) from problem
+    return assemble(model, tokenizer, name=name, layer=layer)
+
+
+def assemble(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, *, name: str, layer: int | None = None
+) -> Subject:
+    """A subject of a model and a tokenizer that are in memory; switches the model to eager attention.
+
+    Raises LayerOutOfRange or NoOffsets.
+    """
+    config = model.config.get_text_config()
+    n_layers, n_heads = config.num_hidden_layers, config.num_attention_heads
+    if layer is None:
+        layer = round(10 / 32 * n_layers)
+    if not 0 <= layer < n_layers:
+        raise LayerOutOfRange(
+            f"The layer of interest of {name} must be 0 to {n_layers - 1}",
+            layer,
+            "Give --layer another number.",
+        )
+    if not getattr(tokenizer, "is_fast", False):
+        raise NoOffsets(
+            "The tokenizer must report which characters each token covers",
+            f"{type(tokenizer).__name__}, which does not",
+            "Save the model with a fast tokenizer (tokenizer.json) and give that folder to --model.",
+        )
+    model.set_attn_implementation("eager")
+    return Subject(
+        name=name,
+        revision=getattr(model.config, "_commit_hash", None) or "local",
+        model=model.eval(),
+        tokenizer=tokenizer,
+        layer=layer,
+        n_layers=n_layers,
+        n_heads=n_heads,
+        n_kv_heads=getattr(config, "num_key_value_heads", None) or n_heads,
+    )
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    rule = "--device must name a device of this machine"
+    remedy = "Use --device cpu, or leave the option out to take a GPU when there is one."
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as problem:
+        raise NoSuchDevice(rule, f"{name!r} ({_first_line(problem)})", remedy) from problem
+    return device
+
+
+def _first_line(problem: BaseException) -> str:
+    return str(problem).strip().split("\n")[0][:200] or type(problem).__name__

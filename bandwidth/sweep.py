@@ -1,0 +1,105 @@
+"""The one door to the model: prompts × edits → margins, and prompts → patterns.
+
+Experiments say what they want as data; here it is grouped by length, batched and put back in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from bandwidth import attention, scoring
+from bandwidth.edits import Edit
+from bandwidth.errors import SelfCheckFailed
+from bandwidth.subjects import Subject
+from bandwidth.tokens import Tokens, alike
+
+_ROWS_PER_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One forward pass: a prompt, and what is done to its patterns at the layer of interest."""
+
+    tokens: Tokens
+    edit: Edit | None = None
+
+
+def read(
+    subject: Subject,
+    prompts: Sequence[Tokens],
+    *,
+    layers: Sequence[int] | None = None,
+    progress: str | None = None,
+) -> Iterator[tuple[int, Tensor]]:
+    """Yields (index of the prompt, its patterns [layer, head, query, key] in float32), grouped by length.
+
+    `layers` is the layer of interest unless given; `progress` names the work on a progress bar.
+    """
+    port = attention.of(subject)
+    for batch in _batches(prompts, progress):
+        ids = torch.tensor([prompts[i].ids for i in batch])
+        patterns = port.read(ids, [subject.layer] if layers is None else layers).float().cpu()
+        yield from zip(batch, patterns, strict=True)
+
+
+def run(subject: Subject, trials: Sequence[Trial], *, progress: str | None = None) -> pd.DataFrame:
+    """One row a trial, in order: `margin_logits`, `top_answer`, `output_norm`.
+
+    `output_norm` is the length of the residual stream after the layer of interest at the last position.
+    Raises SelfCheckFailed when a margin is not a number.
+    """
+    port = attention.of(subject)
+    edited = [trial for trial in trials if trial.edit is not None]
+    sources = {trial.tokens for trial in edited} | {t.edit.donor for t in edited if t.edit and t.edit.donor}
+    needed = list(sources)
+    own = {needed[i]: pattern[0] for i, pattern in read(subject, needed)}
+
+    rows: dict[int, tuple[float, str, float]] = {}
+    for batch in _batches([trial.tokens for trial in trials], progress, [t.edit is not None for t in trials]):
+        chosen = [trials[i] for i in batch]
+        prompts = [trial.tokens for trial in chosen]
+        patterns = [_edited(trial, own) for trial in chosen if trial.edit is not None]
+        ids = torch.tensor([tokens.ids for tokens in prompts])
+        readout = port.run(ids, torch.stack(patterns) if patterns else None)
+        margins = scoring.margins(readout.logits, prompts).tolist()
+        tops = scoring.top_answers(readout.logits, prompts)
+        rows |= dict(zip(batch, zip(margins, tops, readout.output_norm.tolist(), strict=True), strict=True))
+    table = pd.DataFrame([rows[i] for i in range(len(trials))], columns=["margin_logits", "top_answer", "output_norm"])
+    _require_numbers(table["margin_logits"])
+    return table
+
+
+def _edited(trial: Trial, own: dict[Tokens, Tensor]) -> Tensor:
+    assert trial.edit is not None
+    donor = trial.edit.donor
+    return trial.edit(trial.tokens, own[trial.tokens], own[donor] if donor else None)
+
+
+def _batches(
+    prompts: Sequence[Tokens], progress: str | None, edited: Sequence[bool] | None = None
+) -> Iterator[list[int]]:
+    """Indices of prompts of equal length (and alike in being edited), few enough to run at once."""
+    flags = edited or [False] * len(prompts)
+    groups = alike(list(zip(prompts, flags, strict=True)), lambda pair: (len(pair[0]), pair[1]))
+    batches = [group[k : k + _ROWS_PER_BATCH] for group in groups for k in range(0, len(group), _ROWS_PER_BATCH)]
+    with tqdm(total=len(prompts), desc=progress, unit="row", leave=False, disable=None if progress else True) as bar:
+        for batch in batches:
+            yield batch
+            bar.update(len(batch))
+
+
+def _require_numbers(margins: pd.Series) -> None:
+    lost = int((~np.isfinite(margins)).sum())
+    if lost:
+        raise SelfCheckFailed(
+            "Every margin must be a finite number",
+            f"{lost} that are not, of {len(margins)}",
+            "Try --dtype float32.",
+        )

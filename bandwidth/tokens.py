@@ -1,0 +1,283 @@
+"""Prompt + tokenizer → token ids with the category and role of each, and alignments between prompts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import takewhile
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from bandwidth.errors import SelfCheckFailed, UnscorableTokens
+from bandwidth.prompts import QUESTION, Format, Label, Prompt
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+Item = TypeVar("Item")
+Category = Literal["numerical", "format", "other"]
+CATEGORIES: tuple[Category, ...] = ("numerical", "format", "other")
+Part = Literal["integer", "point", "fraction"]
+AlignmentKind = Literal["meaning", "last row", "right block", "left block"]
+
+_SUBSTRING_FORMAT: tuple[str, ...] = (
+    "Q",
+    ":",
+    "A",
+    "Which",
+    "is",
+    "bigger",
+    "?",
+    "<|start_header_id|>",
+    "<|end_header_id|>",
+)
+_SUBSTRING_FORMAT += ("user", "assistant")
+_SUBSTRING_NUMERICAL = (".", *"0123456789")
+
+
+@dataclass(frozen=True)
+class Role:
+    """Which part of which of the two numbers a token belongs to."""
+
+    number: Literal["first", "second"]
+    part: Part
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A prompt as a model sees it, with the answer's shared beginning teacher-forced.
+
+    Attributes:
+        ids: prompt (its one BOS included), then the forced prefix; [token].
+        n_prompt: how many of `ids` are the prompt's.
+        categories: of each token; those of the forced prefix are "other", being an answer's.
+        roles: of each token; None where it is no part of a number of the prompt.
+        cue: positions of the answer cue, empty where the format has none.
+        has_bos: whether the first token is a BOS (many tokenizers put none).
+        right_id, wrong_id: the tokens in which the two answers part, right after `ids`.
+    """
+
+    prompt: Prompt
+    ids: tuple[int, ...]
+    n_prompt: int
+    categories: tuple[Category, ...]
+    substring_categories: tuple[Category, ...]
+    roles: tuple[Role | None, ...]
+    cue: tuple[int, ...]
+    has_bos: bool
+    right_id: int
+    wrong_id: int
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def positions(self, role: Role) -> tuple[int, ...]:
+        return tuple(i for i, held in enumerate(self.roles) if held == role)
+
+    @cached_property
+    def tail(self) -> tuple[int, ...]:
+        """Positions of the answer cue and of the forced prefix."""
+        return self.cue + tuple(range(self.n_prompt, len(self.ids)))
+
+
+def tokenize(prompt: Prompt, tokenizer: PreTrainedTokenizerFast) -> Tokens:
+    """The tokens of a prompt and of what its two answers share.
+
+    The answers are tokenized together with the prompt; their longest common prefix beyond the prompt
+    is teacher-forced. Raises UnscorableTokens where the prompt's own tokens change under the answer or
+    one answer's tokens begin the other's, SelfCheckFailed for a doubled BOS.
+    """
+    ids, offsets = _encode(prompt.text, tokenizer)
+    answers = [
+        _encode(prompt.text + prompt.format.answer_lead + number, tokenizer)[0]
+        for number in (prompt.right, prompt.wrong)
+    ]
+    together = takewhile(lambda pair: pair[0] == pair[1], zip(*answers, strict=False))
+    shared = tuple(token for token, _ in together)
+    if shared[: len(ids)] != ids or any(len(answer) == len(shared) for answer in answers):
+        raise UnscorableTokens(
+            "The answers must follow the prompt's own tokens and differ in a token",
+            f"{tokenizer.convert_ids_to_tokens(answers[0])} and {tokenizer.convert_ids_to_tokens(answers[1])}"
+            f" for {prompt.text!r}",
+            "This tokenizer cannot be scored on this format.",
+        )
+    described = [_describe(prompt, start, stop) for start, stop in offsets]
+    forced: tuple[Category, ...] = ("other",) * (len(shared) - len(ids))
+    return Tokens(
+        prompt=prompt,
+        ids=shared,
+        n_prompt=len(ids),
+        categories=tuple(category for category, _, _ in described) + forced,
+        substring_categories=tuple(_by_substring(tokenizer, token) for token in ids) + forced,
+        roles=tuple(role for _, role, _ in described) + (None,) * len(forced),
+        cue=tuple(i for i, (_, _, is_cue) in enumerate(described) if is_cue),
+        has_bos=ids[0] == tokenizer.bos_token_id,
+        right_id=answers[0][len(shared)],
+        wrong_id=answers[1][len(shared)],
+    )
+
+
+def _encode(text: str, tokenizer: PreTrainedTokenizerFast) -> tuple[tuple[int, ...], list[tuple[int, int]]]:
+    """Ids and character offsets, with one BOS in front where the tokenizer by itself puts one there."""
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    ids, offsets = tuple(encoded["input_ids"]), list(encoded["offset_mapping"])
+    bos = tokenizer.bos_token_id
+    if bos is not None and ids[0] != bos and tokenizer("0")["input_ids"][0] == bos:
+        ids, offsets = (bos, *ids), [(0, 0), *offsets]
+    if ids[0] == bos:
+        if ids[1] == bos:
+            raise SelfCheckFailed("A prompt must begin with one BOS", f"two, in {text!r}", "Mend the chat template.")
+        # A BOS that the chat template wrote out is a separator like one that was put in front.
+        offsets[0] = (0, 0)
+    return ids, offsets
+
+
+def _describe(prompt: Prompt, start: int, stop: int) -> tuple[Category, Role | None, bool]:
+    """Category, role and "is it in the answer cue" of a token that covers characters start to stop."""
+    labels: set[Label] = set()
+    role = None
+    for position in range(start, stop):
+        if prompt.text[position].isspace():
+            continue
+        span = next(span for span in prompt.spans if span.start <= position < span.stop)
+        labels.add(span.label)
+        if span.label in ("first", "second"):
+            role = _sharper(role, Role(span.label, _part(prompt.text, span.start, position)))
+    # White space belongs to the cue when it stands in it (a template may end its header with line breaks).
+    in_cue = any(s.label == "cue" and s.start < stop and start < s.stop for s in prompt.spans)
+    if role is not None:
+        return "numerical", role, False
+    if labels & {"format", "cue"}:
+        return "format", None, in_cue
+    return "other", None, in_cue
+
+
+def _part(text: str, number_start: int, position: int) -> Part:
+    if text[position] == ".":
+        return "point"
+    return "fraction" if "." in text[number_start:position] else "integer"
+
+
+def _sharper(one: Role | None, other: Role) -> Role:
+    """The role of a token that covers several parts of a number: its fraction, else its integer."""
+    ranks = ("point", "integer", "fraction")
+    return other if one is None or ranks.index(other.part) > ranks.index(one.part) else one
+
+
+def _by_substring(tokenizer: PreTrainedTokenizerFast, token: int) -> Category:
+    """The seed document's rule, kept for comparison: it calls "This" format for the "is" in it."""
+    text = tokenizer.decode([token]).strip()
+    if any(part in text for part in _SUBSTRING_FORMAT):
+        return "format"
+    return "numerical" if any(part in text for part in _SUBSTRING_NUMERICAL) else "other"
+
+
+def chat_format(tokenizer: PreTrainedTokenizerFast) -> Format | None:
+    """The Chat format in the tokenizer's own template; None where it has none.
+
+    Llama 3 gets the seed document's literal header text: its template would add a dated system header.
+    """
+    if "<|start_header_id|>" in {token.content for token in tokenizer.added_tokens_decoder.values()}:
+        end_of_turn = "<|eot_id|>"
+        head = "<|start_header_id|>user<|end_header_id|>\n\n"
+        tail = f"{end_of_turn}<|start_header_id|>assistant<|end_header_id|>\n\n"
+    elif tokenizer.chat_template:
+        end_of_turn = tokenizer.eos_token
+        mark = "Which is bigger?"
+        whole = tokenizer.apply_chat_template(
+            [{"role": "user", "content": mark}], tokenize=False, add_generation_prompt=True
+        )
+        head, _, tail = whole.partition(mark)
+    else:
+        return None
+    segments = (*_turns(head, "format", end_of_turn), *QUESTION.segments, *_turns(tail, "cue", end_of_turn))
+    ends_open = tail[-1:].isspace() or tail.endswith(tuple(tokenizer.all_special_tokens))
+    return Format("Chat", segments, answer_lead="" if ends_open else " ")
+
+
+def _turns(text: str, label: Label, end_of_turn: str | None) -> list[tuple[str, Label]]:
+    """Template text as segments, the marks that end a turn being separators."""
+    pieces = re.split(f"({re.escape(end_of_turn)})", text) if end_of_turn else [text]
+    return [(piece, "separator" if piece == end_of_turn else label) for piece in pieces if piece]
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Which position of a donor prompt each position of a target prompt corresponds to.
+
+    Attributes:
+        target, donor: positions that belong together, both strictly increasing; [mapped].
+        rows: the positions of `target` whose rows an edit replaces.
+    """
+
+    target: tuple[int, ...]
+    donor: tuple[int, ...]
+    rows: tuple[int, ...]
+
+
+def align(target: Tokens, donor: Tokens, kind: AlignmentKind = "meaning") -> Alignment:
+    """How two prompts about the same two numbers correspond.
+
+    "meaning" takes BOS to BOS, each number's tokens to the same number's, and the tail (answer cue,
+    forced prefix) to the tail from the right. "last row" has the same columns and edits only the
+    prompt's last row. "right block" and "left block" lay one prompt on the other from that end, token
+    by token: they ignore what tokens mean, and "left block", which published scripts use, moves
+    attention to the wrong tokens as soon as the formats differ in length.
+
+    Raises UnscorableTokens where the two prompts split the same number differently.
+    """
+    if kind in ("right block", "left block"):
+        length = min(len(target), len(donor))
+        both = (range(len(target)), range(len(donor)))
+        mine, theirs = (tuple(r[-length:] if kind == "right block" else r[:length]) for r in both)
+        return Alignment(mine, theirs, rows=mine)
+    mapped = [(0, 0)] if target.has_bos and donor.has_bos else []
+    for number in ("first", "second"):
+        for part in ("integer", "point", "fraction"):
+            role = Role(number, part)
+            mine, theirs = target.positions(role), donor.positions(role)
+            if len(mine) != len(theirs):
+                raise UnscorableTokens(
+                    "A number must have the same tokens in both prompts",
+                    f"{len(mine)} and {len(theirs)} for the {part} of the {number} number of"
+                    f" {target.prompt.text!r} and {donor.prompt.text!r}",
+                    "This tokenizer cannot be aligned on these formats.",
+                )
+            mapped += zip(mine, theirs, strict=True)
+    shorter = min(len(target.tail), len(donor.tail))
+    mapped += zip(target.tail[len(target.tail) - shorter :], donor.tail[len(donor.tail) - shorter :], strict=True)
+    mine, theirs = tuple(t for t, _ in mapped), tuple(d for _, d in mapped)
+    return Alignment(mine, theirs, rows=(target.n_prompt - 1,) if kind == "last row" else mine)
+
+
+def lengthened(tokens: Tokens, length: int, tokenizer: PreTrainedTokenizerFast) -> Tokens:
+    """The same prompt with neutral filler (line breaks) after its BOS, `length` tokens in all.
+
+    Raises ValueError when the prompt is longer than that already.
+    """
+    if len(tokens) > length:
+        raise ValueError(f"A prompt of {len(tokens)} tokens cannot be lengthened to {length}")
+    filler = tokenizer("\n", add_special_tokens=False)["input_ids"][-1]
+    added, head = length - len(tokens), int(tokens.has_bos)
+
+    def widened(held: tuple, value: object) -> tuple:
+        return held[:head] + (value,) * added + held[head:]
+
+    return replace(
+        tokens,
+        ids=widened(tokens.ids, filler),
+        n_prompt=tokens.n_prompt + added,
+        categories=widened(tokens.categories, "other"),
+        substring_categories=widened(tokens.substring_categories, "other"),
+        roles=widened(tokens.roles, None),
+        cue=tuple(position + added for position in tokens.cue),
+    )
+
+
+def alike(items: Sequence[Item], key: Callable[[Item], Hashable]) -> list[list[int]]:
+    """Indices of the items, grouped by key, in order of first appearance."""
+    groups: dict[Hashable, list[int]] = {}
+    for i, item in enumerate(items):
+        groups.setdefault(key(item), []).append(i)
+    return list(groups.values())

@@ -1,0 +1,99 @@
+"""Criterion + estimate → SUPPORTED | REFUTED | INCONCLUSIVE. (NOT APPLICABLE is decided before measuring.)"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from math import ceil, inf
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bandwidth.statistics import Estimate
+
+
+class Verdict(StrEnum):
+    SUPPORTED = "SUPPORTED"
+    REFUTED = "REFUTED"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    NOT_APPLICABLE = "NOT APPLICABLE"
+    ERROR = "ERROR"
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """The estimate must lie between `low` and `high`, either of which may be infinite.
+
+    Use `above`, `below` or `within`.
+    """
+
+    low: float = -inf
+    high: float = inf
+    unit: str = ""
+
+    def __str__(self) -> str:
+        if self.high == inf:
+            return f"> {self.low:g}{self.unit}"
+        if self.low == -inf:
+            return f"< {self.high:g}{self.unit}"
+        return f"in [{self.low:g}, {self.high:g}]{self.unit}"
+
+
+def above(threshold: float, unit: str = "") -> Criterion:
+    return Criterion(low=threshold, unit=unit)
+
+
+def below(threshold: float, unit: str = "") -> Criterion:
+    return Criterion(high=threshold, unit=unit)
+
+
+def within(low: float, high: float, unit: str = "") -> Criterion:
+    return Criterion(low=low, high=high, unit=unit)
+
+
+def decide(criterion: Criterion, estimate: Estimate) -> Verdict:
+    """SUPPORTED when the whole interval meets the criterion, REFUTED when none of it does, else INCONCLUSIVE."""
+    if criterion.low < estimate.low and estimate.high < criterion.high:
+        return Verdict.SUPPORTED
+    if estimate.high <= criterion.low or estimate.low >= criterion.high:
+        return Verdict.REFUTED
+    return Verdict.INCONCLUSIVE
+
+
+def decide_all(criterion: Criterion, estimates: Sequence[Estimate]) -> Verdict:
+    """Intersection–union: SUPPORTED when every part is, REFUTED when one is, else INCONCLUSIVE."""
+    verdicts = {decide(criterion, estimate) for estimate in estimates}
+    for found in (Verdict.REFUTED, Verdict.INCONCLUSIVE):
+        if found in verdicts:
+            return found
+    return Verdict.SUPPORTED
+
+
+def hardest(criterion: Criterion, estimates: dict[str, Estimate]) -> str:
+    """The part that comes out worst: REFUTED before INCONCLUSIVE before SUPPORTED, then least room."""
+    rank = (Verdict.REFUTED, Verdict.INCONCLUSIVE, Verdict.SUPPORTED)
+    return min(
+        estimates,
+        key=lambda part: (
+            rank.index(decide(criterion, estimates[part])),
+            room(criterion, estimates[part].value),
+        ),
+    )
+
+
+def pairs_to_settle(criterion: Criterion, estimate: Estimate) -> int | None:
+    """How many pairs would settle an inconclusive estimate, were it to stay where it is.
+
+    An interval shrinks with the square root of n. None where the estimate sits on the threshold, or
+    where n pairs gave no interval to shrink.
+    """
+    distance = abs(room(criterion, estimate.value))
+    reach = max(estimate.high - estimate.value, estimate.value - estimate.low)
+    if not distance or not reach or estimate.n < 2:
+        return None
+    return ceil(estimate.n * (reach / distance) ** 2)
+
+
+def room(criterion: Criterion, value: float) -> float:
+    """How far inside the criterion a value lies; negative outside."""
+    return min(value - criterion.low, criterion.high - value)

@@ -1,0 +1,40 @@
+"""Experiment set 4: how much repair it takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from claims.theory import BUG_SET_MINIMUM, SHARP, SIXTY_PERCENT
+
+if TYPE_CHECKING:
+    from fixtures.evidence import ReplacementEvidence
+    from fixtures.ledger import Judge
+
+
+@pytest.mark.claim(SIXTY_PERCENT)
+def test_the_answer_turns_right_when_sixty_percent_of_the_pattern_is_replaced(
+    replacement: ReplacementEvidence, judge: Judge
+) -> None:
+    """Headline 3: the median crossing of the margin lies around 60 % replacement."""
+    judge(
+        parts={"crossing": replacement.crossing()},
+        chance=replacement.chance(),
+        variants=replacement.crossing_variants(),
+        counterexample=replacement.counterexample(judge.claim.criterion),
+        notes=replacement.notes(),
+        figure=replacement.figure(judge.claim.criterion),
+        alt=replacement.alt,
+        data=replacement.data,
+    )
+
+
+@pytest.mark.claim(SHARP)
+def test_the_answer_turns_sharply(replacement: ReplacementEvidence, judge: Judge) -> None:
+    """The margin makes most of its way within a tenth of the replacement; a straight line needs eight tenths."""
+    judge(
+        parts={"width": replacement.width(BUG_SET_MINIMUM)},
+        notes=replacement.notes(),
+        data=replacement.data,
+    )

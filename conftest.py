@@ -1,0 +1,3 @@
+"""Registers the options, fixtures and terminal output of the claims. No science here."""
+
+pytest_plugins = ["fixtures.options", "fixtures.ledger", "fixtures.terminal", "fixtures.observations"]

@@ -1,0 +1,173 @@
+"""report.json: one versioned document of a run, and the folder that holds it with its figures and tables.
+
+The folder appears whole: everything is written beside it and moved into place at the end, so that an
+interrupted run leaves either the report before it or its own, marked incomplete.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bandwidth.errors import UnwritableFolder
+from bandwidth.verdict import Criterion, Verdict
+from reports.findings import Finding
+
+if TYPE_CHECKING:
+    from bandwidth.statistics import Estimate
+    from claims.theory import Claim
+
+SCHEMA_VERSION = 1
+SCHEMA = Path(__file__).with_name("schema.json")
+_PACKAGES = ("torch", "transformers", "nnsight", "scipy", "pandas", "hypothesis", "pytest")
+
+
+def entry(finding: Finding, *, test: str, seconds: float, command: str) -> dict[str, Any]:
+    """A finding as it stands in report.json, without its figure."""
+    return {
+        **_claim(finding.claim),
+        "test": test,
+        "verdict": finding.verdict.value,
+        "reason": finding.reason,
+        "estimate": _estimate(finding.estimate),
+        "decisive_part": finding.decisive,
+        "parts": {name: _estimate(part) for name, part in finding.parts.items()},
+        "chance": [{"world": c.world, "value": c.value, "p": c.p} for c in finding.chance],
+        "variants": [
+            {"name": v.name, "estimate": _estimate(v.estimate), "verdict": v.verdict and v.verdict.value}
+            for v in finding.variants
+        ],
+        "counterexample": finding.counterexample,
+        "notes": list(finding.notes),
+        "figure": None,
+        "data": None,
+        "seconds": round(seconds, 3),
+        "command": command,
+    }
+
+
+def fault_entry(claim: Claim, fault: str, *, test: str, seconds: float, command: str) -> dict[str, Any]:
+    """A claim that could not be judged because the instrument failed."""
+    nothing = Finding(claim, Verdict.ERROR, reason=fault)
+    return entry(nothing, test=test, seconds=seconds, command=command)
+
+
+def _claim(claim: Claim) -> dict[str, Any]:
+    return {
+        "id": claim.id,
+        "headline": claim.headline,
+        "statement": claim.statement,
+        "quantity": claim.quantity,
+        "criterion": _criterion(claim.criterion),
+        "source": claim.source,
+        "published": claim.published,
+    }
+
+
+def _criterion(criterion: Criterion) -> dict[str, Any]:
+    low, high = (None if math.isinf(bound) else bound for bound in (criterion.low, criterion.high))
+    return {"low": low, "high": high, "text": str(criterion)}
+
+
+def _estimate(estimate: Estimate | None) -> dict[str, Any] | None:
+    if estimate is None:
+        return None
+    return {"value": estimate.value, "low": estimate.low, "high": estimate.high, "n": estimate.n}
+
+
+def environment(root: Path) -> dict[str, Any]:
+    """Versions, machine and git state: what another person needs to run the same thing."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: version(name) for name in _PACKAGES},
+        "git": _git_state(root),
+    }
+
+
+def _git_state(root: Path) -> dict[str, Any] | None:
+    def git(*words: str) -> str:
+        return subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True).stdout
+
+    try:
+        return {
+            "commit": git("rev-parse", "HEAD").strip(),
+            "modified": bool(git("status", "--porcelain").strip()),
+        }
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def require_writable(folder: Path) -> None:
+    """Raises UnwritableFolder now rather than after a long run."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder.parent):
+            pass
+        if folder.exists() and not (
+            folder.is_dir() and (not any(folder.iterdir()) or (folder / "report.json").exists())
+        ):
+            raise UnwritableFolder("--report must name a new folder or one with a report", f"{folder}", "Name another.")
+    except OSError as problem:
+        raise UnwritableFolder(
+            "The report folder must be writable",
+            f"{folder} ({problem.strerror})",
+            "Name another with --report.",
+        ) from problem
+
+
+def write(
+    folder: Path, run: dict[str, Any], entries: Sequence[dict[str, Any]], findings: Sequence[Finding | None]
+) -> Path:
+    """Writes report.json, index.html, figures and data of a run into `folder`; returns the page.
+
+    `entries[i]` and `findings[i]` are the same claim; a finding is None where there was a fault.
+    """
+    from reports import page
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    making = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        for entry, finding in zip(entries, findings, strict=True):
+            _attach(making, entry, finding)
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            **run,
+            "claims": list(entries),
+        }
+        (making / "report.json").write_text(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False))
+        page.render(making)
+        making.chmod(0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        making.rename(folder)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+    return folder / "index.html"
+
+
+def _attach(folder: Path, entry: dict[str, Any], finding: Finding | None) -> None:
+    """Writes the figure (SVG) and the data (CSV) of a finding and names them in its entry."""
+    if finding is None:
+        return
+    if finding.figure is not None:
+        (folder / "figures").mkdir(exist_ok=True)
+        drawn = io.StringIO()
+        finding.figure.savefig(drawn, format="svg", metadata={"Date": None})
+        entry["figure"] = {"file": f"figures/{finding.claim.id}.svg", "alt": finding.alt}
+        (folder / entry["figure"]["file"]).write_text(drawn.getvalue())
+    if finding.data is not None:
+        (folder / "data").mkdir(exist_ok=True)
+        entry["data"] = f"data/{finding.claim.id}.csv"
+        finding.data.to_csv(folder / entry["data"], index=False, float_format="%.6g")

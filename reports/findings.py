@@ -1,0 +1,123 @@
+"""What a claim test found out: the record behind a terminal line, a report entry and a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from bandwidth.verdict import Verdict, decide_all, hardest, pairs_to_settle
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from bandwidth.statistics import Estimate
+    from claims.theory import Claim
+
+
+@dataclass(frozen=True)
+class Chance:
+    """What the same quantity would be if the claim's cause were absent.
+
+    Attributes:
+        world: what is different there.
+        value: the quantity there (a mean, or the 95th percentile where `p` is given); None if not measured.
+        p: probability of a value at least as extreme as the estimate there.
+        veto: whether a p above 0.05 keeps the claim from being SUPPORTED.
+    """
+
+    world: str
+    value: float | None
+    p: float | None = None
+    veto: bool = False
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The same claim under another analysis choice; `verdict` is None where its threshold has no meaning."""
+
+    name: str
+    estimate: Estimate
+    verdict: Verdict | None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One claim, judged on one subject.
+
+    Attributes:
+        parts: what the claim says something about (formats, for "in every format"), each with its estimate.
+        decisive: the part that decides, the hardest to satisfy; None when nothing was measured.
+        reason: why, where the interval alone does not say it.
+        counterexample: one prompt for which the claim is false, with its value.
+        notes: further facts for the reader.
+    """
+
+    claim: Claim
+    verdict: Verdict
+    parts: dict[str, Estimate] = field(default_factory=dict)
+    decisive: str | None = None
+    reason: str | None = None
+    chance: tuple[Chance, ...] = ()
+    variants: tuple[Variant, ...] = ()
+    counterexample: str | None = None
+    notes: tuple[str, ...] = ()
+    figure: Figure | None = None
+    alt: str = ""
+    data: pd.DataFrame | None = None
+
+    @property
+    def estimate(self) -> Estimate | None:
+        return self.parts[self.decisive] if self.decisive else None
+
+    @property
+    def line(self) -> str:
+        """Everything that decides, in one line."""
+        if self.estimate is None:
+            return self.reason or ""
+        e = self.estimate
+        part = f"{self.decisive}: " if len(self.parts) > 1 else ""
+        told = f"{part}{e.value:.3f} [{e.low:.3f}, {e.high:.3f}], claimed {self.claim.criterion}, n = {e.n} pairs"
+        chance = next((f"{c.value:.3f} ({c.world})" for c in self.chance if c.value is not None), None)
+        return "; ".join(filter(None, [told, chance and f"chance {chance}", self.reason]))
+
+
+def judged(
+    claim: Claim,
+    *,
+    parts: dict[str, Estimate],
+    max_p: float,
+    variants: dict[str, dict[str, Estimate]] | None = None,
+    incomparable: Sequence[str] = (),
+    **described: Any,
+) -> Finding:
+    """The finding for measured parts: intersection–union over them, then the veto of chance.
+
+    Args:
+        parts: what the claim says something about, each with its estimate.
+        max_p: a p of a vetoing chance world above this keeps the claim from being SUPPORTED.
+        variants: the parts again, by other analysis choices; those in `incomparable` get no verdict, their
+            unit being another.
+        described: the remaining fields of Finding.
+    """
+    decisive = hardest(claim.criterion, parts)
+    others = tuple(
+        _variant(name, claim, found, comparable=name not in incomparable) for name, found in (variants or {}).items()
+    )
+    verdict = decide_all(claim.criterion, list(parts.values()))
+    finding = Finding(claim, verdict, parts, decisive, variants=others, **described)
+    unlucky = [c for c in finding.chance if c.veto and c.p is not None and c.p > max_p]
+    if verdict is Verdict.SUPPORTED and unlucky:
+        reason = f"parity is not told from chance: p = {unlucky[0].p:.3f} against {unlucky[0].world}"
+        return replace(finding, verdict=Verdict.INCONCLUSIVE, reason=reason)
+    if verdict is Verdict.INCONCLUSIVE:
+        needed = pairs_to_settle(claim.criterion, parts[decisive])
+        reason = f"about {needed} pairs would settle it" if needed else "more pairs would not settle it"
+        return replace(finding, reason=reason)
+    return finding
+
+
+def _variant(name: str, claim: Claim, parts: dict[str, Estimate], *, comparable: bool) -> Variant:
+    verdict = decide_all(claim.criterion, list(parts.values())) if comparable else None
+    return Variant(name, parts[hardest(claim.criterion, parts)], verdict)

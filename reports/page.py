@@ -1,0 +1,70 @@
+"""report.json with its figures → one self-contained index.html."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+_ICONS = {"SUPPORTED": "✓", "REFUTED": "✗", "INCONCLUSIVE": "?", "NOT APPLICABLE": "–", "ERROR": "!"}
+_WORST_FIRST = ("ERROR", "REFUTED", "INCONCLUSIVE", "NOT APPLICABLE", "SUPPORTED")
+
+
+def render(folder: Path) -> Path:
+    """Writes index.html from the folder's report.json and figures; returns it."""
+    document = json.loads((folder / "report.json").read_text())
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["number"] = _number
+    environment.filters["slug"] = lambda verdict: verdict.lower().replace(" ", "-")
+    claims = sorted(document["claims"], key=lambda claim: (_WORST_FIRST.index(claim["verdict"]), claim["id"]))
+    html = environment.get_template("page.html.jinja").render(
+        report=document,
+        claims=claims,
+        headlines=sorted((c for c in claims if c["headline"]), key=lambda claim: claim["headline"]),
+        counts={verdict: sum(c["verdict"] == verdict for c in claims) for verdict in _WORST_FIRST},
+        icons=_ICONS,
+        figures={c["id"]: _inline(folder / c["figure"]["file"]) for c in claims if c["figure"]},
+        scales={c["id"]: scale(c) for c in claims if c["estimate"]},
+    )
+    page = folder / "index.html"
+    page.write_text(html)
+    return page
+
+
+def scale(claim: dict[str, Any]) -> dict[str, float | None]:
+    """Positions, in percent of a small axis, of interval, estimate, claimed range and chance."""
+    criterion, estimate = claim["criterion"], claim["estimate"]
+    chance = next((c["value"] for c in claim["chance"] if c["value"] is not None), None)
+    marks = [estimate["low"], estimate["high"], criterion["low"], criterion["high"], chance]
+    known = [mark for mark in marks if mark is not None]
+    low, high = min(0.0, *known), max(1.0, *known)
+
+    def place(value: float | None) -> float | None:
+        return None if value is None else round(100 * (value - low) / (high - low), 2)
+
+    return {
+        "axis_low": low,
+        "axis_high": high,
+        "low": place(estimate["low"]),
+        "high": place(estimate["high"]),
+        "value": place(estimate["value"]),
+        "claimed_low": place(low if criterion["low"] is None else criterion["low"]),
+        "claimed_high": place(high if criterion["high"] is None else criterion["high"]),
+        "chance": place(chance),
+    }
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.3f}" if abs(value) < 1000 else f"{value:.3g}"
+
+
+def _inline(figure: Path) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(figure.read_bytes()).decode()
