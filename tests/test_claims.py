@@ -1,0 +1,145 @@
+"""The suite as its user runs it: a process of its own, on a saved model."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from claims.theory import CLAIMS
+from reports import document
+
+ROOT = Path(__file__).parents[1]
+
+
+def pytest_claims(*options: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "claims/", *map(str, options)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ | {"HF_HUB_OFFLINE": "1"})
+
+
+def report_of(folder: Path) -> dict:
+    report = json.loads((folder / "report.json").read_text())
+    jsonschema.validate(report, json.loads(document.SCHEMA.read_text()))
+    return report
+
+
+@pytest.fixture(scope="module")
+def run(llama_folder, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run") / "report"
+    return pytest_claims("--model", llama_folder, "--profile", "quick", "--report", folder), folder
+
+
+def test_every_claim_gets_a_verdict(run):
+    """On a model of random weights, as anywhere; none is supported, none is an error."""
+    done, folder = run
+    report = report_of(folder)
+
+    assert sorted(claim["id"] for claim in report["claims"]) == sorted(claim.id for claim in CLAIMS), done.stdout
+    assert {claim["verdict"] for claim in report["claims"]} <= {"REFUTED", "INCONCLUSIVE", "NOT APPLICABLE"}
+    assert report["complete"]
+    assert done.returncode == int(any(claim["verdict"] == "REFUTED" for claim in report["claims"]))
+
+
+def test_the_terminal_says_what_was_claimed_measured_and_follows(run):
+    """Each claim's sentence with its verdict, and the numbers of those that were measured."""
+    done, folder = run
+
+    for claim in report_of(folder)["claims"]:
+        assert f"{claim['verdict']:<14} {claim['id']}  {claim['statement']}" in done.stdout
+        if claim["estimate"]:
+            assert f"{claim['estimate']['value']:.3f}" in done.stdout
+    assert f"report: {folder / 'index.html'}" in done.stdout
+
+
+def test_the_report_says_on_what(run, llama, llama_folder):
+    """Subject, fingerprint, self-checks, versions and the command that was run."""
+    report = report_of(run[1])
+
+    assert report["subject"]["fingerprint"] == llama.fingerprint
+    assert report["subject"]["name"] == str(llama_folder)
+    assert len(report["self_checks"]) == 5
+    assert all(check["passed"] for check in report["self_checks"])
+    assert {"torch", "transformers", "nnsight"} <= set(report["environment"]["packages"])
+    assert report["command"].startswith("pytest claims/ --model")
+
+
+def test_a_rerun_gives_the_same_numbers(run, llama_folder, tmp_path):
+    """Everything random is seeded."""
+    pytest_claims("--model", llama_folder, "--profile", "quick", "--report", tmp_path / "again")
+
+    keep = ("id", "verdict", "estimate", "parts", "chance", "variants", "counterexample")
+    first, second = ([{k: c[k] for k in keep} for c in report_of(f)["claims"]] for f in (run[1], tmp_path / "again"))
+    assert first == second
+
+
+def test_k_threshold_selects_experiment_4_1(llama_folder, tmp_path):
+    """People select by word."""
+    pytest_claims("--model", llama_folder, "--profile", "quick", "-k", "threshold", "--report", tmp_path / "r")
+
+    assert {claim["id"] for claim in report_of(tmp_path / "r")["claims"]} == {"4.1a", "4.1b"}
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [("headline", {"1.1a", "1.1b", "4.1a"}), ("bandwidth", {"1.1a", "1.1b"}), ("headline3", {"4.1a"})],
+)
+def test_words_select_claims(words, expected):
+    """`-k headline` and `-k bandwidth` mean what they say."""
+    done = pytest_claims("--collect-only", "-q", "-k", words)
+
+    listed = {line.split()[0] for line in done.stdout.splitlines() if line[:1].isdigit() and "." in line[:3]}
+    assert listed == expected
+
+
+def test_a_fault_is_an_error_and_is_reported(llama_folder, tmp_path):
+    """A layer that is not there: one line, no verdict, no traceback, and a valid report."""
+    done = pytest_claims("--model", llama_folder, "--layer", "7", "--report", tmp_path / "r")
+
+    assert {claim["verdict"] for claim in report_of(tmp_path / "r")["claims"]} == {"ERROR"}
+    assert "must be 0 to 2; got 7. Give --layer another number." in done.stdout
+    assert "Traceback" not in done.stdout
+    assert done.returncode == 1
+
+
+def test_an_unwritable_report_folder_is_told_before_anything_runs(llama_folder, tmp_path):
+    """Not after minutes of measuring."""
+    (tmp_path / "file").write_text("")
+
+    done = pytest_claims("--model", llama_folder, "--report", tmp_path / "file" / "r")
+
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "ERROR: The report folder must be writable; got" in done.stderr
+    assert "loading" not in done.stdout
+
+
+def test_an_interrupted_run_keeps_what_it_has(llama_folder, tmp_path):
+    """Ctrl-C after the first verdict: a valid report, marked incomplete."""
+    command = [
+        sys.executable,
+        "-um",
+        "pytest",
+        "claims/",
+        "--model",
+        str(llama_folder),
+        "--report",
+        str(tmp_path / "r"),
+    ]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if " 1.1a " in line:
+            time.sleep(0.2)
+            process.send_signal(signal.SIGINT)
+            break
+    process.communicate(timeout=120)
+
+    report = report_of(tmp_path / "r")
+    assert not report["complete"]
+    assert 1 <= len(report["claims"]) < len(CLAIMS)

