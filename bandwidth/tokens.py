@@ -102,6 +102,7 @@ def tokenize(prompt: Prompt, tokenizer: PreTrainedTokenizerFast) -> Tokens:
             f" for {prompt.text!r}",
             "This tokenizer cannot be scored on this format.",
         )
+    by_substring = [_by_substring(token, tokenizer) for token in ids]
     described = [_describe(prompt, start, stop) for start, stop in offsets]
     forced: tuple[Category, ...] = ("other",) * (len(shared) - len(ids))
     return Tokens(
@@ -109,7 +110,7 @@ def tokenize(prompt: Prompt, tokenizer: PreTrainedTokenizerFast) -> Tokens:
         ids=shared,
         n_prompt=len(ids),
         categories=tuple(category for category, _, _ in described) + forced,
-        substring_categories=(*(_by_substring(tokenizer, token) for token in ids), *forced),
+        substring_categories=(*by_substring, *forced),
         roles=tuple(role for _, role, _ in described) + (None,) * len(forced),
         cue=tuple(i for i, (_, _, is_cue) in enumerate(described) if is_cue),
         has_bos=ids[0] == tokenizer.bos_token_id,
@@ -165,7 +166,7 @@ def _sharper(one: Role | None, other: Role) -> Role:
     return other if one is None or ranks.index(other.part) > ranks.index(one.part) else one
 
 
-def _by_substring(tokenizer: PreTrainedTokenizerFast, token: int) -> Category:
+def _by_substring(token: int, tokenizer: PreTrainedTokenizerFast) -> Category:
     """The seed document's rule, kept for comparison: it calls "This" format for the "is" in it."""
     text = tokenizer.decode([token]).strip()
     if any(part in text for part in _SUBSTRING_FORMAT):

@@ -87,8 +87,8 @@ def test_listing_the_claims_imports_no_torch():
     """`pytest claims/ --collect-only` is for reading the theory."""
     code = (
         "import sys, pytest; code = pytest.main(['claims/', '--collect-only', '-q']);"
-        "heavy = [m for m in ('torch', 'transformers', 'nnsight', 'matplotlib', 'pandas', 'scipy') if m in sys.modules];"
-        "print('heavy:', heavy); sys.exit(code)"
+        "heavy = {'torch', 'transformers', 'nnsight', 'matplotlib', 'pandas', 'scipy'} & set(sys.modules);"
+        "print('heavy:', sorted(heavy)); sys.exit(code)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
 
