@@ -104,7 +104,7 @@ def tokenize(prompt: Prompt, tokenizer: PreTrainedTokenizerFast) -> Tokens:
         )
     by_substring = [_by_substring(token, tokenizer) for token in ids]
     described = [_describe(prompt, start, stop) for start, stop in offsets]
-    forced: tuple[Category, ...] = ("other",) * (len(shared) - len(ids))
+    forced: tuple[Category, ...] = tuple("other" for _ in shared[len(ids) :])
     return Tokens(
         prompt=prompt,
         ids=shared,
