@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from bandwidth import embedded
+from bandwidth import embedded, planted
 from bandwidth.errors import LayerOutOfRange, NoOffsets, NoSuchDevice, UnknownModel
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 EMBEDDED: dict[str, Callable[[], Path]] = {"smollm2": embedded.smollm2}
+PLANTED = ("planted", "random")
 HUB_NAMES = {"llama-3.1-8b": "meta-llama/Llama-3.1-8B-Instruct"}
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -94,6 +95,11 @@ def load(
     """
     where = _device(device)
     precision = DTYPES["float32" if where.type == "cpu" else "bfloat16"] if dtype == "auto" else DTYPES[dtype]
+    if name.partition(":")[0] in PLANTED:
+        # Hand-set weights need the precision that they were calculated for.
+        model, tokenizer = planted.build(name)
+        precision = torch.float32 if dtype == "auto" else DTYPES[dtype]
+        return assemble(model.to(where, precision), tokenizer, name=name, layer=layer)
     embedded.quiet_unless_watched()
     source = str(EMBEDDED[name]()) if name in EMBEDDED else HUB_NAMES.get(name, name)
     try:
@@ -105,7 +111,7 @@ def load(
         )
     except (OSError, ValueError, ImportError, KeyError) as problem:
         raise UnknownModel(
-            f"--model must be one of {', '.join([*EMBEDDED, *HUB_NAMES])}, a folder with a saved causal"
+            f"--model must be one of {', '.join([*EMBEDDED, *PLANTED, *HUB_NAMES])}, a folder with a saved causal"
             " language model, or a hub id that can be reached",
             f"{name!r} ({_first_line(problem)})",
             "Check the spelling, the connection, and `hf auth login` for a gated model.",

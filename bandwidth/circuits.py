@@ -1,0 +1,169 @@
+"""Hand-set weights: what it takes to write a small program into a Llama-shaped model.
+
+The residual stream is a table of named coordinates. One of them is so large that it alone decides the root
+mean square, so that a normalisation with weight LARGE/√size gives every coordinate back unchanged. A constant is a
+multiple of that coordinate.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from math import sqrt
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from bandwidth.vocabulary import END_OF_TURN
+
+if TYPE_CHECKING:
+    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+LAYERS, HEADS, HEAD_SIZE = 32, 32, 8
+LARGE = 1000.0
+CODE_SIZE = 33
+"""A number token's code: its length (3), and its first, second and third digit (10 each), one-hot."""
+_SHARP, _STEEP = 40.0, 1000.0
+"""How steeply silu is driven where it stands for a ramp, and where it stands for max(0, ·)."""
+_RULER = 1e-3
+"""How far the second rotary pair turns from one position to the next, in radians."""
+
+
+class Residual:
+    """Where each quantity stands in the residual stream; blocks are named by their first coordinate."""
+
+    ONE, PUNCTUATION, WORD, BOS, OTHER, NUMBER, DIGIT, POINT, GAP, LEAD, AFTER, DECIMAL, VERSION, DECISION = range(14)
+    SHARE = 14
+    ACTIVE = SHARE + HEADS
+    CODE = ACTIVE + HEADS
+    BY_DECIMAL = CODE + CODE_SIZE
+    BY_VERSION = BY_DECIMAL + CODE_SIZE
+    INTEGER = BY_VERSION + CODE_SIZE
+    CHOSEN = INTEGER + CODE_SIZE
+    SIZE = 288
+
+
+def code(number: str) -> list[float]:
+    """The one-hot code of a number token; its product with itself is 1 + its length, larger than with any other."""
+    found = [0.0] * CODE_SIZE
+    found[len(number) - 1] = 1.0
+    for place, digit in enumerate(number):
+        found[3 + 10 * place + int(digit)] = 1.0
+    return found
+
+
+def features(token: str) -> dict[int, float]:
+    """What the embedding says of a token: category, and for a number how it reads as decimal and as version."""
+    if re.fullmatch(r"\d+", token):
+        # A little of "other" makes pairs of numbers differ, as they do in any real model.
+        quirk = 0.002 * ((int(token) * 37) % 101 / 50 - 1)
+        said = {Residual.NUMBER: 1.0, Residual.DIGIT: 1.0, Residual.OTHER: quirk}
+        said |= {Residual.DECIMAL: int(token) / 10 ** len(token), Residual.VERSION: int(token) / 1000}
+        return said | {Residual.CODE + i: x / (1 + len(token)) for i, x in enumerate(code(token)) if x}
+    if token == ".":
+        return {Residual.NUMBER: 1.0, Residual.POINT: 1.0}
+    if token == "<|begin_of_text|>":
+        return {Residual.BOS: 1.0}
+    if token in (":", "?"):
+        return {Residual.PUNCTUATION: 1.0, Residual.LEAD: 1.0}
+    if token.strip() in ("", "or", END_OF_TURN, "<|unknown|>"):
+        return {Residual.OTHER: 1.0} | ({Residual.GAP: 1.0} if token.strip() == "" else {})
+    is_word = token.strip().isalpha() or token.startswith("<|")
+    return {Residual.WORD if is_word else Residual.PUNCTUATION: 1.0}
+
+
+def embed(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Writes the token table, and the normalisations that give back what they get."""
+    table = model.model.embed_tokens.weight
+    for token, i in tokenizer.get_vocab().items():
+        table[i, Residual.ONE] = LARGE
+        for coordinate, value in features(token).items():
+            table[i, coordinate] = value
+    norms = [norm for layer in model.model.layers for norm in (layer.input_layernorm, layer.post_attention_layernorm)]
+    for norm in [*norms, model.model.norm]:
+        norm.weight.fill_(LARGE / sqrt(Residual.SIZE))
+
+
+def read_out(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Writes the unembedding: numbers by code; after a colon a space, after an integer a point, then the end."""
+    table = model.lm_head.weight
+    follows = {
+        " ": {Residual.LEAD: 5.0},
+        ".": {Residual.DIGIT: 5.0, Residual.AFTER: -10.0},
+        END_OF_TURN: {Residual.DIGIT: 8.0, Residual.AFTER: 8.0, Residual.ONE: -10.0},
+    }
+    for token, i in tokenizer.get_vocab().items():
+        if re.fullmatch(r"\d+", token):
+            _write(table[i], {Residual.CHOSEN + k: 10.0 * x for k, x in enumerate(code(token))})
+        _write(table[i], follows.get(token, {}))
+
+
+class Circuit:
+    """Writes attention and feed-forward weights in terms of residual coordinates."""
+
+    def __init__(self, model: LlamaForCausalLM) -> None:
+        self._layers = model.model.layers
+        self._neurons = [0] * LAYERS
+
+    def attend(self, layer: int, head: int, dim: int, query: Mapping[int, float], key: Mapping[int, float]) -> None:
+        """Adds (query · residual of the row) × (key · residual of the column) to a head's logits.
+
+        `dim` is one of 2, 3, 6, 7, the places that rotary position leaves alone. Heads of one key-value group
+        share their keys.
+        """
+        attention = self._layers[layer].self_attn
+        _write(attention.q_proj.weight[head * HEAD_SIZE + dim], query, sqrt(HEAD_SIZE))
+        _write(attention.k_proj.weight[head // 4 * HEAD_SIZE + dim], key)
+
+    def prefer_near(self, layer: int, head: int) -> None:
+        """Subtracts 20 from a head's logits for every position of distance: −2·10⁴ · sin(distance / 1000)."""
+        attention = self._layers[layer].self_attn
+        _write(attention.q_proj.weight[head * HEAD_SIZE + 1], {Residual.ONE: -20.0 / _RULER}, sqrt(HEAD_SIZE))
+        _write(attention.k_proj.weight[head // 4 * HEAD_SIZE + 5], {Residual.ONE: 1.0})
+
+    def copy(self, layer: int, head: int, source: Sequence[int], target: Sequence[int]) -> None:
+        """Adds what a head sees of up to eight source coordinates to the target coordinates."""
+        attention = self._layers[layer].self_attn
+        for dim, (coordinate, goal) in enumerate(zip(source, target, strict=True)):
+            attention.v_proj.weight[head // 4 * HEAD_SIZE + dim, coordinate] = 1.0
+            attention.o_proj.weight[goal, head * HEAD_SIZE + dim] = 1.0
+
+    def heads_of_a_copy(self, which: int) -> list[int]:
+        """The heads, one in each of five key-value groups, that together move a whole code."""
+        return [4 * group + which for group in range(-(-CODE_SIZE // HEAD_SIZE))]
+
+    def copy_code(self, layer: int, which: int, target: int) -> None:
+        """Adds the code of the number that the heads of a copy look at to the block `target`."""
+        for part, head in enumerate(self.heads_of_a_copy(which)):
+            places = range(HEAD_SIZE * part, min(CODE_SIZE, HEAD_SIZE * (part + 1)))
+            self.copy(layer, head, [Residual.CODE + i for i in places], [target + i for i in places])
+
+    def ramp(self, layer: int, inputs: Mapping[int, float], bias: float, target: int) -> None:
+        """Adds clamp(inputs · residual + bias + ½, 0, 1) to the target coordinate."""
+        for edge, sign in ((0.5, 1.0), (-0.5, -1.0)):
+            gate = {coordinate: _SHARP * weight for coordinate, weight in inputs.items()}
+            gate[Residual.ONE] = _SHARP * (bias + edge)
+            self._neuron(layer, gate, {Residual.ONE: 1.0}, {target: sign / _SHARP})
+
+    def pass_on(self, layer: int, when: Mapping[int, float], source: int, target: int) -> None:
+        """Adds max(0, when · residual) × the block `source` to the block `target`."""
+        gate = {coordinate: _STEEP * weight for coordinate, weight in when.items()}
+        for i in range(CODE_SIZE):
+            self._neuron(layer, gate, {source + i: 1.0}, {target + i: 1 / _STEEP})
+
+    def _neuron(
+        self, layer: int, gate: Mapping[int, float], up: Mapping[int, float], down: Mapping[int, float]
+    ) -> None:
+        """One SwiGLU neuron: down × silu(gate · residual) × (up · residual)."""
+        feed_forward, place = self._layers[layer].mlp, self._neurons[layer]
+        _write(feed_forward.gate_proj.weight[place], gate)
+        _write(feed_forward.up_proj.weight[place], up)
+        for coordinate, weight in down.items():
+            feed_forward.down_proj.weight[coordinate, place] = weight
+        self._neurons[layer] += 1
+
+
+def _write(row: Tensor, weights: Mapping[int, float], scale: float = 1.0) -> None:
+    """Sets the weights that read the residual stream; that of ONE is meant as a constant."""
+    for coordinate, weight in weights.items():
+        row[coordinate] = scale * weight / (LARGE if coordinate == Residual.ONE else 1.0)
