@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from bandwidth.vocabulary import END_OF_TURN
+from bandwidth.vocabulary import END_OF_TURN, UNKNOWN
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
@@ -66,7 +66,7 @@ def features(token: str) -> dict[int, float]:
         return {Residual.BOS: 1.0}
     if token in (":", "?"):
         return {Residual.PUNCTUATION: 1.0, Residual.LEAD: 1.0}
-    if token.strip() in ("", "or", END_OF_TURN, "<|unknown|>"):
+    if token.strip() in ("", "or", END_OF_TURN, UNKNOWN):
         return {Residual.OTHER: 1.0} | ({Residual.GAP: 1.0} if token.strip() == "" else {})
     is_word = token.strip().isalpha() or token.startswith("<|")
     return {Residual.WORD if is_word else Residual.PUNCTUATION: 1.0}
@@ -91,6 +91,7 @@ def read_out(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> Non
         " ": {Residual.LEAD: 5.0},
         ".": {Residual.DIGIT: 5.0, Residual.AFTER: -10.0},
         END_OF_TURN: {Residual.DIGIT: 8.0, Residual.AFTER: 8.0, Residual.ONE: -10.0},
+        UNKNOWN: {Residual.SHARE + head: 1.0 for head in range(HEADS)} | {Residual.ONE: -200.0},
     }
     for token, i in tokenizer.get_vocab().items():
         if re.fullmatch(r"\d+", token):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from bandwidth import patterns
@@ -44,6 +45,16 @@ class Flatten:
 
     def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
         return patterns.uniform(len(target)).to(own).expand_as(own)
+
+
+@dataclass(frozen=True)
+class TurnInward:
+    """Every row attends to itself alone: the self-check for heads whose attention is uniform already."""
+
+    donor: None = None
+
+    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
+        return torch.eye(len(target)).to(own).expand_as(own)
 
 
 @dataclass(frozen=True)

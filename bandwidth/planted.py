@@ -141,9 +141,11 @@ def plant(dials: Dials, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
         circuit = Circuit(model)
         _flag_fractions(circuit)
         where = 7 if dials.inert else dials.layer
-        _compete(circuit, where, dials, heard=True)
+        _compete(circuit, where, dials)
         if dials.inert:
-            _compete(circuit, 10, dials, heard=False)
+            _compete(circuit, 10, dials)
+        for layer in {where, 10}:
+            _sound(circuit, layer)
         _decide(circuit, where, dials)
         _answer(circuit, max(12, where + 2), dials)
         read_out(model, tokenizer)
@@ -188,8 +190,17 @@ def _flag_fractions(circuit: Circuit) -> None:
     circuit.copy(0, head=0, source=[Residual.POINT], target=[Residual.AFTER])
 
 
-def _compete(circuit: Circuit, layer: int, dials: Dials, *, heard: bool) -> None:
-    """Numbers and format tokens share each head's attention; the heads that are heard note the numbers' share."""
+def _sound(circuit: Circuit, layer: int) -> None:
+    """Every head notes what it gives to numbers; where nothing decides by it, an unused token's logit still moves.
+
+    A layer without any effect on any logit could not be told from an instrument that loses its edits.
+    """
+    for head in range(HEADS):
+        circuit.copy(layer, head, source=[Residual.NUMBER], target=[Residual.SHARE + head])
+
+
+def _compete(circuit: Circuit, layer: int, dials: Dials) -> None:
+    """Numbers and format tokens share each head's attention by the softmax of fixed weights."""
     key = {2: Residual.PUNCTUATION, 6: Residual.WORD, 3: Residual.BOS, 7: Residual.OTHER}
     exposed = [head for head in range(HEADS) if not dials.protected(head)]
     for head in range(HEADS):
@@ -207,8 +218,6 @@ def _compete(circuit: Circuit, layer: int, dials: Dials, *, heard: bool) -> None
         sink_query = {Residual.ONE: _NEVER} | ({Residual.POINT: _log(sink) - _NEVER} if sink else {})
         circuit.attend(layer, head, 3, query=sink_query, key={key[3]: 1.0})
         circuit.attend(layer, head, 7, query={Residual.ONE: _NEVER}, key={key[7]: 1.0})
-        if heard:
-            circuit.copy(layer, head, source=[Residual.NUMBER], target=[Residual.SHARE + head])
 
 
 def _decide(circuit: Circuit, layer: int, dials: Dials) -> None:

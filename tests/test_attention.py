@@ -132,7 +132,10 @@ def test_self_checks_pass(shaped):
 @pytest.mark.parametrize(
     ("breakage", "rule"),
     [
-        (lambda self, ids, pattern=None, run=attention.Attention.run: run(self, ids), "uniform attention changes"),
+        (
+            lambda self, ids, pattern=None, run=attention.Attention.run: run(self, ids),
+            "uniform or inward attention changes",
+        ),
         (
             lambda self, ids, pattern=None, run=attention.Attention.run: run(
                 self, ids.flip(0), None if pattern is None else pattern.flip(0)

@@ -179,7 +179,7 @@ def test_width_is_missing_where_nothing_rises():
 
 
 def test_refinement_adds_amounts_around_the_turn(llama, monkeypatch):
-    """Between the two coarse amounts where the sign changes, in steps of a hundredth."""
+    """The gap in which the sign changes is halved twice, down to an eightieth."""
 
     def sharp(subject, trials, progress=None):
         turned = [trial.edit.amount > 0.613 for trial in trials]
@@ -190,8 +190,8 @@ def test_refinement_adds_amounts_around_the_turn(llama, monkeypatch):
     monkeypatch.setattr(sweep, "run", sharp)
     table = thresholds.replacement(llama, [(Pair("9.8", "9.11"), "bigger first")])
 
-    assert sorted(set(table["amount"]) - set(thresholds.COARSE)) == [0.61, 0.62, 0.63, 0.64]
-    assert thresholds.crossings(table)["crossing_share"].item() == pytest.approx(0.615)
+    assert sorted(set(table["amount"]) - set(thresholds.COARSE)) == pytest.approx([0.6125, 0.625])
+    assert thresholds.crossings(table)["crossing_share"].item() == pytest.approx(0.61875)
 
 
 def test_normalised_curves_run_from_zero_to_one():

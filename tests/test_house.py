@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ["errors", "embedded", "subjects", "prompts", "tokens", "vocabulary", "patterns", "edits", "attention"]
-ROOMS += ["scoring", "sweep", "checks", "statistics", "verdict"]
+ROOMS = ["errors", "embedded", "prompts", "vocabulary", "circuits", "planted", "subjects", "tokens", "patterns"]
+ROOMS += ["edits", "attention", "scoring", "sweep", "checks", "statistics", "verdict"]
 ROOMS += ["experiments.behaviour", "experiments.bandwidth", "experiments.thresholds"]
 MODULES = sorted(p for folder in ("bandwidth", "claims", "fixtures", "reports") for p in (ROOT / folder).rglob("*.py"))
 
@@ -75,9 +75,9 @@ def test_rooms_are_small(path):
     assert len(path.read_text().splitlines()) <= 300
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if p.parent.name != "claims"], ids=name_of)
+@pytest.mark.parametrize("path", [p for p in MODULES if p.parent.name != "claims" and p.stem != "planted"], ids=name_of)
 def test_thresholds_live_in_the_theory_alone(path):
-    """0.40, 0.55 and 0.65 are nobody else's business."""
+    """0.40, 0.55 and 0.65 are nobody else's business (a planted model's truth is its own)."""
     numbers = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
 
     assert not {n for n in numbers if isinstance(n, float)} & {0.40, 0.55, 0.60, 0.65}

@@ -15,7 +15,9 @@ from bandwidth.subjects import Subject
 from bandwidth.tokens import AlignmentKind, Tokens, lengthened, tokenize
 
 COARSE = tuple(round(0.05 * step, 2) for step in range(21))
-_FINE_STEP = 0.01
+COARSER = COARSE[::2]
+_FINEST = 0.0125
+"""Amounts around the turn are halved until they lie no further apart than this."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,8 @@ def replacement(
     """A row a case × amount: `margin_logits`, `top_answer`, `output_norm` with that much of the pattern replaced.
 
     In every head of the layer of interest the pattern of the `start` prompt is blended with the aligned
-    pattern of the same case's Simple prompt. Where the margin turns positive between two amounts, amounts
-    in steps of 0.01 between them are added.
+    pattern of the same case's Simple prompt. Where the margin turns positive between two amounts, the gap
+    between them is halved until it is no wider than 0.0125.
     """
     targets = [tokenize(Prompt(pair, order, start), subject.tokenizer) for pair, order in cases]
     donors = [_donor(subject, case, target, arm) for case, target in zip(cases, targets, strict=True)]
@@ -59,16 +61,13 @@ def replacement(
     def measured(wanted: list[tuple[int, float]]) -> pd.DataFrame:
         edits = [(i, Replace(donors[i], amount, arm.alignment, arm.informed)) for i, amount in wanted]
         table = sweep.run(subject, [sweep.Trial(targets[i], edit) for i, edit in edits], progress=progress)
-        labels = [(str(cases[i][0]), cases[i][1], arm.name, amount) for i, amount in wanted]
-        return pd.concat([pd.DataFrame(labels, columns=["pair", "order", "arm", "amount"]), table], axis=1)
+        labels = [(i, str(cases[i][0]), cases[i][1], arm.name, amount) for i, amount in wanted]
+        return pd.concat([pd.DataFrame(labels, columns=["case", "pair", "order", "arm", "amount"]), table], axis=1)
 
     table = measured([(i, amount) for i in range(len(cases)) for amount in amounts])
-    if refine:
-        margins = table["margin_logits"].to_numpy().reshape(len(cases), len(amounts))
-        finer = [(i, amount) for i in range(len(cases)) for amount in _between(np.asarray(amounts), margins[i])]
-        if finer:
-            table = pd.concat([table, measured(finer)])
-    return table.sort_values(["pair", "order", "amount"], ignore_index=True)
+    while refine and (middles := _middles(table)):
+        table = pd.concat([table, measured(middles)])
+    return table.sort_values(["case", "amount"], ignore_index=True).drop(columns="case")
 
 
 def _donor(subject: Subject, case: tuple[Pair, Order], target: Tokens, arm: Arm) -> Tokens:
@@ -76,13 +75,17 @@ def _donor(subject: Subject, case: tuple[Pair, Order], target: Tokens, arm: Arm)
     return lengthened(donor, len(target), subject.tokenizer) if arm.filled else donor
 
 
-def _between(amounts: np.ndarray, margins: np.ndarray) -> list[float]:
-    """Amounts in fine steps strictly between the two around the first turn from wrong to right."""
-    turns = np.flatnonzero((margins[:-1] <= 0) & (margins[1:] > 0))
-    if not turns.size:
-        return []
-    low, high = amounts[turns[0]], amounts[turns[0] + 1]
-    return [round(float(x), 4) for x in np.arange(low + _FINE_STEP, high - _FINE_STEP / 2, _FINE_STEP)]
+def _middles(table: pd.DataFrame) -> list[tuple[int, float]]:
+    """For each case whose first turn from wrong to right lies in too wide a gap: the middle of that gap."""
+    found = []
+    for case, curve in table.sort_values("amount").groupby("case"):
+        amounts, right = curve["amount"].to_numpy(), curve["margin_logits"].to_numpy() > 0
+        turns = np.flatnonzero(~right[:-1] & right[1:])
+        if turns.size:
+            low, high = amounts[turns[0]], amounts[turns[0] + 1]
+            if high - low > _FINEST + 1e-9:
+                found.append((int(case), float(low + high) / 2))
+    return found
 
 
 def crossings(table: pd.DataFrame) -> pd.DataFrame:
