@@ -20,6 +20,7 @@ from bandwidth.errors import NoReadableAttention
 from bandwidth.subjects import Subject
 
 _ATTENTION_MODULES = ("self_attn", "attn", "attention")
+_PROJECTIONS = ("o_proj", "c_proj", "dense")
 _ATTENTION_CALLS = ("attention_interface_1", "attention_interface_0")
 _PATTERN_OPERATION = "nn_functional_dropout_0"
 
@@ -70,6 +71,19 @@ class Attention:
             norm = hidden[:, -1].float().norm(dim=-1).save()
             logits = self._traced.output.logits[:, -1].float().save()
         return Readout(logits, norm)
+
+    def head_outputs(self, ids: Tensor, pattern: Tensor) -> Tensor:
+        """What every head hands to the output projection under a written pattern, [trial, token, head, size]."""
+        layer = self.subject.layer
+        with torch.no_grad(), self._traced.trace(self._inputs(ids), use_cache=False) as tracer:
+            self._site(layer, self._call).output = pattern.to(self.subject.device, self.subject.model.dtype)
+            mixed = self._projection(layer).input.clone().save()
+            tracer.stop()
+        return mixed.float().unflatten(-1, (self.subject.n_heads, -1))
+
+    def _projection(self, layer: int) -> Any:
+        attention = getattr(self._layers[layer], self._module)
+        return getattr(attention, next(name for name in _PROJECTIONS if hasattr(attention, name)))
 
     def _inputs(self, ids: Tensor) -> dict[str, Tensor]:
         ids = ids.to(self.subject.device)

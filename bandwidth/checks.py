@@ -46,6 +46,12 @@ def self_check(subject: Subject) -> list[Check]:
     alone = scoring.margins(port.run(ids[:1]).logits, prompts[:1])
     row_error = (pattern.float().sum(-1) - 1).abs().max().item()
     future = pattern.triu(1).abs().max().item()
+    # A block of the output after W_O is no head: only here, before it, does each head have a place of its own.
+    turned = pattern.clone()
+    turned[:, -1] = torch.eye(ids.shape[1]).to(pattern)
+    moved_heads = (port.head_outputs(ids, turned) - port.head_outputs(ids, pattern)).abs().amax((0, 1, 3))
+    strangers = moved_heads[:-1].max().item()
+
     kept, moved = change(Keep()), max(change(Flatten()), change(TurnInward()))
     drift = (alone - scoring.margins(plain, prompts)[:1]).abs().max().item()
 
@@ -55,6 +61,8 @@ def self_check(subject: Subject) -> list[Check]:
         Check("no attention to later tokens", future, "= 0", future == 0),
         Check("writing a pattern back changes no logit", kept, "= 0", kept == 0),
         Check("uniform or inward attention changes a logit", moved, "> 0", moved > 0),
+        Check("editing one head changes the output of no other", strangers, "= 0", strangers == 0),
+        Check("editing one head changes its own output", moved_heads[-1].item(), "> 0", moved_heads[-1].item() > 0),
         Check("a trial alone equals the trial in a batch, in logits", drift, f"≤ {drifts:g}", drift <= drifts),
     ]
     for check in checks:

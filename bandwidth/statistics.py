@@ -26,7 +26,7 @@ class Estimate:
 
 
 def mean_over_pairs(values: ArrayLike, *, seed: int, resamples: int = 10_000) -> Estimate:
-    """Mean of one value a pair, with the bias-corrected accelerated bootstrap interval (Efron 1987).
+    """Mean of one value a pair, with the bias-corrected accelerated bootstrap interval (Efron 1987), expanded.
 
     Args:
         values: [pair]; a pair's orders and phrasings averaged beforehand, so that pairs are the clusters.
@@ -35,26 +35,30 @@ def mean_over_pairs(values: ArrayLike, *, seed: int, resamples: int = 10_000) ->
 
 
 def median_over_pairs(values: ArrayLike, *, seed: int, resamples: int = 10_000) -> Estimate:
-    """Median of one value a pair, with the percentile bootstrap interval (BCa's jackknife fails on medians)."""
+    """Median of one value a pair, with the expanded percentile bootstrap interval (BCa fails on medians)."""
     return _bootstrapped(np.asarray(values, float), np.median, "percentile", seed, resamples)
 
 
 def _bootstrapped(values: Array, statistic: Callable, method: str, seed: int, resamples: int) -> Estimate:
     point = float(statistic(values))
+    n = len(values)
     # Of one value, or of equal values, every resample is the same: the interval is the point.
-    if len(values) < 2 or np.ptp(values) == 0:
-        return Estimate(point, point, point, len(values))
+    if n < 2 or np.ptp(values) == 0:
+        return Estimate(point, point, point, n)
+    # A bootstrap interval of few values is too short: of 15 to 20 it covers 90 to 92 % where it promises 95. Its
+    # level is raised as Student's t would raise it (Hesterberg 2015, "expanded percentile interval").
+    level = 1 - 2 * stats.norm.cdf(-stats.t.ppf(0.975, n - 1) * np.sqrt(n / (n - 1)))
     # BCa divides 0 by 0 where every left-out value gives the same statistic; the percentile interval steps in.
     with warnings.catch_warnings(), np.errstate(invalid="ignore"):
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)
         found = stats.bootstrap(
-            (values,), statistic, method=method, n_resamples=resamples, vectorized=True,
-            batch=max(1, 2_000_000 // len(values)), rng=np.random.default_rng(seed),
+            (values,), statistic, method=method, confidence_level=level, n_resamples=resamples, vectorized=True,
+            batch=max(1, 2_000_000 // n), rng=np.random.default_rng(seed),
         )  # fmt: skip
     low, high = found.confidence_interval
     if not np.isfinite([low, high]).all():
         return _bootstrapped(values, statistic, "percentile", seed, resamples)
-    return Estimate(point, float(low), float(high), len(values))
+    return Estimate(point, float(low), float(high), n)
 
 
 def proportion(successes: int, n: int) -> Estimate:

@@ -89,6 +89,8 @@ def tokenize(prompt: Prompt, tokenizer: PreTrainedTokenizerFast) -> Tokens:
     one answer's tokens begin the other's, SelfCheckFailed for a doubled BOS.
     """
     ids, offsets = _encode(prompt.text, tokenizer)
+    if ids[0] == ids[1] == tokenizer.bos_token_id:
+        raise SelfCheckFailed("A prompt must begin with one BOS", f"two, in {prompt.text!r}", "Mend the chat template.")
     answers = [
         _encode(prompt.text + prompt.format.answer_lead + number, tokenizer)[0]
         for number in (prompt.right, prompt.wrong)
@@ -127,8 +129,6 @@ def _encode(text: str, tokenizer: PreTrainedTokenizerFast) -> tuple[tuple[int, .
     if bos is not None and ids[0] != bos and tokenizer("0")["input_ids"][0] == bos:
         ids, offsets = (bos, *ids), [(0, 0), *offsets]
     if ids[0] == bos:
-        if ids[1] == bos:
-            raise SelfCheckFailed("A prompt must begin with one BOS", f"two, in {text!r}", "Mend the chat template.")
         # A BOS that the chat template wrote out is a separator like one that was put in front.
         offsets[0] = (0, 0)
     return ids, offsets

@@ -126,7 +126,7 @@ def test_self_checks_pass(shaped):
     """Every supported shape passes, and each check says what it measured."""
     found = checks.self_check(shaped)
 
-    assert [check.passed for check in found] == [True] * 5
+    assert [check.passed for check in found] == [True] * 7
 
 
 @pytest.mark.parametrize(

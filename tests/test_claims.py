@@ -64,7 +64,7 @@ def test_the_report_says_on_what(run, llama, llama_folder):
 
     assert report["subject"]["fingerprint"] == llama.fingerprint
     assert report["subject"]["name"] == str(llama_folder)
-    assert len(report["self_checks"]) == 5
+    assert len(report["self_checks"]) == 7
     assert all(check["passed"] for check in report["self_checks"])
     assert {"torch", "transformers", "nnsight"} <= set(report["environment"]["packages"])
     assert report["command"].startswith("pytest claims/ --model")
