@@ -40,6 +40,14 @@ class Call:
         return self.truth.allows(self.claim_id, self.verdict)
 
 
+def recorded(theory_digest: str) -> dict[str, dict[str, int]]:
+    """The recorded counts by claim; empty where none were recorded for this very theory."""
+    if not RECORD.exists():
+        return {}
+    record = json.loads(RECORD.read_text())
+    return record["claims"] if record["theory"] == theory_digest else {}
+
+
 def judge(truth: Truth, seed: int, profile: str = "quick") -> list[Call]:
     """Runs the claims on one model, exactly as a user does, and reads the report.
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bandwidth.errors import UnwritableFolder
-from bandwidth.verdict import Criterion, Verdict
+from bandwidth.verdict import Criterion
 from reports.findings import Finding
 
 if TYPE_CHECKING:
@@ -32,8 +32,13 @@ SCHEMA = Path(__file__).with_name("schema.json")
 _PACKAGES = ("torch", "transformers", "nnsight", "scipy", "pandas", "hypothesis", "pytest")
 
 
-def entry(finding: Finding, *, test: str, seconds: float, command: str) -> dict[str, Any]:
-    """A finding as it stands in report.json, without its figure."""
+def entry(
+    finding: Finding, *, test: str, seconds: float, command: str, trial: dict[str, int] | None = None
+) -> dict[str, Any]:
+    """A finding as it stands in report.json, without its figure.
+
+    `trial` says how often the claim's test was right on models of known truth, if it has been tried.
+    """
     return {
         **_claim(finding.claim),
         "test": test,
@@ -51,15 +56,10 @@ def entry(finding: Finding, *, test: str, seconds: float, command: str) -> dict[
         "notes": list(finding.notes),
         "figure": None,
         "data": None,
+        "trial": trial,
         "seconds": round(seconds, 3),
         "command": command,
     }
-
-
-def fault_entry(claim: Claim, fault: str, *, test: str, seconds: float, command: str) -> dict[str, Any]:
-    """A claim that could not be judged because the instrument failed."""
-    nothing = Finding(claim, Verdict.ERROR, reason=fault)
-    return entry(nothing, test=test, seconds=seconds, command=command)
 
 
 def _claim(claim: Claim) -> dict[str, Any]:
