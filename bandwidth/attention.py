@@ -130,7 +130,7 @@ class Attention:
         )
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=2)
 def of(subject: Subject) -> Attention:
     """The attention of a subject, wrapped once."""
     return Attention(subject)

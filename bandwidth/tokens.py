@@ -105,16 +105,20 @@ def tokenize(prompt: Prompt, tokenizer: PreTrainedTokenizerFast) -> Tokens:
             "This tokenizer cannot be scored on this format.",
         )
     by_substring = [_by_substring(token, tokenizer) for token in ids]
-    described = [_describe(prompt, start, stop) for start, stop in offsets]
+    # A tokenizer that puts a blank of its own before the text reports the first character's place for it.
+    blank = [not tokenizer.decode([token]).strip() for token in ids]
+    described = [
+        ("other", None) if empty else _describe(prompt, *place) for empty, place in zip(blank, offsets, strict=True)
+    ]
     forced: tuple[Category, ...] = tuple("other" for _ in shared[len(ids) :])
     return Tokens(
         prompt=prompt,
         ids=shared,
         n_prompt=len(ids),
-        categories=tuple(category for category, _, _ in described) + forced,
+        categories=tuple(category for category, _ in described) + forced,
         substring_categories=(*by_substring, *forced),
-        roles=tuple(role for _, role, _ in described) + (None,) * len(forced),
-        cue=tuple(i for i, (_, _, is_cue) in enumerate(described) if is_cue),
+        roles=tuple(role for _, role in described) + (None,) * len(forced),
+        cue=tuple(i for i, place in enumerate(offsets) if _touches(prompt, place, "cue")),
         has_bos=ids[0] == tokenizer.bos_token_id,
         right_id=answers[0][len(shared)],
         wrong_id=answers[1][len(shared)],
@@ -134,24 +138,25 @@ def _encode(text: str, tokenizer: PreTrainedTokenizerFast) -> tuple[tuple[int, .
     return ids, offsets
 
 
-def _describe(prompt: Prompt, start: int, stop: int) -> tuple[Category, Role | None, bool]:
-    """Category, role and "is it in the answer cue" of a token that covers characters start to stop."""
-    labels: set[Label] = set()
+def _describe(prompt: Prompt, start: int, stop: int) -> tuple[Category, Role | None]:
+    """Category and role of a token that covers characters start to stop, apart from white space at its ends."""
+    covered = prompt.text[start:stop]
+    start, stop = stop - len(covered.lstrip()), start + len(covered.rstrip())
     role = None
-    for position in range(start, stop):
-        if prompt.text[position].isspace():
-            continue
-        span = next(span for span in prompt.spans if span.start <= position < span.stop)
-        labels.add(span.label)
+    for span in prompt.spans:
         if span.label in ("first", "second"):
-            role = _sharper(role, Role(span.label, _part(prompt.text, span.start, position)))
-    # White space belongs to the cue when it stands in it (a template may end its header with line breaks).
-    in_cue = any(s.label == "cue" and s.start < stop and start < s.stop for s in prompt.spans)
+            for position in range(max(start, span.start), min(stop, span.stop)):
+                role = _sharper(role, Role(span.label, _part(prompt.text, span.start, position)))
     if role is not None:
-        return "numerical", role, False
-    if labels & {"format", "cue"}:
-        return "format", None, in_cue
-    return "other", None, in_cue
+        return "numerical", role
+    is_format = _touches(prompt, (start, stop), "format") or _touches(prompt, (start, stop), "cue")
+    return ("format" if is_format else "other"), None
+
+
+def _touches(prompt: Prompt, place: tuple[int, int], label: Label) -> bool:
+    """Whether any of the characters has the label."""
+    start, stop = place
+    return any(span.label == label and span.start < stop and start < span.stop for span in prompt.spans)
 
 
 def _part(text: str, number_start: int, position: int) -> Part:
@@ -179,21 +184,22 @@ def chat_format(tokenizer: PreTrainedTokenizerFast) -> Format | None:
 
     Llama 3 gets the seed document's literal header text: its template would add a dated system header.
     """
-    if "<|start_header_id|>" in {token.content for token in tokenizer.added_tokens_decoder.values()}:
-        end_of_turn = "<|eot_id|>"
+    if not tokenizer.chat_template:
+        return None
+    special = {token.content for token in tokenizer.added_tokens_decoder.values()}
+    if "<|start_header_id|>" in special:
         head = "<|start_header_id|>user<|end_header_id|>\n\n"
-        tail = f"{end_of_turn}<|start_header_id|>assistant<|end_header_id|>\n\n"
-    elif tokenizer.chat_template:
-        end_of_turn = tokenizer.eos_token
+        tail = "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
+    else:
         mark = "Which is bigger?"
         whole = tokenizer.apply_chat_template(
             [{"role": "user", "content": mark}], tokenize=False, add_generation_prompt=True
         )
         head, _, tail = whole.partition(mark)
-    else:
-        return None
+    # What ends the user's turn separates it from the answer's header; a tail of one token is itself the cue.
+    end_of_turn = max((t for t in special if tail.startswith(t) and tail.strip() != t), key=len, default=None)
     segments = (*_turns(head, "format", end_of_turn), *QUESTION.segments, *_turns(tail, "cue", end_of_turn))
-    ends_open = tail[-1:].isspace() or tail.endswith(tuple(tokenizer.all_special_tokens))
+    ends_open = tail[-1:].isspace() or tail.endswith(tuple(special))
     return Format("Chat", segments, answer_lead="" if ends_open else " ")
 
 

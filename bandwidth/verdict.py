@@ -24,40 +24,53 @@ class Verdict(StrEnum):
 class Criterion:
     """The estimate must lie between `low` and `high`, either of which may be infinite.
 
-    Use `above`, `below` or `within`.
+    `closed` says whether the bounds themselves satisfy it. Use `above`, `below`, `at_most` or `within`.
     """
 
     low: float = -inf
     high: float = inf
-    unit: str = ""
+    closed: bool = False
 
     def __str__(self) -> str:
         if self.high == inf:
-            return f"> {self.low:g}{self.unit}"
+            return f"{'≥' if self.closed else '>'} {self.low:g}"
         if self.low == -inf:
-            return f"< {self.high:g}{self.unit}"
-        return f"in [{self.low:g}, {self.high:g}]{self.unit}"
+            return f"{'≤' if self.closed else '<'} {self.high:g}"
+        return f"in [{self.low:g}, {self.high:g}]"
+
+    def admits(self, value: float) -> bool:
+        return self.room(value) > 0 or (self.closed and self.room(value) == 0)
+
+    def room(self, value: float) -> float:
+        """How far inside the criterion a value lies; negative outside."""
+        return min(value - self.low, self.high - value)
 
 
-def above(threshold: float, unit: str = "") -> Criterion:
-    return Criterion(low=threshold, unit=unit)
+def above(threshold: float) -> Criterion:
+    return Criterion(low=threshold)
 
 
-def below(threshold: float, unit: str = "") -> Criterion:
-    return Criterion(high=threshold, unit=unit)
+def below(threshold: float) -> Criterion:
+    return Criterion(high=threshold)
 
 
-def within(low: float, high: float, unit: str = "") -> Criterion:
-    return Criterion(low=low, high=high, unit=unit)
+def at_most(threshold: float) -> Criterion:
+    return Criterion(high=threshold, closed=True)
+
+
+def within(low: float, high: float) -> Criterion:
+    return Criterion(low=low, high=high, closed=True)
 
 
 def decide(criterion: Criterion, estimate: Estimate) -> Verdict:
     """SUPPORTED when the whole interval meets the criterion, REFUTED when none of it does, else INCONCLUSIVE."""
-    if criterion.low < estimate.low and estimate.high < criterion.high:
+    if criterion.admits(estimate.low) and criterion.admits(estimate.high):
         return Verdict.SUPPORTED
-    if estimate.high <= criterion.low or estimate.low >= criterion.high:
-        return Verdict.REFUTED
-    return Verdict.INCONCLUSIVE
+    if criterion.closed:
+        apart = estimate.high < criterion.low or estimate.low > criterion.high
+    else:
+        apart = estimate.high <= criterion.low or estimate.low >= criterion.high
+    return Verdict.REFUTED if apart else Verdict.INCONCLUSIVE
 
 
 def decide_all(criterion: Criterion, estimates: Sequence[Estimate]) -> Verdict:
@@ -76,7 +89,7 @@ def hardest(criterion: Criterion, estimates: dict[str, Estimate]) -> str:
         estimates,
         key=lambda part: (
             rank.index(decide(criterion, estimates[part])),
-            room(criterion, estimates[part].value),
+            criterion.room(estimates[part].value),
         ),
     )
 
@@ -87,13 +100,8 @@ def pairs_to_settle(criterion: Criterion, estimate: Estimate) -> int | None:
     An interval shrinks with the square root of n. None where the estimate sits on the threshold, or
     where n pairs gave no interval to shrink.
     """
-    distance = abs(room(criterion, estimate.value))
+    distance = abs(criterion.room(estimate.value))
     reach = max(estimate.high - estimate.value, estimate.value - estimate.low)
     if not distance or not reach or estimate.n < 2:
         return None
     return ceil(estimate.n * (reach / distance) ** 2)
-
-
-def room(criterion: Criterion, value: float) -> float:
-    """How far inside the criterion a value lies; negative outside."""
-    return min(value - criterion.low, criterion.high - value)

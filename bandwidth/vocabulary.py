@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 BOS, END_OF_TURN, UNKNOWN = "<|begin_of_text|>", "<|eot_id|>", "<|unknown|>"
+_CHAT = (
+    "{% for message in messages %}<|start_header_id|>{{ message['role'] }}<|end_header_id|>\n\n"
+    "{{ message['content'] }}<|eot_id|>{% endfor %}"
+    "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}"
+)
 SPECIAL = (UNKNOWN, BOS, END_OF_TURN, "<|start_header_id|>", "<|end_header_id|>")
 
 
@@ -33,6 +38,7 @@ def small_tokenizer(*, digits_per_token: int = 3, bos: bool = True) -> PreTraine
         backend.post_processor = processors.TemplateProcessing(single=f"{BOS} $A", special_tokens=[(BOS, 1)])
     return PreTrainedTokenizerFast(
         tokenizer_object=backend,
+        chat_template=_CHAT,
         bos_token=BOS,
         eos_token=END_OF_TURN,
         pad_token=END_OF_TURN,

@@ -44,7 +44,8 @@ def test_odd_heads_lose_their_attention_on_the_numbers_in_the_question_format(
         variants=bandwidth.variants("odd", ["Q&A"]),
         incomparable=("enrichment",),
         counterexample=bandwidth.counterexample("odd", ["Q&A"], judge.claim.criterion),
-        notes=(f"In Simple it was {before.value:.3f} [{before.low:.3f}, {before.high:.3f}].",
+        notes=(f"In Simple it was {before.value:.3f} [{before.low:.3f}, {before.high:.3f}]" + (
+                   "." if before.low > judge.claim.criterion.high else ": it did not fall, it was low already."),
                bandwidth.heads_meeting(judge.claim.criterion, "Q&A")),
         figure=bandwidth.figure(judge.claim.criterion.high),
         alt=bandwidth.alt,

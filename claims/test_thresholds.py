@@ -21,7 +21,7 @@ def test_the_answer_turns_right_when_sixty_percent_of_the_pattern_is_replaced(
     judge(
         parts={"crossing": replacement.crossing()},
         chance=replacement.chance(),
-        variants=replacement.crossing_variants(),
+        variants=replacement.variants(replacement.crossing),
         counterexample=replacement.counterexample(judge.claim.criterion),
         notes=replacement.notes(),
         figure=replacement.figure(judge.claim.criterion),
@@ -33,8 +33,13 @@ def test_the_answer_turns_right_when_sixty_percent_of_the_pattern_is_replaced(
 @pytest.mark.claim(SHARP)
 def test_the_answer_turns_sharply(replacement: ReplacementEvidence, judge: Judge) -> None:
     """The margin makes most of its way within a tenth of the replacement; a straight line needs eight tenths."""
+    replacement.require_turns(BUG_SET_MINIMUM)
     judge(
-        parts={"width": replacement.width(BUG_SET_MINIMUM)},
+        parts={"width": replacement.width()},
+        chance=(replacement.straight_line,),
+        variants=replacement.variants(replacement.width),
         notes=replacement.notes(),
+        figure=replacement.figure(SIXTY_PERCENT.criterion),
+        alt=replacement.alt,
         data=replacement.data,
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bandwidth.verdict import Criterion, above, below, within
+from bandwidth.verdict import Criterion, above, at_most, below, within
 
 PAPER = "Sandoval 2025, arXiv 2508.19414"
 SKETCH = "the theory's experimental framework"
@@ -30,7 +30,6 @@ class Claim:
         criterion: what the estimate must be for the sentence to be true.
         source: where the sentence comes from.
         headline: its number among the theory's five headline claims, if it is one of them.
-        words: what else `-k` finds it by.
         published: what earlier work reports of the same quantity; printed beside the result, never used.
     """
 
@@ -40,7 +39,6 @@ class Claim:
     criterion: Criterion
     source: str
     headline: int | None = None
-    words: tuple[str, ...] = ()
     published: str | None = None
 
 
@@ -79,9 +77,9 @@ SIXTY_PERCENT = Claim(
 
 SHARP = Claim(
     id="4.1b",
-    statement="The turn is sharp: the margin makes most of its way within 10 % of replacement.",
+    statement="The turn is sharp: the margin makes most of its way within 10 % of the replacement.",
     quantity="median width of the margin's rise from 10 % to 90 %, as a share of the pattern replaced",
-    criterion=below(0.10),
+    criterion=at_most(0.10),
     source=f"{SKETCH}, experiment 4.1",
 )
 

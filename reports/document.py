@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 SCHEMA = Path(__file__).with_name("schema.json")
+_CONTENTS = {"report.json", "index.html", "figures", "data"}
 _PACKAGES = ("torch", "transformers", "nnsight", "scipy", "pandas", "hypothesis", "pytest")
 
 
@@ -109,21 +110,22 @@ def _git_state(root: Path) -> dict[str, Any] | None:
 
 
 def require_writable(folder: Path) -> None:
-    """Raises UnwritableFolder now rather than after a long run."""
+    """Raises UnwritableFolder now rather than after a long run, and for a folder that holds other things."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder.parent):
             pass
-        if folder.exists() and not (
-            folder.is_dir() and (not any(folder.iterdir()) or (folder / "report.json").exists())
-        ):
-            raise UnwritableFolder("--report must name a new folder or one with a report", f"{folder}", "Name another.")
+        held = {path.name for path in folder.iterdir()} if folder.exists() else set()
     except OSError as problem:
         raise UnwritableFolder(
-            "The report folder must be writable",
-            f"{folder} ({problem.strerror})",
-            "Name another with --report.",
+            "The report folder must be writable", f"{folder} ({problem.strerror})", "Name another with --report."
         ) from problem
+    if foreign := held - _CONTENTS:
+        raise UnwritableFolder(
+            "--report must name a new folder or one with nothing but a report",
+            f"{folder} with {min(foreign)}",
+            "Name another.",
+        )
 
 
 def write(
@@ -135,6 +137,7 @@ def write(
     """
     from reports import page
 
+    folder = folder.resolve()
     making = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         for entry, finding in zip(entries, findings, strict=True):
@@ -149,10 +152,11 @@ def write(
         page.render(making)
         making.chmod(0o755)
         if folder.exists():
-            shutil.rmtree(folder)
+            folder.rename(making.with_name(f"{making.name}-old"))
         making.rename(folder)
     finally:
-        shutil.rmtree(making, ignore_errors=True)
+        for leftover in (making, making.with_name(f"{making.name}-old")):
+            shutil.rmtree(leftover, ignore_errors=True)
     return folder / "index.html"
 
 

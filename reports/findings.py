@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from bandwidth.errors import SelfCheckFailed
 from bandwidth.verdict import Verdict, decide_all, hardest, pairs_to_settle
 
 if TYPE_CHECKING:
@@ -88,6 +90,7 @@ def judged(
     *,
     parts: dict[str, Estimate],
     max_p: float,
+    min_n: int = 1,
     variants: dict[str, dict[str, Estimate]] | None = None,
     incomparable: Sequence[str] = (),
     **described: Any,
@@ -97,16 +100,21 @@ def judged(
     Args:
         parts: what the claim says something about, each with its estimate.
         max_p: a p of a vetoing chance world above this keeps the claim from being SUPPORTED.
+        min_n: a variant of fewer pairs gets no verdict.
         variants: the parts again, by other analysis choices; those in `incomparable` get no verdict, their
             unit being another.
         described: the remaining fields of Finding.
     """
     decisive = hardest(claim.criterion, parts)
     others = tuple(
-        _variant(name, claim, found, comparable=name not in incomparable) for name, found in (variants or {}).items()
+        _variant(name, claim, found, comparable=name not in incomparable and min(e.n for e in found.values()) >= min_n)
+        for name, found in (variants or {}).items()
     )
     verdict = decide_all(claim.criterion, list(parts.values()))
     finding = Finding(claim, verdict, parts, decisive, variants=others, **described)
+    for estimate in [*parts.values(), *(v.estimate for v in others)]:
+        if not all(map(isfinite, (estimate.value, estimate.low, estimate.high))):
+            raise SelfCheckFailed("Every estimate must be finite", f"{estimate}", f"Report claim {claim.id}.")
     unlucky = [c for c in finding.chance if c.veto and c.p is not None and c.p > max_p]
     if verdict is Verdict.SUPPORTED and unlucky:
         reason = f"parity is not told from chance: p = {unlucky[0].p:.3f} against {unlucky[0].world}"

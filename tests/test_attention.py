@@ -169,7 +169,7 @@ def test_margins_that_are_not_numbers_are_a_fault(llama, monkeypatch):
         return readout
 
     monkeypatch.setattr(attention.Attention, "run", poisoned)
-    with pytest.raises(SelfCheckFailed, match="finite number; got 1 that are not, of 1"):
+    with pytest.raises(SelfCheckFailed, match="Every margin must be finite; got 1 numbers that are not, of 1"):
         sweep.run(llama, [sweep.Trial(prompts(llama)[0])])
 
 

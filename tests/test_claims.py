@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import jsonschema
@@ -79,6 +78,23 @@ def test_a_rerun_gives_the_same_numbers(run, llama_folder, tmp_path):
     assert first == second
 
 
+def test_an_exception_after_the_verdict_is_an_error(llama_folder, tmp_path):
+    """A test that judges and then breaks has not supported anything."""
+    (tmp_path / "test_broken.py").write_text(
+        "import pytest\n"
+        "from claims.theory import SHARP\n"
+        "from bandwidth.statistics import Estimate\n"
+        "@pytest.mark.claim(SHARP)\n"
+        "def test_broken(judge):\n"
+        "    judge(parts={'width': Estimate(0.0, 0.0, 0.0, 20)})\n"
+        "    raise KeyError('lost')\n"
+    )
+
+    done = pytest_claims("--rootdir", ROOT, tmp_path / "test_broken.py", "--report", tmp_path / "r", "-k", "broken")
+
+    assert [claim["verdict"] for claim in report_of(tmp_path / "r")["claims"]] == ["ERROR"], done.stdout
+
+
 def test_k_threshold_selects_experiment_4_1(llama_folder, tmp_path):
     """People select by word."""
     pytest_claims("--model", llama_folder, "--profile", "quick", "-k", "threshold", "--report", tmp_path / "r")
@@ -135,7 +151,6 @@ def test_an_interrupted_run_keeps_what_it_has(llama_folder, tmp_path):
     assert process.stdout is not None
     for line in process.stdout:
         if " 1.1a " in line:
-            time.sleep(0.2)
             process.send_signal(signal.SIGINT)
             break
     process.communicate(timeout=120)

@@ -31,7 +31,9 @@ def test_a_folder_is_made_once():
     assert (first / "model").read_text() == "weights"
 
 
-@pytest.mark.parametrize("damage", ["changed", "truncated", "missing", "no manifest", "bad manifest"])
+@pytest.mark.parametrize(
+    "damage", ["changed", "truncated", "missing", "no manifest", "bad manifest", "empty manifest", "list"]
+)
 def test_damage_is_noticed_and_mended(damage, capfd):
     """A file that is not what was written is never used."""
     folder = embedded.cached("thing", make)
@@ -42,6 +44,8 @@ def test_damage_is_noticed_and_mended(damage, capfd):
         "missing": file.unlink,
         "no manifest": manifest.unlink,
         "bad manifest": lambda: manifest.write_text("{"),
+        "empty manifest": lambda: manifest.write_text("{}"),
+        "list": lambda: manifest.write_text("[]"),
     }[damage]()
 
     assert (embedded.cached("thing", make) / "model").read_text() == "weights"
@@ -64,7 +68,7 @@ def test_an_interrupted_making_leaves_nothing():
 def test_the_leftover_of_a_killed_process_is_cleared():
     """A kill gives no chance to tidy; the next run does."""
     leftover = embedded.cache_folder() / "thing.tmp-dead"
-    leftover.mkdir()
+    leftover.mkdir(parents=True)
 
     embedded.cached("thing", make)
 
@@ -101,7 +105,15 @@ def test_an_unwritable_cache_says_so(tmp_path, monkeypatch):
     monkeypatch.setenv(embedded.CACHE_VARIABLE, str(file / "cache"))
 
     with pytest.raises(UnwritableFolder, match=r"must be writable; got .*Set BANDWIDTH_CACHE\."):
-        embedded.cache_folder()
+        embedded.cached("thing", make)
+
+
+def test_a_whole_folder_needs_no_write_access(monkeypatch):
+    """A cache that another user filled can be read."""
+    folder = embedded.cached("thing", make)
+    monkeypatch.setattr(embedded, "_require_writable", lambda root: pytest.fail("asked for write access"))
+
+    assert embedded.cached("thing", make) == folder
 
 
 @pytest.fixture

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from bandwidth import patterns, sweep
+from bandwidth.edits import Replace
 from bandwidth.experiments import bandwidth, behaviour, thresholds
 from bandwidth.prompts import QA, SIMPLE, Pair, ask, pairs
-from bandwidth.tokens import tokenize
+from bandwidth.tokens import align, tokenize
 
 PAIRS = pairs(3)
 
@@ -104,6 +106,9 @@ def test_replacement_runs_from_own_to_donor(llama):
     first = table[(table["pair"] == str(PAIRS[0])) & (table["order"] == "bigger first")]
     assert first["amount"].tolist() == list(thresholds.COARSE)
     assert first["margin_logits"].iloc[0] == pytest.approx(plain["margin_logits"][0], abs=1e-5)
+    target, donor = (tokenize(ask([PAIRS[0]], [f])[0], llama.tokenizer) for f in (QA, SIMPLE))
+    whole = sweep.run(llama, [sweep.Trial(target, Replace(donor, 1.0))])["margin_logits"].item()
+    assert first["margin_logits"].iloc[-1] == pytest.approx(whole, abs=1e-5)
 
 
 @pytest.mark.parametrize("arm", [thresholds.UNINFORMED, *thresholds.VARIANTS], ids=lambda arm: arm.name)
@@ -119,9 +124,6 @@ def test_arms_do_what_their_names_say(llama):
     """Recomputed by hand from the two prompts' patterns for the full replacement of one prompt."""
     target, donor = (tokenize(ask([PAIRS[0]], [f])[0], llama.tokenizer) for f in (QA, SIMPLE))
     own, other = (pattern[0] for _, pattern in sweep.read(llama, [target, donor]))
-    from bandwidth.edits import Replace
-    from bandwidth.tokens import align
-
     meaning, last = align(target, donor), align(target, donor, "last row")
     assert torch.equal(Replace(donor, 1.0)(target, own, other), patterns.transplant(own, other, meaning))
     changed = Replace(donor, 1.0, "last row")(target, own, other) != own
@@ -144,19 +146,18 @@ def test_crossing_by_hand():
     assert found.monotone
 
 
-def test_a_margin_that_never_turns_crosses_at_one_unrepaired():
-    """The crossing is censored at the full replacement and says so."""
+def test_a_margin_that_never_turns_is_censored():
+    """Neither crossing nor width has a value; both are larger than any."""
     (found,) = thresholds.crossings(curve([-2.0, -1.5, -1.0])).itertuples()
 
-    assert (found.crossing_share, found.repaired) == (1.0, False)
+    assert (found.crossing_share, found.width_share, found.repaired) == (np.inf, np.inf, False)
 
 
-def test_a_margin_that_turns_back_is_not_monotone():
-    """Right in the middle and wrong at the end."""
+def test_a_margin_that_turns_back_is_not_repaired():
+    """Right in the middle and wrong at the end: replacing the pattern does not repair."""
     (found,) = thresholds.crossings(curve([-1.0, 1.0, -0.5])).itertuples()
 
-    assert not found.monotone
-    assert not found.repaired
+    assert (found.crossing_share, found.repaired, found.monotone) == (np.inf, False, False)
 
 
 def test_width_of_a_straight_line_is_eight_tenths():
@@ -173,9 +174,9 @@ def test_width_of_a_step_is_below_the_grid():
     assert found.width_share == pytest.approx(0.04)
 
 
-def test_width_is_missing_where_nothing_rises():
-    """A margin that falls has no rise to measure."""
-    assert thresholds.crossings(curve([-1.0, -2.0]))["width_share"].isna().all()
+def test_width_is_infinite_where_nothing_rises():
+    """A margin that is right and falls has no rise to measure."""
+    assert thresholds.crossings(curve([2.0, 1.0]))["width_share"].tolist() == [np.inf]
 
 
 def test_refinement_adds_amounts_around_the_turn(llama, monkeypatch):
@@ -194,8 +195,30 @@ def test_refinement_adds_amounts_around_the_turn(llama, monkeypatch):
     assert thresholds.crossings(table)["crossing_share"].item() == pytest.approx(0.61875)
 
 
-def test_normalised_curves_run_from_zero_to_one():
-    """Each pair's margin as a share of its own way."""
-    found = thresholds.normalised_curves(curve([-3.0, -1.0, 1.0]), amounts=(0.0, 0.5, 1.0))
+def test_courses_run_from_zero_to_one():
+    """A repaired pair's margin as a share of its own way."""
+    found = thresholds.courses(curve([-3.0, -1.0, 1.0]), amounts=(0.0, 0.5, 1.0))
 
     assert found.tolist() == [[0.0, 0.5, 1.0]]
+
+
+@pytest.mark.parametrize("margins", [[-1.0, -1.0], [-1.0, -2.0], [-2.0, -1.0]])
+def test_what_is_not_repaired_has_no_course(margins):
+    """A margin that stays, falls or does not get there has no way to be measured along."""
+    assert len(thresholds.courses(curve(margins), amounts=(0.0, 1.0))) == 0
+
+
+def test_attention_that_is_not_a_number_is_a_fault(llama, monkeypatch):
+    """Not a row that an average leaves out."""
+    from bandwidth.attention import Attention
+    from bandwidth.errors import SelfCheckFailed
+
+    read = Attention.read
+    monkeypatch.setattr(
+        Attention,
+        "read",
+        lambda self, ids, layers: read(self, ids, layers).index_fill_(2, torch.tensor([1]), torch.nan),
+    )
+
+    with pytest.raises(SelfCheckFailed, match="Every attention pattern must be finite"):
+        bandwidth.bandwidth_distribution(llama, ask(PAIRS, [SIMPLE]))

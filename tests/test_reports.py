@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from bandwidth.errors import UnwritableFolder
+from bandwidth.errors import SelfCheckFailed, UnwritableFolder
 from bandwidth.statistics import Estimate
 from bandwidth.verdict import Verdict, above
 from claims.theory import Claim
@@ -135,16 +135,39 @@ def test_a_failed_write_leaves_the_report_before_it(tmp_path, monkeypatch):
 
 def test_a_folder_of_something_else_is_not_overwritten(tmp_path):
     """--report replaces reports, not somebody's work."""
-    (tmp_path / "thesis.tex").write_text("")
+    written(tmp_path / "latest", judged(CLAIM, parts={"all": GOOD}, max_p=0.05))
+    document.require_writable(tmp_path / "latest")
+    (tmp_path / "latest" / "thesis.tex").write_text("")
 
-    with pytest.raises(UnwritableFolder, match="a new folder or one with a report"):
-        document.require_writable(tmp_path)
+    with pytest.raises(UnwritableFolder, match=r"nothing but a report; got .*thesis.tex"):
+        document.require_writable(tmp_path / "latest")
 
 
-def test_a_number_that_is_none_never_enters(tmp_path):
-    """NaN is no JSON and no estimate."""
-    with pytest.raises(ValueError, match="JSON"):
-        written(tmp_path / "latest", judged(CLAIM, parts={"all": Estimate(math.nan, 0.7, 0.9, 3)}, max_p=0.05))
+def test_a_report_is_written_through_a_link(tmp_path):
+    """reports/latest may point elsewhere."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "latest").symlink_to(tmp_path / "disk")
+
+    written(tmp_path / "latest", judged(CLAIM, parts={"all": GOOD}, max_p=0.05))
+
+    assert (tmp_path / "latest").is_symlink()
+    assert (tmp_path / "disk" / "report.json").exists()
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_an_estimate_that_is_no_number_is_a_fault_of_its_claim(bad):
+    """Not of the report, which holds the other claims' verdicts."""
+    with pytest.raises(SelfCheckFailed, match=r"Every estimate must be finite; got .*claim 9.9a"):
+        judged(CLAIM, parts={"all": Estimate(bad, 0.7, 0.9, 3)}, max_p=0.05)
+
+
+def test_a_variant_of_few_pairs_has_no_verdict():
+    """One pair would refute or support anything."""
+    few = Estimate(0.1, 0.1, 0.1, 1)
+
+    finding = judged(CLAIM, parts={"all": GOOD}, max_p=0.05, min_n=10, variants={"few": {"all": few}})
+
+    assert finding.variants[0].verdict is None
 
 
 def test_the_scale_places_marks_in_percent():

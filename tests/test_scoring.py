@@ -3,8 +3,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandwidth import scoring
-from bandwidth.prompts import QA, SIMPLE, Pair, Prompt
+from bandwidth import scoring, subjects
+from bandwidth.prompts import QA, SIMPLE, Pair, Prompt, ask, pairs
 from bandwidth.tokens import tokenize
 
 
@@ -68,10 +68,21 @@ def test_top_answer_can_be_neither(grouped):
     assert scoring.top_answers(logits, [tokens]) == ["neither"]
 
 
-def test_greedy_answers_do_not_depend_on_company(llama):
-    """Prompts of different lengths in one call are answered as if alone."""
-    prompts = [tokenize(Prompt(Pair("9.8", "9.11"), "bigger first", f), llama.tokenizer) for f in (SIMPLE, QA)]
+def test_greedy_answers_do_not_depend_on_company():
+    """Prompts of different lengths in one call are answered as if alone, right in Simple and wrong in Q&A."""
+    subject = subjects.load("planted")
+    prompts = [tokenize(prompt, subject.tokenizer) for prompt in ask(pairs(3), [SIMPLE, QA])]
 
-    together = scoring.greedy_answers(llama, prompts)
+    together = scoring.greedy_answers(subject, prompts)
 
-    assert together == [scoring.greedy_answers(llama, [tokens])[0] for tokens in prompts]
+    assert together == ["right", "wrong"] * 6
+    assert together == [scoring.greedy_answers(subject, [tokens])[0] for tokens in prompts]
+
+
+def test_greedy_answers_ignore_the_models_generation_settings():
+    """A penalty on repetition would forbid the digits of the question."""
+    subject = subjects.load("planted")
+    subject.model.generation_config.repetition_penalty = 100.0
+    prompts = [tokenize(prompt, subject.tokenizer) for prompt in ask(pairs(3), [SIMPLE])]
+
+    assert scoring.greedy_answers(subject, prompts) == ["right"] * 6

@@ -31,8 +31,12 @@ def test_the_same_seed_gives_the_same_interval():
     assert statistics.mean_over_pairs(values, seed=1) != statistics.mean_over_pairs(values, seed=2)
 
 
+def median(values, seed, resamples=10_000):
+    return statistics.median_over_pairs(values, range(len(values)), seed=seed, resamples=resamples)
+
+
 @pytest.mark.parametrize("values", [[0.3], [0.3] * 20])
-@pytest.mark.parametrize("estimate", [statistics.mean_over_pairs, statistics.median_over_pairs])
+@pytest.mark.parametrize("estimate", [statistics.mean_over_pairs, median])
 def test_equal_values_have_a_point_for_an_interval(estimate, values):
     """No resample differs, and no warning or NaN comes of it."""
     found = estimate(values, seed=0)
@@ -43,10 +47,44 @@ def test_equal_values_have_a_point_for_an_interval(estimate, values):
 @given(st.lists(st.floats(-5, 5), min_size=2, max_size=30))
 def test_intervals_are_ordered_and_within_the_data(values):
     """A resampled mean or median cannot leave the range of the sample."""
-    for estimate in (statistics.mean_over_pairs, statistics.median_over_pairs):
+    for estimate in (statistics.mean_over_pairs, median):
         found = estimate(values, seed=0, resamples=200)
 
         assert min(values) - 1e-9 <= found.low <= found.high <= max(values) + 1e-9
+
+
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=9))
+def test_the_point_is_the_ordinary_median(values):
+    """Of an even number of values the mean of the middle two."""
+    assert median(values, seed=0, resamples=20).value == np.median(values)
+
+
+def test_a_censored_value_is_never_averaged():
+    """Half of the prompts at 0.2 and half never: the median is not 0.6 but between 0.2 and never."""
+    found = statistics.median_over_pairs([0.2, np.inf] * 15, [pair for pair in range(15) for _ in "ab"], seed=0)
+
+    assert (found.value, found.low, found.high, found.n) == (np.inf, np.inf, np.inf, 15)
+    mixed = median([0.2] * 8 + [np.inf] * 7, seed=0)
+    assert (mixed.value, mixed.low, mixed.high) == (0.2, 0.2, np.inf)
+
+
+def test_pairs_are_resampled_whole():
+    """Copies of a pair's value add no evidence: the interval is that of the pairs, wider than that of the values."""
+    values = np.random.default_rng(0).normal(size=20)
+    once = median(values, seed=0)
+    copied = statistics.median_over_pairs(np.repeat(values, 5), np.repeat(np.arange(20), 5), seed=0)
+    as_if_independent = median(np.repeat(values, 5), seed=0)
+
+    assert copied.n == 20
+    assert (copied.low, copied.high) == pytest.approx((once.low, once.high), abs=0.1)
+    assert as_if_independent.high - as_if_independent.low < copied.high - copied.low
+
+
+@pytest.mark.parametrize("estimate", [statistics.mean_over_pairs, median])
+def test_what_is_no_number_is_refused(estimate):
+    """NaN is never left out in silence."""
+    with pytest.raises(ValueError, match=r"(finite values|needs numbers); got"):
+        estimate([0.1, float("nan")], seed=0)
 
 
 def test_wilson_interval_near_the_edge():
@@ -57,21 +95,37 @@ def test_wilson_interval_near_the_edge():
     assert found.low == pytest.approx(10 / (10 + 1.959964**2))
 
 
-def test_all_splits_are_listed_where_they_are_few():
-    """Five of nine heads can be chosen in 126 ways."""
-    splits = statistics.half_splits([h // 3 for h in range(9)], [0, 2, 4, 6, 8], balanced=False, seed=0)
+def test_all_other_splits_are_listed_where_they_are_few():
+    """Five of nine heads can be chosen in 126 ways, one of which is the claimed one."""
+    even = [0, 2, 4, 6, 8]
+    splits = statistics.half_splits([h // 3 for h in range(9)], even, balanced=False, seed=0)
 
-    assert splits.shape == (comb(9, 5), 9)
-    assert len({tuple(split) for split in splits.tolist()}) == 126
+    assert splits.shape == (comb(9, 5) - 1, 9)
+    assert len({tuple(split) for split in splits.tolist()}) == 125
     assert set(splits.sum(1)) == {5}
+    assert even not in [np.flatnonzero(split).tolist() for split in splits]
 
 
 def test_balanced_splits_keep_the_count_in_each_group():
-    """Even heads hold 2, 1 and 2 of three groups of three; so does every balanced split."""
+    """Even heads hold 2, 1 and 2 of three groups of three; so does every other balanced split."""
     splits = statistics.half_splits([h // 3 for h in range(9)], [0, 2, 4, 6, 8], balanced=True, seed=0)
 
-    assert len(splits) == 27
+    assert len(splits) == 26
     assert (splits.reshape(-1, 3, 3).sum(2) == [2, 1, 2]).all()
+
+
+def test_a_perfect_parity_effect_on_nine_heads_is_seen():
+    """The smallest p of 26 balanced splits is 1/27, below 0.05."""
+    even = np.arange(9) % 2 == 0
+    splits = statistics.half_splits([h // 3 for h in range(9)], np.flatnonzero(even), balanced=True, seed=0)
+    heads = np.where(even, 0.9, 0.1)
+
+    assert statistics.permutation_p(heads[even].mean(), splits @ heads / 5) == pytest.approx(1 / 27)
+
+
+def test_multi_head_attention_has_no_other_balanced_split():
+    """Where every head is a group of its own there is nothing to compare with."""
+    assert len(statistics.half_splits(range(12), range(0, 12, 2), balanced=True, seed=0)) == 0
 
 
 @pytest.mark.parametrize("balanced", [False, True])

@@ -68,7 +68,7 @@ def test_a_tokenizer_without_offsets(llama):
 
 def test_a_model_that_is_nowhere(tmp_path):
     """A folder without a model is not one; the built-in names are listed."""
-    with pytest.raises(UnknownModel, match=r"one of smollm2, llama-3.1-8b, a folder .* got '.*empty'"):
+    with pytest.raises(UnknownModel, match=r"one of smollm2, planted, random, llama-3.1-8b, a folder .* got '.*empty'"):
         subjects.load(str(tmp_path / "empty"))
 
 
@@ -83,3 +83,10 @@ def test_an_unknown_device():
     """A misspelt device is told the same way."""
     with pytest.raises(NoSuchDevice, match="got 'gpu'"):
         subjects.load("smollm2", device="gpu")
+
+
+@pytest.mark.parametrize("name", ["smollm2", "planted"])
+def test_a_revision_of_what_has_none(name):
+    """An option that would be ignored is refused."""
+    with pytest.raises(UnknownModel, match=f"is for hub repositories; got 'v2' with {name}"):
+        subjects.load(name, revision="v2")

@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import Tokenizer
+from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import WordLevel
 from transformers import PreTrainedTokenizerFast
 
@@ -186,10 +186,57 @@ def test_a_prompt_that_changes_under_its_answer_is_refused(grouped):
 
 
 def test_no_template_no_chat():
-    """A tokenizer without template and without Llama 3's header tokens has no Chat format."""
-    backend = Tokenizer(WordLevel({"?": 0}, unk_token="?"))
+    """A base model has no Chat format, though its tokenizer may know the header tokens."""
+    tokenizer = small_tokenizer()
+    tokenizer.chat_template = None
 
-    assert chat_format(PreTrainedTokenizerFast(tokenizer_object=backend)) is None
+    assert chat_format(tokenizer) is None
+
+
+@pytest.mark.parametrize(
+    ("template", "special", "cue", "lead"),
+    [
+        ("<t>user\n{{ messages[0]['content'] }}</t>\n<t>model{{ '\n' }}", ("<eos>", "<t>", "</t>"), "\n<t>model\n", ""),
+        ("[I] {{ messages[0]['content'] }}[/I]", ("</s>", "[I]", "[/I]"), "[/I]", ""),
+        ("Human: {{ messages[0]['content'] }}\nBot:", ("</s>",), "\nBot:", " "),
+    ],
+    ids=["end of turn is not eos, as in Gemma", "a tail of one token, as in Mistral", "plain words"],
+)
+def test_chat_formats_of_other_families(template, special, cue, lead):
+    """What opens the answer is the cue, what ends the user's turn is not."""
+    backend = Tokenizer(WordLevel({"?": 0}, unk_token="?"))
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend, eos_token=special[0], extra_special_tokens=list(special[1:])
+    )
+    tokenizer.chat_template = template
+
+    format = chat_format(tokenizer)
+
+    assert "".join(text for text, label in format.segments if label == "cue") == cue
+    assert format.answer_lead == lead
+
+
+def test_a_blank_that_a_tokenizer_puts_first_is_no_number():
+    """SentencePiece tokenizers put "▁" before the text and report the first character's place for it."""
+    pieces = ["▁", "9", ".", "8", "1", "▁or", "?", "▁Answer", ":", "Q", "▁Which", "▁is", "▁bigger", "▁A", "▁Q"]
+    backend = Tokenizer(WordLevel({piece: i for i, piece in enumerate(pieces)}, unk_token="?"))
+    backend.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Metaspace(prepend_scheme="always"),
+            pre_tokenizers.Split(Regex(r"▁?[A-Za-z]+|[^A-Za-z]"), "isolated"),
+        ]
+    )
+    backend.decoder = decoders.Metaspace()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend)
+
+    donor, target = (tokenize(Prompt(PAIR, "bigger first", f), tokenizer) for f in (SIMPLE, QA))
+
+    assert tokenizer.convert_ids_to_tokens(donor.ids[0]) == "▁"
+    assert donor.categories[0] == "other"
+    assert [donor.ids[d] for d in align(target, donor).donor] == [
+        target.ids[t] if target.roles[t] else donor.ids[d]
+        for t, d in zip(align(target, donor).target, align(target, donor).donor, strict=True)
+    ]
 
 
 @given(order=st.sampled_from(ORDERS), index=st.integers(0, 99), digits=st.sampled_from([1, 3]),

@@ -5,7 +5,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bandwidth.statistics import Estimate
-from bandwidth.verdict import Verdict, above, below, decide, decide_all, hardest, pairs_to_settle, within
+from bandwidth.verdict import Verdict, above, at_most, below, decide, decide_all, hardest, pairs_to_settle, within
 
 
 def interval(low, high, n=20):
@@ -27,6 +27,11 @@ def interval(low, high, n=20):
         (within(0.55, 0.65), 0.2, 0.5, "REFUTED"),
         (within(0.55, 0.65), 0.7, 0.9, "REFUTED"),
         (within(0.55, 0.65), 0.5, 0.7, "INCONCLUSIVE"),
+        (within(0.55, 0.65), 0.55, 0.65, "SUPPORTED"),
+        (within(0.55, 0.65), 0.65, 0.7, "INCONCLUSIVE"),
+        (at_most(0.1), 0.05, 0.1, "SUPPORTED"),
+        (at_most(0.1), 0.11, 0.2, "REFUTED"),
+        (below(0.1), 0.05, 0.1, "INCONCLUSIVE"),
     ],
 )
 def test_the_interval_decides(criterion, low, high, verdict):
@@ -90,7 +95,8 @@ def test_an_estimate_on_the_threshold_is_never_settled():
 
 
 @pytest.mark.parametrize(
-    ("criterion", "text"), [(above(0.4), "> 0.4"), (below(0.1), "< 0.1"), (within(0.55, 0.65), "in [0.55, 0.65]")]
+    ("criterion", "text"),
+    [(above(0.4), "> 0.4"), (below(0.1), "< 0.1"), (at_most(0.1), "≤ 0.1"), (within(0.55, 0.65), "in [0.55, 0.65]")],
 )
 def test_a_criterion_reads_as_a_relation(criterion, text):
     """It stands in the terminal and the report."""

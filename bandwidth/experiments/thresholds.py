@@ -92,58 +92,58 @@ def crossings(table: pd.DataFrame) -> pd.DataFrame:
     """A row a case of `replacement`: where its margin turns, and how abruptly.
 
     Columns:
-        crossing_share: smallest amount at which the margin is zero, interpolated; 1 where it never turns.
-        repaired: whether the full replacement (amount 1) is right.
+        crossing_share: smallest amount at which the margin is zero, interpolated; infinite where the full
+            replacement (amount 1) does not repair the answer.
+        repaired: whether it does.
         width_share: distance between the amounts at which the margin has made 10 % and 90 % of its way
-            from amount 0 to amount 1; None where the full replacement does not raise the margin. A curve
-            that is straight has 0.8.
+            from amount 0 to amount 1; infinite where the full replacement does not repair. A curve that is
+            straight has 0.8.
         monotone: whether the answer, once right, stays right.
     """
     rows = []
     for (pair, order), curve in table.groupby(["pair", "order"], sort=False):
         amount, margin = curve["amount"].to_numpy(), curve["margin_logits"].to_numpy()
-        crossing = _first_reach(amount, margin, 0.0)
         right = margin > 0
+        repaired = bool(right[-1])
         rows.append(
             {
                 "pair": pair,
                 "order": order,
-                "crossing_share": 1.0 if crossing is None else crossing,
-                "repaired": bool(right[-1]),
-                "width_share": _width(amount, margin),
+                "crossing_share": _first_reach(amount, margin, 0.0) if repaired else np.inf,
+                "repaired": repaired,
+                "width_share": _width(amount, margin) if repaired else np.inf,
                 "monotone": bool((np.diff(right.astype(int)) >= 0).all()),
             }
         )
     return pd.DataFrame(rows, columns=["pair", "order", "crossing_share", "repaired", "width_share", "monotone"])
 
 
-def normalised_curves(table: pd.DataFrame, amounts: Sequence[float] = COARSE) -> np.ndarray:
-    """Each case's margin as a share of its way from amount 0 to amount 1, at the given amounts; [case, amount]."""
-    curves = [
-        np.interp(amounts, curve["amount"], (curve["margin_logits"] - curve["margin_logits"].iloc[0]))
-        / (curve["margin_logits"].iloc[-1] - curve["margin_logits"].iloc[0])
-        for _, curve in table.groupby(["pair", "order"], sort=False)
-    ]
-    return np.asarray(curves)
+def courses(table: pd.DataFrame, amounts: Sequence[float] = COARSE) -> np.ndarray:
+    """The margin's course of each pair that is repaired, as a share of its way from amount 0 to 1; [pair, amount].
+
+    A pair's orders are averaged, so that pairs are what is held out.
+    """
+    found = []
+    for _, cases in table.groupby("pair", sort=False):
+        curves = [(c["amount"], c["margin_logits"]) for _, c in cases.groupby("order", sort=False)]
+        mean = np.mean([np.interp(amounts, amount, margin) for amount, margin in curves], axis=0)
+        if mean[0] < 0 < mean[-1]:
+            found.append((mean - mean[0]) / (mean[-1] - mean[0]))
+    return np.asarray(found)
 
 
-def _width(amount: np.ndarray, margin: np.ndarray) -> float | None:
+def _width(amount: np.ndarray, margin: np.ndarray) -> float:
+    """Of a curve that ends right; infinite where it does not end higher than it began."""
     rise = margin[-1] - margin[0]
     if rise <= 0:
-        return None
+        return np.inf
     way = (margin - margin[0]) / rise
-    tenth, nine_tenths = _first_reach(amount, way, 0.1), _first_reach(amount, way, 0.9)
-    assert tenth is not None
-    assert nine_tenths is not None
-    return nine_tenths - tenth
+    return _first_reach(amount, way, 0.9) - _first_reach(amount, way, 0.1)
 
 
-def _first_reach(x: np.ndarray, y: np.ndarray, level: float) -> float | None:
-    """The smallest x at which y, drawn straight between its points, rises above the level; None if it never does."""
-    above = y > level
-    if not above.any():
-        return None
-    i = int(above.argmax())
+def _first_reach(x: np.ndarray, y: np.ndarray, level: float) -> float:
+    """The smallest x at which y, drawn straight between its points, rises above a level that its last one is above."""
+    i = int((y > level).argmax())
     if i == 0:
         return float(x[0])
     return float(x[i - 1] + (level - y[i - 1]) / (y[i] - y[i - 1]) * (x[i] - x[i - 1]))
