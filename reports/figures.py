@@ -108,10 +108,12 @@ def replacement_curve(
     margin.axhline(0, color="black", linewidth=0.8)
     margin.set(ylabel="margin, right − wrong (logits)")
     norm.set(ylabel="residual stream after the layer (norm)")
+    norm.ticklabel_format(useOffset=False)
     for ax in (success, margin):
         ax.axvspan(*band, color=_THRESHOLD, alpha=0.2, label=f"claimed {band[0]:.0%}–{band[1]:.0%}")
         ax.axvspan(measured[1], measured[2], color=_GOOD, alpha=0.15)
-        ax.axvline(measured[0], color=_GOOD, linestyle="--", label=f"measured {measured[0]:.2f}")
+        found = f"measured {measured[0]:.2f}" if measured[0] < 1 else "measured: no turn"
+        ax.axvline(measured[0], color=_GOOD, linestyle="--", label=found)
     for ax in (success, margin, norm):
         ax.set_xlabel("share of the Q&A pattern replaced")
     figure.suptitle(f"How much of the pattern must be replaced (n = {n} pairs of the bug set)")
