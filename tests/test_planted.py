@@ -10,7 +10,7 @@ from bandwidth import patterns, planted, subjects, sweep
 from bandwidth.edits import Replace
 from bandwidth.errors import UnknownModel
 from bandwidth.experiments import bandwidth, behaviour, thresholds
-from bandwidth.prompts import ORDERS, QA, SIMPLE, Prompt, ask, pairs
+from bandwidth.prompts import INJECTION, ORDERS, POSITIONS, QA, SIMPLE, Prompt, ask, pairs
 from bandwidth.tokens import chat_format, tokenize
 
 PAIRS = pairs(30, seed=5)
@@ -86,8 +86,6 @@ def test_even_heads_hold_and_odd_heads_fall_because_of_format_tokens(subject, fo
 
 def test_the_share_falls_with_the_number_of_format_tokens(subject):
     """Competition in one softmax: the inverse of the last row's share is linear in that number."""
-    from bandwidth.prompts import INJECTION
-
     inverse, counts = [], []
     for name in ("Medium", "Heavy", "Full"):
         format = next(f for f in INJECTION if f.name == name)
@@ -181,6 +179,83 @@ def test_taking_format_mass_from_odd_heads_repairs(subject):
     found = sweep.run(subject, [sweep.Trial(tokens, TakeFormat(subject.odd_heads)) for tokens in prompts])
 
     assert (found["margin_logits"] > 0).all()
+
+
+class SetShare:
+    """The prompt's numbers get exactly this share of every row that sees one, in the named heads."""
+
+    donor = None
+
+    def __init__(self, heads, share):
+        self._heads, self._share = heads, share
+
+    def __call__(self, target, own, donor_pattern):
+        is_number = torch.tensor([category == "numerical" for category in target.categories])
+        edited = own[self._heads].clone()
+        numbers, rest = edited * is_number, edited * ~is_number
+        have, left = numbers.sum(-1, keepdim=True), rest.sum(-1, keepdim=True)
+        scaled = numbers / have.clamp_min(1e-9) * self._share + rest / left.clamp_min(1e-9) * (1 - self._share)
+        whole = own.clone()
+        whole[self._heads] = torch.where((have > 1e-6) & (left > 1e-6), scaled, edited)
+        return whole
+
+
+@pytest.mark.parametrize(
+    ("format", "parity", "share", "right"),
+    [
+        (SIMPLE, "even", 0.39, False),
+        (SIMPLE, "even", 0.3, False),
+        (SIMPLE, "even", 0.95, True),
+        (QA, "odd", 0.5, True),
+        (QA, "odd", 0.3, False),
+    ],
+)
+def test_setting_shares_breaks_and_repairs(subject, format, parity, share, right):
+    """Even heads below 40 % break what was right; odd heads at 50 % repair what was wrong, at 30 % they do not."""
+    heads = subject.even_heads if parity == "even" else subject.odd_heads
+    prompts = [tokenize(prompt, subject.tokenizer) for prompt in ask(PAIRS[:3], [format])]
+
+    found = sweep.run(subject, [sweep.Trial(tokens, SetShare(heads, share)) for tokens in prompts])
+
+    assert ((found["margin_logits"] > 0) == right).all()
+
+
+def test_accuracy_drops_with_the_share_of_format_tokens(subject):
+    """Right with three format tokens, wrong with nine and twelve; its kin is right up to 60 %."""
+    kin = subjects.load("planted:format_share=0.6")
+    prompts = ask(PAIRS[:3], [f for f in INJECTION if f.name in ("Light", "Medium", "Heavy", "Full")])
+    table, of_kin = (
+        behaviour.behaviour(s, prompts).groupby("format", sort=False)["correct"].mean() for s in (subject, kin)
+    )
+
+    assert table.to_dict() == {"Light": 1, "Medium": 1, "Heavy": 0, "Full": 0}
+    assert of_kin.to_dict() == {"Light": 1, "Medium": 1, "Heavy": 1, "Full": 1}
+
+
+def test_even_heads_vary_less_with_position_and_resemble_each_other_more(subject):
+    """Over the six variants of a comparison's place; by correlation of patterns below the diagonal."""
+    table = bandwidth.bandwidth_distribution(subject, ask(PAIRS[:2], POSITIONS))
+    spread = bandwidth.per_head(table).std()
+    ((_, pattern),) = sweep.read(subject, [tokenize(ask(PAIRS[:1], [QA])[0], subject.tokenizer)])
+    flat = pattern[0][:, torch.ones(pattern.shape[-2:]).tril().bool()]
+    alike = torch.corrcoef(flat)
+    within = {
+        name: alike[heads][:, heads].mean()
+        for name, heads in (("even", subject.even_heads), ("odd", subject.odd_heads))
+    }
+
+    assert spread[subject.even_heads].max() < spread[subject.odd_heads].min()
+    assert within["even"] > within["odd"]
+    assert within["even"] > alike[subject.even_heads][:, subject.odd_heads].mean()
+
+
+def test_even_heads_route_a_tenth_of_the_last_row_to_the_numbers(subject):
+    """In every format, and more than odd heads do."""
+    table = bandwidth.bandwidth_distribution(subject, ask(PAIRS[:2], [SIMPLE, QA]))
+    last = bandwidth.per_head(table, "last row")
+
+    assert (last[subject.even_heads] > 0.1).all(axis=None)
+    assert (last[subject.even_heads].mean(axis=1) > last[subject.odd_heads].mean(axis=1)).all()
 
 
 def test_left_alignment_repairs_nothing_even_where_the_theory_is_true(subject):
