@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 WORLDS = 1000
 
 
-def median(values, *, seed, resamples):
+def median_of_pairs(values, *, seed, resamples):
     return statistics.median_over_pairs(values, range(len(values)), seed=seed, resamples=resamples)
 
 
@@ -32,7 +32,7 @@ DRAWS = {
 def test_intervals_cover_what_they_promise(statistic, draw, n):
     """95 % nominal: 93 to 97 % of three thousand samples' intervals hold the truth (binomial error 0.4 %)."""
     sample, mean, median = DRAWS[draw]
-    estimate = {"mean": statistics.mean_over_pairs, "median": median}[statistic]
+    estimate = {"mean": statistics.mean_over_pairs, "median": median_of_pairs}[statistic]
     truth = {"mean": mean, "median": median}[statistic]
     rng = np.random.default_rng(2)
 
@@ -98,7 +98,9 @@ def test_crossings_are_unbiased_and_covered(crossing):
     """The median crossing of noisy curves lies within 0.01 of the truth on average, its interval in 93 to 97 %."""
     rng = np.random.default_rng(4)
     found = [
-        median(thresholds.crossings(logistic_curves(rng, crossing, 0.1))["crossing_share"], seed=i, resamples=999)
+        median_of_pairs(
+            thresholds.crossings(logistic_curves(rng, crossing, 0.1))["crossing_share"], seed=i, resamples=999
+        )
         for i in range(WORLDS)
     ]
 
