@@ -220,6 +220,60 @@ def test_setting_shares_breaks_and_repairs(subject, format, parity, share, right
     assert ((found["margin_logits"] > 0) == right).all()
 
 
+class MaskFormat:
+    """Format columns times 1 − strength in the named heads, renormalised."""
+
+    donor = None
+
+    def __init__(self, heads, strength):
+        self._heads, self._strength = heads, strength
+
+    def __call__(self, target, own, donor_pattern):
+        kept = torch.tensor([1 - self._strength * (category == "format") for category in target.categories])
+        masked = own[self._heads] * kept
+        left = masked.sum(-1, keepdim=True)
+        whole = own.clone()
+        whole[self._heads] = torch.where(left > 1e-6, masked / left.clamp_min(1e-9), own[self._heads])
+        return whole
+
+
+@pytest.mark.parametrize(("strength", "right"), [(0.0, False), (0.5, False), (1.0, True)])
+def test_masking_format_tokens_in_odd_heads_repairs(subject, strength, right):
+    """At full strength, not at half of it."""
+    prompts = [tokenize(prompt, subject.tokenizer) for prompt in ask(PAIRS[:3], [QA])]
+
+    found = sweep.run(subject, [sweep.Trial(tokens, MaskFormat(subject.odd_heads, strength)) for tokens in prompts])
+
+    assert ((found["margin_logits"] > 0) == right).all()
+
+
+class Neighbour:
+    """Every head of one parity takes the pattern of its neighbour in the same pair of heads."""
+
+    donor = None
+
+    def __init__(self, takers):
+        self._takers = takers
+
+    def __call__(self, target, own, donor_pattern):
+        whole = own.clone()
+        whole[self._takers] = own[[head ^ 1 for head in self._takers]]
+        return whole
+
+
+def test_patterns_carry_the_difference_between_even_and_odd_heads(subject):
+    """Even patterns in odd heads repair the bug; odd patterns in even heads break what was right."""
+    wrong, right = ([tokenize(p, subject.tokenizer) for p in ask(PAIRS[:3], [f])] for f in (QA, SIMPLE))
+
+    repaired_margins = sweep.run(subject, [sweep.Trial(t, Neighbour(subject.odd_heads)) for t in wrong])[
+        "margin_logits"
+    ]
+    broken_margins = sweep.run(subject, [sweep.Trial(t, Neighbour(subject.even_heads)) for t in right])["margin_logits"]
+
+    assert (repaired_margins > 0).all()
+    assert (broken_margins < 0).all()
+
+
 def test_accuracy_drops_with_the_share_of_format_tokens(subject):
     """Right with three format tokens, wrong with nine and twelve; its kin is right up to 60 %."""
     kin = subjects.load("planted:format_share=0.6")
