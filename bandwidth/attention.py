@@ -7,7 +7,7 @@ function by its name, which differs between versions of transformers and is ther
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -71,6 +71,24 @@ class Attention:
             norm = hidden[:, -1].float().norm(dim=-1).save()
             logits = self._traced.output.logits[:, -1].float().save()
         return Readout(logits, norm)
+
+    def gradients(self, ids: Tensor, score: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+        """Patterns at the layer of interest and the gradient of a score with respect to them.
+
+        Args:
+            ids: [prompt, token].
+            score: from logits at the last position, [prompt, vocabulary], to a scalar: a sum over prompts.
+
+        Returns:
+            Two of [prompt, head, query, key], in float32.
+        """
+        with torch.enable_grad(), self._traced.trace(self._inputs(ids), use_cache=False, logits_to_keep=1):
+            # A leaf: what lies below needs no gradient, and no parameter gets one.
+            pattern = self._site(self.subject.layer, self._call).output.detach().requires_grad_().save()
+            self._site(self.subject.layer, self._call).output = pattern
+            logits = self._traced.output.logits[:, -1].float().save()
+        (gradient,) = torch.autograd.grad(score(logits), pattern)
+        return pattern.detach().float(), gradient.float()
 
     def head_outputs(self, ids: Tensor, pattern: Tensor) -> Tensor:
         """What every head hands to the output projection under a written pattern, [trial, token, head, size]."""

@@ -21,10 +21,9 @@ def margins(logits: Tensor, prompts: Sequence[Tokens]) -> Tensor:
 
     Positive means right. Both answers' shared beginning has been teacher-forced.
     """
-    trial = torch.arange(len(prompts))
-    right = torch.tensor([tokens.right_id for tokens in prompts])
-    wrong = torch.tensor([tokens.wrong_id for tokens in prompts])
-    logits = logits.cpu()
+    trial = torch.arange(len(prompts), device=logits.device)
+    right = torch.tensor([tokens.right_id for tokens in prompts], device=logits.device)
+    wrong = torch.tensor([tokens.wrong_id for tokens in prompts], device=logits.device)
     return logits[trial, right] - logits[trial, wrong]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +45,11 @@ class Subject:
     n_layers: int
     n_heads: int
     n_kv_heads: int
+
+    def at(self, layer: int) -> Subject:
+        """The same model with another layer of interest. Raises LayerOutOfRange."""
+        _require_layer(self.name, layer, self.n_layers)
+        return replace(self, layer=layer)
 
     @property
     def even_heads(self) -> list[int]:
@@ -143,12 +148,7 @@ def assemble(
     n_layers, n_heads = config.num_hidden_layers, config.num_attention_heads
     if layer is None:
         layer = round(10 / 32 * n_layers)
-    if not 0 <= layer < n_layers:
-        raise LayerOutOfRange(
-            f"The layer of interest of {name} must be 0 to {n_layers - 1}",
-            layer,
-            "Give --layer another number.",
-        )
+    _require_layer(name, layer, n_layers)
     if not getattr(tokenizer, "is_fast", False):
         raise NoOffsets(
             "The tokenizer must report which characters each token covers",
@@ -166,6 +166,15 @@ def assemble(
         n_heads=n_heads,
         n_kv_heads=getattr(config, "num_key_value_heads", None) or n_heads,
     )
+
+
+def _require_layer(name: str, layer: int, n_layers: int) -> None:
+    if not 0 <= layer < n_layers:
+        raise LayerOutOfRange(
+            f"The layer of interest of {name} must be 0 to {n_layers - 1}",
+            layer,
+            "Give --layer another number.",
+        )
 
 
 def _device(name: str) -> torch.device:

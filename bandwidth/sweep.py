@@ -1,4 +1,4 @@
-"""The one door to the model: prompts × edits → margins, and prompts → patterns.
+"""The one door to the model: prompts × edits → margins, and prompts × measures of their patterns.
 
 Experiments say what they want as data; here it is grouped by length, batched and put back in order.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -31,23 +33,71 @@ class Trial:
     edit: Edit | None = None
 
 
+class Measure(Protocol):
+    """A pure function of a prompt's patterns, as data: a frozen dataclass, so that equal measures are equal."""
+
+    def __call__(self, tokens: Tokens, pattern: Tensor) -> Tensor:
+        """A small tensor of a pattern [layer, head, query, key] in float32."""
+        ...
+
+
+class GradientMeasure(Protocol):
+    """As Measure, of one layer's pattern and of the margin's gradient with respect to it."""
+
+    def __call__(self, tokens: Tokens, pattern: Tensor, gradient: Tensor) -> Tensor:
+        """A small tensor of the layer of interest's pattern and gradient, both [head, query, key] in float32."""
+        ...
+
+
+@dataclass(frozen=True)
+class Whole:
+    """The measure that is the pattern itself."""
+
+    def __call__(self, tokens: Tokens, pattern: Tensor) -> Tensor:
+        return pattern
+
+
 def read(
     subject: Subject,
     prompts: Sequence[Tokens],
+    measure: Measure,
     *,
     layers: Sequence[int] | None = None,
     progress: str | None = None,
-) -> Iterator[tuple[int, Tensor]]:
-    """Yields (index of the prompt, its patterns [layer, head, query, key] in float32), grouped by length.
+) -> list[Tensor]:
+    """The measure of each prompt's patterns, in order.
 
     `layers` is the layer of interest unless given; `progress` names the work on a progress bar.
     """
     port = attention.of(subject)
+    found: dict[int, Tensor] = {}
     for batch in _batches(prompts, progress):
         ids = torch.tensor([prompts[i].ids for i in batch])
         patterns = port.read(ids, [subject.layer] if layers is None else layers).float().cpu()
         _require_finite(patterns.numpy(), "attention pattern")
-        yield from zip(batch, patterns, strict=True)
+        found |= {i: measure(prompts[i], pattern) for i, pattern in zip(batch, patterns, strict=True)}
+    return [found[i] for i in range(len(prompts))]
+
+
+def gradients(
+    subject: Subject, prompts: Sequence[Tokens], measure: GradientMeasure, *, progress: str | None = None
+) -> list[Tensor]:
+    """The measure of each prompt's pattern at the layer of interest and of its margin's gradient there, in order."""
+    port = attention.of(subject)
+    found: dict[int, Tensor] = {}
+    for batch in _batches(prompts, progress):
+        chosen = [prompts[i] for i in batch]
+        score = partial(_total_margin, chosen)
+        pattern, gradient = port.gradients(torch.tensor([tokens.ids for tokens in chosen]), score)
+        for held in (pattern, gradient):
+            _require_finite(held.cpu().numpy(), "gradient of an attention pattern")
+        for i, own, slope in zip(batch, pattern.cpu(), gradient.cpu(), strict=True):
+            found[i] = measure(prompts[i], own, slope)
+    return [found[i] for i in range(len(prompts))]
+
+
+def _total_margin(prompts: Sequence[Tokens], logits: Tensor) -> Tensor:
+    return scoring.margins(logits, prompts).sum()
 
 
 def run(subject: Subject, trials: Sequence[Trial], *, progress: str | None = None) -> pd.DataFrame:
@@ -61,7 +111,7 @@ def run(subject: Subject, trials: Sequence[Trial], *, progress: str | None = Non
     # In order of appearance: the order of a set of prompts changes from process to process, and with it the batches.
     donors = [trial.edit.donor for trial in edited if trial.edit and trial.edit.donor]
     needed = list(dict.fromkeys([trial.tokens for trial in edited] + donors))
-    own = {needed[i]: pattern[0] for i, pattern in read(subject, needed)}
+    own = {t: pattern[0] for t, pattern in zip(needed, read(subject, needed, Whole()), strict=True)}
 
     rows: dict[int, tuple[float, str, float]] = {}
     for batch in _batches([trial.tokens for trial in trials], progress, [t.edit is not None for t in trials]):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -73,6 +74,46 @@ def test_writing_equals_plain_recomputation(shaped, amount):
     scale = expected.abs().max()
     torch.testing.assert_close(found.logits / scale, expected / scale, atol=1e-5, rtol=0)
     assert (expected - plain).abs().max() / scale > 1e-4
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Pattern and gradient of one edge of the last row, for each head."""
+
+    key: int
+
+    def __call__(self, tokens, pattern, gradient):
+        return torch.stack([pattern[:, -1, self.key], gradient[:, -1, self.key]])
+
+
+@dataclass(frozen=True)
+class Nudge:
+    """Adds a little to one edge of one head; rows need not sum to one."""
+
+    head: int
+    key: int
+    by: float
+    donor = None
+
+    def __call__(self, target, own, donor_pattern):
+        edited = own.clone()
+        edited[self.head, -1, self.key] += self.by
+        return edited
+
+
+def test_gradients_are_the_slopes_of_the_margin(shaped):
+    """Central differences of edited forward passes, for each head, on one edge; parameters get no gradient."""
+    tokens = prompts(shaped)[0]
+
+    ((pattern, gradient),) = sweep.gradients(shaped, [tokens], Edge(key=3))
+
+    (own,) = sweep.read(shaped, [tokens], sweep.Whole())
+    steps = [(head, by) for head in range(shaped.n_heads) for by in (0.05, -0.05)]
+    margins = sweep.run(shaped, [sweep.Trial(tokens, Nudge(head, 3, by)) for head, by in steps])["margin_logits"]
+    slopes = (margins[0::2].to_numpy() - margins[1::2].to_numpy()) / 0.1
+    assert torch.allclose(pattern, own[0, :, -1, 3])
+    assert gradient.numpy() == pytest.approx(slopes, rel=0.05, abs=0.02 * max(1.0, abs(slopes).max()))
+    assert all(parameter.grad is None for parameter in shaped.model.parameters())
 
 
 def test_a_sweep_equals_its_trials_one_by_one(shaped):

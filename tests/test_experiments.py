@@ -37,7 +37,7 @@ def test_all_rows_is_the_mass_on_number_tokens(distribution, llama):
     """Recomputed from the pattern of the prompt alone, by summing over every row."""
     prompt = ask(PAIRS, [SIMPLE, QA])[5]
     tokens = tokenize(prompt, llama.tokenizer)
-    (_, pattern), *_ = sweep.read(llama, [tokens])
+    (pattern,) = sweep.read(llama, [tokens], sweep.Whole())
     prompt_only = pattern[0, :, : tokens.n_prompt, : tokens.n_prompt]
     numbers = [i for i, category in enumerate(tokens.categories) if category == "numerical"]
 
@@ -123,7 +123,7 @@ def test_every_arm_replaces_something(llama, arm):
 def test_arms_do_what_their_names_say(llama):
     """Recomputed by hand from the two prompts' patterns for the full replacement of one prompt."""
     target, donor = (tokenize(ask([PAIRS[0]], [f])[0], llama.tokenizer) for f in (QA, SIMPLE))
-    own, other = (pattern[0] for _, pattern in sweep.read(llama, [target, donor]))
+    own, other = (pattern[0] for pattern in sweep.read(llama, [target, donor], sweep.Whole()))
     meaning, last = align(target, donor), align(target, donor, "last row")
     assert torch.equal(Replace(donor, 1.0)(target, own, other), patterns.transplant(own, other, meaning))
     changed = Replace(donor, 1.0, "last row")(target, own, other) != own

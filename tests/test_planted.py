@@ -90,7 +90,7 @@ def test_the_share_falls_with_the_number_of_format_tokens(subject):
     for name in ("Medium", "Heavy", "Full"):
         format = next(f for f in INJECTION if f.name == name)
         tokens = tokenize(Prompt(PAIRS[0], ORDERS[0], format), subject.tokenizer)
-        ((_, pattern),) = sweep.read(subject, [tokens])
+        (pattern,) = sweep.read(subject, [tokens], sweep.Whole())
         row = pattern[0, 0, tokens.n_prompt - 1, : tokens.n_prompt]
         numbers = [i for i in range(tokens.n_prompt) if tokens.categories[i] == "numerical"]
         inverse.append(1 / row[numbers].sum().item())
@@ -290,7 +290,7 @@ def test_even_heads_vary_less_with_position_and_resemble_each_other_more(subject
     """Over the six variants of a comparison's place; by correlation of patterns below the diagonal."""
     table = bandwidth.bandwidth_distribution(subject, ask(PAIRS[:2], POSITIONS))
     spread = bandwidth.per_head(table).std()
-    ((_, pattern),) = sweep.read(subject, [tokenize(ask(PAIRS[:1], [QA])[0], subject.tokenizer)])
+    (pattern,) = sweep.read(subject, [tokenize(ask(PAIRS[:1], [QA])[0], subject.tokenizer)], sweep.Whole())
     flat = pattern[0][:, torch.ones(pattern.shape[-2:]).tril().bool()]
     alike = torch.corrcoef(flat)
     within = {
@@ -413,6 +413,6 @@ def test_exchanging_the_numbers_names_mirrors_the_margin():
 def test_uniform_attention_is_what_inert_layers_do(subject):
     """Zero weights attend evenly, which is the yardstick of chance."""
     tokens = tokenize(Prompt(PAIRS[0], ORDERS[0], QA), subject.tokenizer)
-    ((_, pattern),) = sweep.read(subject, [tokens], layers=[5])
+    (pattern,) = sweep.read(subject, [tokens], sweep.Whole(), layers=[5])
 
     assert torch.allclose(pattern[0], patterns.uniform(len(tokens)).expand_as(pattern[0]), atol=1e-6)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 import torch
@@ -18,8 +19,14 @@ ALL_ROWS = "all rows"
 MEASURES = (ALL_ROWS, "last row", "without BOS", "substring categories", "enrichment", "uniform attention")
 
 
-def bandwidth_distribution(subject: Subject, prompts: Sequence[Prompt], *, progress: str | None = None) -> pd.DataFrame:
-    """A row a prompt × head × measure, with `numerical_share`, `format_share` and `other_share`.
+def bandwidth_distribution(
+    subject: Subject,
+    prompts: Sequence[Prompt],
+    *,
+    layers: Sequence[int] | None = None,
+    progress: str | None = None,
+) -> pd.DataFrame:
+    """A row a prompt × layer × measure × head, with `numerical_share`, `format_share` and `other_share`.
 
     Measures:
         all rows: share of all attention mass of the prompt (the seed document's, and the primary one);
@@ -29,35 +36,40 @@ def bandwidth_distribution(subject: Subject, prompts: Sequence[Prompt], *, progr
         enrichment: all rows divided by what uniform attention would give, a ratio rather than a share;
         uniform attention: all rows, for a head that spreads its attention evenly. No head is looked at.
     """
+    layers = [subject.layer] if layers is None else list(layers)
     tokens = [tokenize(prompt, subject.tokenizer) for prompt in prompts]
-    # The answer is no part of the question: patterns are those of the prompt without the forced prefix.
-    rows: dict[int, list[tuple]] = {}
-    for i, pattern in sweep.read(subject, tokens, progress=progress):
-        n = tokens[i].n_prompt
-        rows[i] = list(_measured(pattern[0, :, :n, :n], tokens[i]))
-    described = describe(prompts).assign(layer=subject.layer)
-    columns = ["measure", "head", *(f"{category}_share" for category in CATEGORIES)]
-    table = pd.DataFrame([(i, *row) for i in range(len(prompts)) for row in rows[i]], columns=["prompt", *columns])
-    return described.join(table.set_index("prompt")).reset_index(drop=True)
+    shares = torch.stack(sweep.read(subject, tokens, Shares(), layers=layers, progress=progress))
+    places = pd.MultiIndex.from_product(
+        [range(len(prompts)), layers, MEASURES, range(subject.n_heads)], names=["prompt", "layer", "measure", "head"]
+    )
+    columns = [f"{category}_share" for category in CATEGORIES]
+    table = pd.DataFrame(shares.flatten(0, -2).numpy(), index=places, columns=columns).reset_index()
+    return describe(prompts).join(table.set_index("prompt")).reset_index(drop=True)
 
 
-def _measured(pattern: Tensor, tokens: Tokens) -> Iterator[tuple]:
-    """(measure, head, share of each category) of one prompt's pattern [head, query, key]."""
-    length = pattern.shape[-1]
-    members = _one_hot(tokens.categories[:length])
-    whole = patterns.share(pattern, members)
-    even_spread = patterns.share(patterns.uniform(length), members)
-    shares = {
-        ALL_ROWS: whole,
-        "last row": patterns.share(pattern[:, -1:], members),
-        "without BOS": patterns.share(patterns.without_first_key(pattern), members[1:]) if tokens.has_bos else whole,
-        "substring categories": patterns.share(pattern, _one_hot(tokens.substring_categories[:length])),
-        "enrichment": whole / even_spread,
-        "uniform attention": even_spread.expand_as(whole),
-    }
-    for measure in MEASURES:
-        for head, share in enumerate(shares[measure].tolist()):
-            yield (measure, head, *share)
+@dataclass(frozen=True)
+class Shares:
+    """Shares of attention mass by category: [layer, measure, head, category], measures as in MEASURES.
+
+    The answer is no part of the question: patterns are those of the prompt without the forced prefix.
+    """
+
+    def __call__(self, tokens: Tokens, pattern: Tensor) -> Tensor:
+        length = tokens.n_prompt
+        pattern = pattern[..., :length, :length]
+        members = _one_hot(tokens.categories[:length])
+        whole = patterns.share(pattern, members)
+        even_spread = patterns.share(patterns.uniform(length), members)
+        without = patterns.share(patterns.without_first_key(pattern), members[1:]) if tokens.has_bos else whole
+        shares = {
+            ALL_ROWS: whole,
+            "last row": patterns.share(pattern[..., -1:, :], members),
+            "without BOS": without,
+            "substring categories": patterns.share(pattern, _one_hot(tokens.substring_categories[:length])),
+            "enrichment": whole / even_spread,
+            "uniform attention": even_spread.expand_as(whole),
+        }
+        return torch.stack([shares[measure] for measure in MEASURES], dim=1)
 
 
 def _one_hot(categories: Sequence[Category]) -> Tensor:
