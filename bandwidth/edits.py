@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from bandwidth import patterns
-from bandwidth.tokens import AlignmentKind, Tokens, align
+from bandwidth.tokens import AlignmentKind, Category, Tokens, align
 
 
 class Edit(Protocol):
@@ -76,3 +76,102 @@ class Replace:
             donor_pattern = patterns.uniform(len(self.donor)).to(own).expand_as(donor_pattern)
         moved = patterns.transplant(own, donor_pattern, align(target, self.donor, self.alignment))
         return patterns.blend(own, moved, self.amount)
+
+
+@dataclass(frozen=True)
+class InHeads:
+    """Another edit, in some heads only; the others keep their own patterns."""
+
+    edit: Edit
+    heads: tuple[int, ...]
+
+    @property
+    def donor(self) -> Tokens | None:
+        return self.edit.donor
+
+    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
+        edited = own.clone()
+        chosen = list(self.heads)
+        edited[chosen] = self.edit(target, own, donor_pattern)[chosen]
+        return edited
+
+
+@dataclass(frozen=True)
+class SetShare:
+    """Exactly `share` of every row to the keys of one category, on rows that can see both kinds (experiment 1.2)."""
+
+    share: float
+    category: Category = "numerical"
+    donor: None = None
+
+    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
+        return patterns.set_share(own, members(target, self.category), self.share)
+
+
+@dataclass(frozen=True)
+class Move:
+    """`amount` of each row's mass on one category to another (experiment 5.1)."""
+
+    amount: float
+    source: Category = "format"
+    target: Category = "numerical"
+    donor: None = None
+
+    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
+        return patterns.move(own, members(target, self.source), members(target, self.target), self.amount)
+
+
+@dataclass(frozen=True)
+class Mask:
+    """One category's columns times 1 − strength, renormalised (experiment 5.2)."""
+
+    strength: float
+    category: Category = "format"
+    donor: None = None
+
+    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
+        return patterns.mask(own, members(target, self.category), self.strength)
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """Heads that take another head's pattern of the same prompt (experiment 3.2): (taker, giver), …"""
+
+    taken: tuple[tuple[int, int], ...]
+    donor: None = None
+
+    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
+        edited = own.clone()
+        edited[[taker for taker, _ in self.taken]] = own[[giver for _, giver in self.taken]]
+        return edited
+
+
+@dataclass(frozen=True)
+class KnockOut:
+    """Without some edges, (head, query, key), …; rows renormalised (experiment 2.2)."""
+
+    edges: tuple[tuple[int, int, int], ...]
+    donor: None = None
+
+    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
+        gone = torch.zeros_like(own, dtype=torch.bool)
+        gone[tuple(torch.tensor(self.edges).T)] = True
+        return patterns.knock_out(own, gone)
+
+
+def members(tokens: Tokens, category: Category) -> Tensor:
+    """Which keys of a prompt and its forced prefix belong to a category, [key]."""
+    return torch.tensor([held == category for held in tokens.categories])
+
+
+@dataclass(frozen=True)
+class Together:
+    """Edits applied one after the other; none of them has a donor."""
+
+    edits: tuple[Edit, ...]
+    donor: None = None
+
+    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
+        for edit in self.edits:
+            own = edit(target, own, donor_pattern)
+        return own

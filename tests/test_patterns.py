@@ -162,3 +162,127 @@ def test_functions_leave_their_arguments_alone():
 
     assert torch.equal(own, BY_HAND)
     assert torch.equal(donor, torch.eye(3))
+
+
+NUMBER, FORMAT = torch.tensor([True, False, False]), torch.tensor([False, True, False])
+
+
+def test_set_share_by_hand():
+    """Rows that see both kinds give a fifth to the first key; the rest keep their proportions; row 0 sees one kind."""
+    expected = torch.tensor([[1.0, 0, 0], [0.2, 0.8, 0], [0.2, 0.3, 0.5]])
+
+    assert torch.allclose(patterns.set_share(BY_HAND, NUMBER, 0.2), expected)
+
+
+def test_set_share_gives_to_keys_without_mass_evenly():
+    """The target is met in every row that can see a member, even where members had nothing."""
+    sink = torch.tensor([[1.0, 0, 0], [1.0, 0, 0], [1.0, 0, 0]])
+
+    found = patterns.set_share(sink, torch.tensor([False, True, True]), 0.5)
+
+    assert torch.allclose(found, torch.tensor([[1.0, 0, 0], [0.5, 0.5, 0], [0.5, 0.25, 0.25]]))
+
+
+def test_move_by_hand():
+    """Half of the second key's mass goes to the first."""
+    expected = torch.tensor([[1.0, 0, 0], [0.7, 0.3, 0], [0.35, 0.15, 0.5]])
+
+    assert torch.allclose(patterns.move(BY_HAND, FORMAT, NUMBER, 0.5), expected)
+
+
+def test_mask_by_hand():
+    """Without the second key, what is left is scaled up."""
+    expected = torch.tensor([[1.0, 0, 0], [1.0, 0, 0], [0.2 / 0.7, 0, 0.5 / 0.7]])
+
+    assert torch.allclose(patterns.mask(BY_HAND, FORMAT, 1.0), expected)
+
+
+def test_knock_out_by_hand():
+    """One edge of the last row; a row of nothing but that edge keeps it."""
+    edges = torch.zeros(3, 3, dtype=torch.bool)
+    edges[2, 2] = edges[0, 0] = True
+
+    found = patterns.knock_out(BY_HAND, edges)
+
+    assert torch.allclose(found, torch.tensor([[1.0, 0, 0], [0.4, 0.6, 0], [0.4, 0.6, 0]]))
+
+
+def test_entropy_by_hand():
+    """0 bits for one key, 1 bit for two, 2 for four; rows are averaged, not summed."""
+    even = patterns.uniform(4)
+
+    assert patterns.entropy(even).item() == pytest.approx((0 + 1 + 1.5849625 + 2) / 4)
+    assert patterns.entropy(torch.eye(3)).item() == 0
+
+
+def test_similarity_by_hand():
+    """A head is like itself, unlike its mirror, and unrelated to one whose edges are all equal; zeros above the
+    diagonal count for nothing."""
+    one = torch.tensor([[1.0, 0.0], [0.2, 0.8]])
+    other = torch.tensor([[1.0, 0.0], [0.8, 0.2]])
+
+    found = patterns.similarity(torch.stack([one, other, torch.ones(2, 2).tril()]))
+
+    expected = torch.corrcoef(torch.tensor([[1.0, 0.2, 0.8], [1.0, 0.8, 0.2]]))[0, 1]
+    assert torch.allclose(found, torch.tensor([[1, expected, 0], [expected, 1, 0], [0, 0, 1]]), atol=1e-6)
+
+
+@st.composite
+def any_edit(draw):
+    """A pattern and one of the functions that shift its mass between two kinds of keys, at any strength."""
+    pattern, amount = draw(any_pattern()), draw(st.floats(0, 1))
+    kinds = torch.tensor(
+        draw(st.lists(st.integers(0, 2), min_size=pattern.shape[-1], max_size=pattern.shape[-1]))
+    )  # fmt: skip
+    first, second = kinds == 0, kinds == 1
+    edits = {
+        "set share": lambda: patterns.set_share(pattern, first, amount),
+        "move": lambda: patterns.move(pattern, first, second, amount),
+        "mask": lambda: patterns.mask(pattern, first, amount),
+    }
+    return pattern, first, second, amount, draw(st.sampled_from(list(edits))), edits
+
+
+@given(any_edit())
+def test_shifting_mass_makes_patterns(drawn):
+    """Whatever the keys and the strength, rows sum to one and causality holds."""
+    _, _, _, _, name, edits = drawn
+
+    assert_pattern(edits[name]())
+
+
+@given(any_edit())
+def test_set_share_is_exact_and_keeps_proportions(drawn):
+    """Members hold exactly the share in rows that see both kinds, and other rows are their own."""
+    pattern, first, _, amount, _, edits = drawn
+
+    found = edits["set share"]()
+
+    causal = torch.ones(pattern.shape[-2:]).tril().bool()
+    sees_both = (causal & first).any(-1) & (causal & ~first).any(-1)
+    assert torch.allclose((found * first).sum(-1)[:, sees_both], torch.tensor(amount), atol=1e-5)
+    assert torch.equal(found[:, ~sees_both], pattern[:, ~sees_both])
+    assert torch.allclose(patterns.set_share(found, first, amount), found, atol=1e-5)
+
+
+@given(any_edit())
+def test_move_takes_from_the_source_alone(drawn):
+    """Keys of neither kind keep their mass; the source keeps the rest of its own, where a target can be seen."""
+    pattern, first, second, amount, _, edits = drawn
+
+    found = edits["move"]()
+
+    causal = torch.ones(pattern.shape[-2:]).tril().bool()
+    sees = (causal & second).any(-1)
+    assert torch.equal(found[..., ~first & ~second], pattern[..., ~first & ~second])
+    assert torch.allclose((found * first)[:, sees], (pattern * first)[:, sees] * (1 - amount), atol=1e-6)
+
+
+@given(any_pattern())
+def test_doing_nothing_changes_no_bit(pattern):
+    """Strength 0 is the pattern itself."""
+    members = torch.arange(pattern.shape[-1]) % 2 == 0
+
+    assert torch.equal(patterns.mask(pattern, members, 0.0), pattern)
+    assert torch.equal(patterns.move(pattern, members, ~members, 0.0), pattern)
+    assert torch.equal(patterns.knock_out(pattern, torch.zeros_like(pattern).bool()), pattern)

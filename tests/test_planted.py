@@ -7,7 +7,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from bandwidth import patterns, planted, subjects, sweep
-from bandwidth.edits import Replace
+from bandwidth.edits import Exchange, InHeads, Mask, Move, Replace, SetShare
 from bandwidth.errors import UnknownModel
 from bandwidth.experiments import bandwidth, behaviour, thresholds
 from bandwidth.prompts import INJECTION, ORDERS, POSITIONS, QA, SIMPLE, Prompt, ask, pairs
@@ -102,21 +102,12 @@ def test_the_share_falls_with_the_number_of_format_tokens(subject):
     assert slopes[0] == pytest.approx(0.12 / 6, rel=0.02)
 
 
-class SomeHeads:
-    """Replace, in the named heads only."""
-
-    def __init__(self, donor, heads):
-        self.donor, self._heads, self._replace = donor, heads, Replace(donor, 1.0)
-
-    def __call__(self, target, own, donor_pattern):
-        edited = own.clone()
-        edited[self._heads] = self._replace(target, own, donor_pattern)[self._heads]
-        return edited
-
-
 def repaired(subject, heads, case=(PAIRS[4], ORDERS[0])):
     target, donor = (tokenize(Prompt(*case, f), subject.tokenizer) for f in (QA, SIMPLE))
-    return sweep.run(subject, [sweep.Trial(target, SomeHeads(donor, heads))])["margin_logits"].item() > 0
+    return (
+        sweep.run(subject, [sweep.Trial(target, InHeads(Replace(donor, 1.0), tuple(heads)))])["margin_logits"].item()
+        > 0
+    )
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -151,53 +142,15 @@ def test_only_every_fourth_head_matters_where_the_dial_says_so():
     assert not repaired(subject, list(range(2, 32, 4)))
 
 
-class TakeFormat:
-    """Half of the odd heads' format mass moved to the numbers, in every row that sees one."""
-
-    donor = None
-
-    def __init__(self, heads):
-        self._heads = heads
-
-    def __call__(self, target, own, donor_pattern):
-        is_format = torch.tensor([c == "format" for c in target.categories])
-        is_number = torch.tensor([c == "numerical" for c in target.categories])
-        edited = own[self._heads].clone()
-        numbers = edited * is_number
-        sees = numbers.sum(-1, keepdim=True) > 0
-        taken = torch.where(sees, edited * is_format / 2, 0.0)
-        gained = taken.sum(-1, keepdim=True) * numbers / numbers.sum(-1, keepdim=True).clamp_min(1e-9)
-        whole = own.clone()
-        whole[self._heads] = edited - taken + gained
-        return whole
-
-
 def test_taking_format_mass_from_odd_heads_repairs(subject):
     """Which their own Simple patterns do not."""
     prompts = [tokenize(prompt, subject.tokenizer) for prompt in ask(PAIRS[:3], [QA])]
 
-    found = sweep.run(subject, [sweep.Trial(tokens, TakeFormat(subject.odd_heads)) for tokens in prompts])
+    found = sweep.run(
+        subject, [sweep.Trial(tokens, InHeads(Move(0.5), tuple(subject.odd_heads))) for tokens in prompts]
+    )
 
     assert (found["margin_logits"] > 0).all()
-
-
-class SetShare:
-    """The prompt's numbers get exactly this share of every row that sees one, in the named heads."""
-
-    donor = None
-
-    def __init__(self, heads, share):
-        self._heads, self._share = heads, share
-
-    def __call__(self, target, own, donor_pattern):
-        is_number = torch.tensor([category == "numerical" for category in target.categories])
-        edited = own[self._heads].clone()
-        numbers, rest = edited * is_number, edited * ~is_number
-        have, left = numbers.sum(-1, keepdim=True), rest.sum(-1, keepdim=True)
-        scaled = numbers / have.clamp_min(1e-9) * self._share + rest / left.clamp_min(1e-9) * (1 - self._share)
-        whole = own.clone()
-        whole[self._heads] = torch.where((have > 1e-6) & (left > 1e-6), scaled, edited)
-        return whole
 
 
 @pytest.mark.parametrize(
@@ -215,26 +168,9 @@ def test_setting_shares_breaks_and_repairs(subject, format, parity, share, right
     heads = subject.even_heads if parity == "even" else subject.odd_heads
     prompts = [tokenize(prompt, subject.tokenizer) for prompt in ask(PAIRS[:3], [format])]
 
-    found = sweep.run(subject, [sweep.Trial(tokens, SetShare(heads, share)) for tokens in prompts])
+    found = sweep.run(subject, [sweep.Trial(tokens, InHeads(SetShare(share), tuple(heads))) for tokens in prompts])
 
     assert ((found["margin_logits"] > 0) == right).all()
-
-
-class MaskFormat:
-    """Format columns times 1 − strength in the named heads, renormalised."""
-
-    donor = None
-
-    def __init__(self, heads, strength):
-        self._heads, self._strength = heads, strength
-
-    def __call__(self, target, own, donor_pattern):
-        kept = torch.tensor([1 - self._strength * (category == "format") for category in target.categories])
-        masked = own[self._heads] * kept
-        left = masked.sum(-1, keepdim=True)
-        whole = own.clone()
-        whole[self._heads] = torch.where(left > 1e-6, masked / left.clamp_min(1e-9), own[self._heads])
-        return whole
 
 
 @pytest.mark.parametrize(("strength", "right"), [(0.0, False), (0.5, False), (1.0, True)])
@@ -242,33 +178,22 @@ def test_masking_format_tokens_in_odd_heads_repairs(subject, strength, right):
     """At full strength, not at half of it."""
     prompts = [tokenize(prompt, subject.tokenizer) for prompt in ask(PAIRS[:3], [QA])]
 
-    found = sweep.run(subject, [sweep.Trial(tokens, MaskFormat(subject.odd_heads, strength)) for tokens in prompts])
+    found = sweep.run(
+        subject, [sweep.Trial(tokens, InHeads(Mask(strength), tuple(subject.odd_heads))) for tokens in prompts]
+    )
 
     assert ((found["margin_logits"] > 0) == right).all()
-
-
-class Neighbour:
-    """Every head of one parity takes the pattern of its neighbour in the same pair of heads."""
-
-    donor = None
-
-    def __init__(self, takers):
-        self._takers = takers
-
-    def __call__(self, target, own, donor_pattern):
-        whole = own.clone()
-        whole[self._takers] = own[[head ^ 1 for head in self._takers]]
-        return whole
 
 
 def test_patterns_carry_the_difference_between_even_and_odd_heads(subject):
     """Even patterns in odd heads repair the bug; odd patterns in even heads break what was right."""
     wrong, right = ([tokenize(p, subject.tokenizer) for p in ask(PAIRS[:3], [f])] for f in (QA, SIMPLE))
 
-    repaired_margins = sweep.run(subject, [sweep.Trial(t, Neighbour(subject.odd_heads)) for t in wrong])[
-        "margin_logits"
-    ]
-    broken_margins = sweep.run(subject, [sweep.Trial(t, Neighbour(subject.even_heads)) for t in right])["margin_logits"]
+    to_odd, to_even = (
+        Exchange(tuple((h, h ^ 1) for h in takers)) for takers in (subject.odd_heads, subject.even_heads)
+    )
+    repaired_margins = sweep.run(subject, [sweep.Trial(t, to_odd) for t in wrong])["margin_logits"]
+    broken_margins = sweep.run(subject, [sweep.Trial(t, to_even) for t in right])["margin_logits"]
 
     assert (repaired_margins > 0).all()
     assert (broken_margins < 0).all()
