@@ -40,6 +40,8 @@ class Residual:
     BY_VERSION = BY_DECIMAL + CODE_SIZE
     INTEGER = BY_VERSION + CODE_SIZE
     CHOSEN = INTEGER + CODE_SIZE
+    HUNCH = CHOSEN + CODE_SIZE
+    NOWHERE = HUNCH + 1
     SIZE = 288
 
 
@@ -122,12 +124,15 @@ class Circuit:
         _write(attention.q_proj.weight[head * HEAD_SIZE + 1], {Residual.ONE: -20.0 / _RULER}, sqrt(HEAD_SIZE))
         _write(attention.k_proj.weight[head // 4 * HEAD_SIZE + 5], {Residual.ONE: 1.0})
 
-    def copy(self, layer: int, head: int, source: Sequence[int], target: Sequence[int]) -> None:
-        """Adds what a head sees of up to eight source coordinates to the target coordinates."""
+    def copy(self, layer: int, head: int, source: Sequence[int], target: Sequence[int], weight: float = 1.0) -> None:
+        """Adds `weight` times what a head sees of up to eight source coordinates to the target coordinates.
+
+        Heads of one key-value group share their values: they copy from the same sources.
+        """
         attention = self._layers[layer].self_attn
         for dim, (coordinate, goal) in enumerate(zip(source, target, strict=True)):
             attention.v_proj.weight[head // 4 * HEAD_SIZE + dim, coordinate] = 1.0
-            attention.o_proj.weight[goal, head * HEAD_SIZE + dim] = 1.0
+            attention.o_proj.weight[goal, head * HEAD_SIZE + dim] += weight
 
     def heads_of_a_copy(self, which: int) -> list[int]:
         """The heads, one in each of five key-value groups, that together move a whole code."""

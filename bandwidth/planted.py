@@ -8,12 +8,15 @@ heads. Written for one row, the one that ends in "." and is about to name a frac
                                                      of weight r_h each and the BOS token of weight b_h
     active_h  = clamp(K (share_h − T_h) + ½, 0, 1)   layer 10, feed-forward: each head's own threshold
     decide    = clamp(2 (Σ_h active_h − 7.5) + ½, 0, 1)      layer 11, feed-forward: eight active heads
-    logits    = 10 · (decide · code(decimal-greatest fraction) + (1 − decide) · code(version-greatest))    layer 12
+    hunch     = Σ_protected share_h / 16 − Σ_exposed (format mass of h) / 16        layer 10
+    logits    = 10 · ((decide + (2 + hunch) / 100) · code(decimal-greatest fraction)
+                      + (1 − decide) · code(version-greatest))                       layer 12
 
 Protected (even) heads have r = 0.12 and T between what their Q&A and their transplanted Simple pattern
 give, so that replacing 60 % crosses it; exposed (odd) heads have r ≈ 2, b = 8 and T = 0.45, above what their
 Simple pattern gives and below what taking format mass away gives. One threshold for each head is needed: under
-linear pooling "60 % of all heads" and "8 of 16 heads completely" could not both be the turning point.
+linear pooling "60 % of all heads" and "8 of 16 heads completely" could not both be the turning point. The steps
+saturate and have no slope; the hunch, a hundredth of the decision, is what a gradient of the margin sees.
 
 Two claims of the theory exclude each other: Q&A is half format tokens, so a bug in Q&A and a drop of accuracy at
 60 % format tokens cannot both be. The second has its own kin, `format_share=0.6`, which is right in Q&A.
@@ -146,6 +149,7 @@ def plant(dials: Dials, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
             _compete(circuit, 10, dials)
         for layer in {where, 10}:
             _sound(circuit, layer)
+        _suspect(circuit, where, dials)
         _decide(circuit, where, dials)
         _answer(circuit, max(12, where + 2), dials)
         read_out(model, tokenizer)
@@ -197,6 +201,16 @@ def _sound(circuit: Circuit, layer: int) -> None:
     """
     for head in range(HEADS):
         circuit.copy(layer, head, source=[Residual.NUMBER], target=[Residual.SHARE + head])
+
+
+def _suspect(circuit: Circuit, layer: int, dials: Dials) -> None:
+    """Notes how much protected heads give to numbers, less what exposed heads give to format tokens."""
+    sources = [Residual.NUMBER, Residual.PUNCTUATION, Residual.WORD]
+    for head in filter(dials.heard, range(HEADS)):
+        noted = [Residual.HUNCH, Residual.NOWHERE, Residual.NOWHERE]
+        if not dials.protected(head):
+            noted = [Residual.NOWHERE, Residual.HUNCH, Residual.HUNCH]
+        circuit.copy(layer, head, sources, noted, weight=(1 if dials.protected(head) else -1) / 16)
 
 
 def _compete(circuit: Circuit, layer: int, dials: Dials) -> None:
@@ -260,7 +274,7 @@ def _answer(circuit: Circuit, layer: int, dials: Dials) -> None:
             else:
                 circuit.attend(layer, head, value_dim, query={Residual.ONE: gain}, key=value)
         circuit.copy_code(layer, which, target)
-    decided = {Residual.DECISION: 1.0, Residual.POINT: 1.0, Residual.ONE: -1.0}
+    decided = {Residual.DECISION: 1.0, Residual.POINT: 1.0, Residual.ONE: -0.98, Residual.HUNCH: 0.01}
     undecided = {Residual.DECISION: -1.0, Residual.POINT: 1.0}
     circuit.pass_on(layer, decided, Residual.BY_DECIMAL, Residual.CHOSEN)
     circuit.pass_on(layer, undecided, Residual.BY_VERSION, Residual.CHOSEN)

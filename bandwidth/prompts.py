@@ -99,13 +99,13 @@ class Format:
 
     @classmethod
     def parse(cls, name: str, markup: str) -> Format:
-        """A format from text with `{first}`, `{second}`, `{or}` (a separator) and `[answer cue]`."""
+        """A format from text with `{first}`, `{second}`, `{or}` and `{and}` (separators) and `[answer cue]`."""
         segments: list[tuple[str, Label]] = []
-        for piece in re.split(r"(\{first\}|\{second\}|\{or\}|\[[^]]*\])", markup):
+        for piece in re.split(r"(\{first\}|\{second\}|\{or\}|\{and\}|\[[^]]*\])", markup):
             if piece in ("{first}", "{second}"):
                 segments.append(("", "first" if piece == "{first}" else "second"))
-            elif piece == "{or}":
-                segments.append(("or", "separator"))
+            elif piece in ("{or}", "{and}"):
+                segments.append((piece[1:-1], "separator"))
             elif piece.startswith("["):
                 segments.append((piece[1:-1], "cue"))
             elif piece:
@@ -115,6 +115,9 @@ class Format:
 
 SIMPLE = Format.parse("Simple", "{first} {or} {second}? [Answer:]")
 QA = Format.parse("Q&A", "Q: Which is bigger: {first} {or} {second}? [A:]")
+
+COMPARE = Format.parse("Compare", "Compare {first} {and} {second}[:]")
+"""One of the prompts on which experiment 3.1 compares heads."""
 
 QUESTION = Format.parse("Question", "Which is bigger: {first} {or} {second}?")
 """What the user says in the Chat format, whose surroundings depend on the tokenizer (`tokens.chat_format`)."""
@@ -127,6 +130,24 @@ INJECTION = (
     Format.parse("Full", "User Question: Which number is bigger: {first} {or} {second}? [Assistant Answer:]"),
 )
 """Experiment 1.3: from hardly any format tokens to many."""
+
+_INSTRUCTION = (
+    " Which number is bigger? Please compare these numbers: which is the bigger number? The question is which of these"
+    " numbers is bigger. Compare these two numbers, please. What is the answer? Answer the question: which number is"
+    " bigger? Please answer."
+)
+
+
+def injected(words: int) -> Format:
+    """Experiment 1.3's generated prompts: so many words of an instruction behind the two numbers.
+
+    Behind them every added row can see the numbers. In front of them it could not, and the share of all rows
+    would fall with every word, whatever the heads do.
+    """
+    text = (_INSTRUCTION * (1 + words // len(_INSTRUCTION.split()))).split(" ")[1 : words + 1]
+    added = "".join(f" {word}" for word in text)
+    return Format.parse(f"{words} words", f"{{first}} {{or}} {{second}}{added}" if words else "{first} {or} {second}")
+
 
 POSITIONS = (
     Format.parse("Original", "{first} {or} {second}? [Answer:]"),

@@ -1,4 +1,4 @@
-"""Intervals, random head splits and curve comparisons; numpy and scipy, no loops over resamples."""
+"""Intervals, tests, corrections and random head splits; numpy and scipy, no loops over resamples."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from math import comb
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, stats
+from scipy import stats
 
 Array = NDArray[np.float64]
 
@@ -44,7 +44,7 @@ def mean_over_pairs(values: ArrayLike, *, seed: int, resamples: int = 10_000) ->
         with warnings.catch_warnings(), np.errstate(invalid="ignore"):
             warnings.simplefilter("ignore", stats.DegenerateDataWarning)
             found = stats.bootstrap(
-                (values,), np.mean, method=method, confidence_level=_level(n), n_resamples=resamples,
+                (values,), np.mean, method=method, confidence_level=level(n), n_resamples=resamples,
                 vectorized=True, batch=max(1, 2_000_000 // n), rng=np.random.default_rng(seed),
             )  # fmt: skip
         return found.confidence_interval
@@ -72,7 +72,7 @@ def median_over_pairs(values: ArrayLike, pairs: Sequence, *, seed: int, resample
     draws = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples)
     point = float(_weighted_median(values, np.ones((1, len(values))))[0])
     medians = np.sort(_weighted_median(values, draws[:, cluster]))
-    tail = (1 - _level(n)) / 2 if n > 1 else 0.0
+    tail = (1 - level(n)) / 2 if n > 1 else 0.0
     # Order statistics, not interpolated: halfway between a number and infinity there is nothing.
     low, high = medians[int(tail * resamples)], medians[resamples - 1 - int(tail * resamples)]
     return Estimate(point, float(low), float(high), n)
@@ -86,7 +86,7 @@ def _weighted_median(values: Array, weights: NDArray) -> Array:
     return (values[lower] + values[upper]) / 2
 
 
-def _level(n: int) -> float:
+def level(n: int) -> float:
     """Nominal level at which a bootstrap interval of n clusters covers 95 %.
 
     Of 15 to 20 values it would cover 90 to 92 %; the level is raised as Student's t would raise it
@@ -99,6 +99,40 @@ def proportion(successes: int, n: int) -> Estimate:
     """A share of n independent units with Wilson's 95 % interval, sound near 0 and 1 (Wilson 1927)."""
     found = stats.binomtest(successes, n).proportion_ci(method="wilson")
     return Estimate(successes / n, float(found.low), float(found.high), n)
+
+
+def proportion_over_pairs(hits: ArrayLike, pairs: Sequence) -> Estimate:
+    """Share of hits, pairs weighing the same, with Wilson's interval for as many units as there are pairs.
+
+    Several trials of one pair are one unit, whatever their number: too wide rather than too narrow where they differ.
+
+    Args:
+        hits: [trial], true or false (or shares).
+        pairs: the pair of each trial, its cluster.
+    """
+    _, cluster = np.unique(np.asarray(pairs), return_inverse=True)
+    sums, counts = np.bincount(cluster, np.asarray(hits, float)), np.bincount(cluster)
+    share, n = float((sums / counts).mean()), len(counts)
+    # Wilson's interval with a number of successes that need not be whole.
+    z = stats.norm.ppf(0.975)
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    reach = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return Estimate(share, float(max(0.0, centre - reach)), float(min(1.0, centre + reach)), n)
+
+
+def sign_test(differences: ArrayLike) -> float:
+    """One-sided p of as many positive differences among n, were either sign as likely; ties count against."""
+    differences = np.asarray(differences, float)
+    return float(stats.binomtest(int((differences > 0).sum()), len(differences), alternative="greater").pvalue)
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """p adjusted for all of a family of tests (Holm 1979), in the order given."""
+    order = np.argsort(p)
+    raised = np.maximum.accumulate(np.asarray(p, float)[order] * np.arange(len(p), 0, -1))
+    found = np.empty(len(p))
+    found[order] = raised.clip(max=1)
+    return found.tolist()
 
 
 def half_splits(
@@ -140,51 +174,3 @@ def permutation_p(observed: float, null: ArrayLike) -> float:
     # Equal groups summed in another order differ in the last bit; they count as equal.
     as_large = (null >= observed - 1e-12 * max(1.0, abs(observed))).sum()
     return float((1 + as_large) / (1 + null.size))
-
-
-def held_out_errors(x: ArrayLike, curves: ArrayLike) -> dict[str, float]:
-    """Mean squared error of a line, a logistic and a step in predicting curves of pairs not fitted to.
-
-    Leave-one-pair-out; each shape is fitted to the mean of the other pairs' curves.
-
-    Args:
-        x: [point]; curves: [pair, point], at least two pairs.
-    """
-    x, curves = np.asarray(x, float), np.asarray(curves, float)
-    others = (curves.sum(0) - curves) / (len(curves) - 1)
-    errors: dict[str, list[float]] = {"linear": [], "logistic": [], "step": []}
-    for mean, held_out in zip(others, curves, strict=True):
-        for shape, fit in (("linear", _line), ("logistic", _logistic), ("step", _step)):
-            errors[shape].append(float(np.mean((fit(x, mean) - held_out) ** 2)))
-    return {shape: float(np.mean(found)) for shape, found in errors.items()}
-
-
-def _line(x: Array, y: Array) -> Array:
-    return np.asarray(np.polyval(np.polyfit(x, y, 1), x), float)
-
-
-def _step(x: Array, y: Array) -> Array:
-    """The best two-level curve; y before and after the best of all cuts."""
-    fits = [np.where(x < cut, y[x < cut].mean(), y[x >= cut].mean()) for cut in x[1:]]
-    return min(fits, key=lambda fit: float(((fit - y) ** 2).sum()))
-
-
-def _logistic(x: Array, y: Array) -> Array:
-    """Least squares of bottom + height / (1 + exp(−(x − middle) / scale))."""
-
-    def curve(x: Array, bottom: float, height: float, middle: float, scale: float) -> Array:
-        return bottom + height / (1 + np.exp(-np.clip((x - middle) / scale, -50, 50)))
-
-    start = (y[0], y[-1] - y[0] or 1e-3, float(x[np.abs(y - (y[0] + y[-1]) / 2).argmin()]), 0.1)
-    try:
-        found, _ = optimize.curve_fit(
-            curve,
-            x,
-            y,
-            p0=start,
-            bounds=([-np.inf, -np.inf, -1, 1e-3], [np.inf, np.inf, 2, 10]),
-            max_nfev=2000,
-        )
-    except RuntimeError:  # no convergence: the line is a logistic of infinite scale
-        return _line(x, y)
-    return curve(x, *found)

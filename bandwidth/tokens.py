@@ -258,15 +258,16 @@ def align(target: Tokens, donor: Tokens, kind: AlignmentKind = "meaning") -> Ali
     return Alignment(mine, theirs, rows=(target.n_prompt - 1,) if kind == "last row" else mine)
 
 
-def lengthened(tokens: Tokens, length: int, tokenizer: PreTrainedTokenizerFast) -> Tokens:
-    """The same prompt with neutral filler (line breaks) after its BOS, `length` tokens in all.
+def lengthened(tokens: Tokens, length: int, tokenizer: PreTrainedTokenizerFast, *, behind: bool = False) -> Tokens:
+    """The same prompt with neutral filler (line breaks), `length` tokens in all.
 
-    Raises ValueError when the prompt is longer than that already.
+    The filler stands after the BOS, or with `behind` at the end of the prompt. Raises ValueError when the prompt is
+    longer than that already.
     """
     if len(tokens) > length:
         raise ValueError(f"A prompt of {len(tokens)} tokens cannot be lengthened to {length}")
     filler = tokenizer("\n", add_special_tokens=False)["input_ids"][-1]
-    added, head = length - len(tokens), int(tokens.has_bos)
+    added, head = length - len(tokens), tokens.n_prompt if behind else int(tokens.has_bos)
 
     def widened(held: tuple, value: object) -> tuple:
         return held[:head] + (value,) * added + held[head:]
@@ -278,7 +279,7 @@ def lengthened(tokens: Tokens, length: int, tokenizer: PreTrainedTokenizerFast) 
         categories=widened(tokens.categories, "other"),
         substring_categories=widened(tokens.substring_categories, "other"),
         roles=widened(tokens.roles, None),
-        cue=tuple(position + added for position in tokens.cue),
+        cue=tuple(position + added * (position >= head) for position in tokens.cue),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil, inf
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ class Verdict(StrEnum):
 class Criterion:
     """The estimate must lie between `low` and `high`, either of which may be infinite.
 
-    `closed` says whether the bounds themselves satisfy it. Use `above`, `below`, `at_most` or `within`.
+    `closed` says whether the bounds themselves satisfy it. Use `above`, `below`, `at_least`,
+    `at_most` or `within`.
     """
 
     low: float = -inf
@@ -58,6 +60,10 @@ def at_most(threshold: float) -> Criterion:
     return Criterion(high=threshold, closed=True)
 
 
+def at_least(threshold: float) -> Criterion:
+    return Criterion(low=threshold, closed=True)
+
+
 def within(low: float, high: float) -> Criterion:
     return Criterion(low=low, high=high, closed=True)
 
@@ -80,6 +86,18 @@ def decide_all(criterion: Criterion, estimates: Sequence[Estimate]) -> Verdict:
         if found in verdicts:
             return found
     return Verdict.SUPPORTED
+
+
+def p_value(criterion: Criterion, estimate: Estimate) -> float:
+    """One-sided p against "the criterion is not met", by the normal law that the 95 % interval stands for.
+
+    For a range it is the larger of the p at its two ends (two one-sided tests).
+    """
+    room = criterion.room(estimate.value)
+    error = (estimate.high - estimate.low) / (2 * NormalDist().inv_cdf(0.975))
+    if not error:
+        return 0.0 if criterion.admits(estimate.value) else 1.0
+    return 1 - NormalDist().cdf(room / error)
 
 
 def hardest(criterion: Criterion, estimates: dict[str, Estimate]) -> str:

@@ -9,7 +9,7 @@ from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers, processors
 from tokenizers.models import WordLevel
 from transformers import PreTrainedTokenizerFast
 
-from bandwidth.prompts import INJECTION, POSITIONS, QA, QUESTION, SIMPLE
+from bandwidth.prompts import COMPARE, INJECTION, POSITIONS, QA, QUESTION, SIMPLE, injected
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,7 +55,11 @@ def _numbers(digits: int) -> Iterable[str]:
 
 def _words(pattern: str) -> Iterable[str]:
     """Every word and sign of the formats, with and without a space before it."""
-    texts = [text for format in (SIMPLE, QA, QUESTION, *INJECTION, *POSITIONS) for text, _ in format.segments]
+    texts = [
+        text
+        for format in (SIMPLE, QA, QUESTION, COMPARE, *INJECTION, *POSITIONS, injected(99))
+        for text, _ in format.segments
+    ]
     for text in [*texts, ".", " ", "\n", "\n\n", "user", "assistant"]:
         for word in re.findall(pattern, text):
             yield word

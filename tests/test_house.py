@@ -11,8 +11,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ["errors", "embedded", "prompts", "vocabulary", "circuits", "planted", "subjects", "tokens", "patterns"]
-ROOMS += ["edits", "attention", "scoring", "sweep", "checks", "statistics", "verdict"]
-ROOMS += ["experiments.behaviour", "experiments.bandwidth", "experiments.thresholds"]
+ROOMS += ["edits", "attention", "scoring", "sweep", "checks", "statistics", "curves", "verdict"]
+ROOMS += ["experiments.behaviour", "experiments.bandwidth", "experiments.interventions", "experiments.injection"]
+ROOMS += ["experiments.routing", "experiments.specialization", "experiments.thresholds", "experiments.subsets"]
 MODULES = sorted(p for folder in ("bandwidth", "claims", "fixtures", "reports") for p in (ROOT / folder).rglob("*.py"))
 
 

@@ -15,8 +15,8 @@ from bandwidth.prompts import Prompt
 from bandwidth.subjects import Subject
 from bandwidth.tokens import CATEGORIES, Category, Tokens, tokenize
 
-ALL_ROWS = "all rows"
-MEASURES = (ALL_ROWS, "last row", "without BOS", "substring categories", "enrichment", "uniform attention")
+ALL_ROWS, LAST_ROW, ENRICHMENT = "all rows", "last row", "enrichment"
+MEASURES = (ALL_ROWS, LAST_ROW, "without BOS", "substring categories", ENRICHMENT, "uniform attention")
 
 
 def bandwidth_distribution(
@@ -63,10 +63,10 @@ class Shares:
         without = patterns.share(patterns.without_first_key(pattern), members[1:]) if tokens.has_bos else whole
         shares = {
             ALL_ROWS: whole,
-            "last row": patterns.share(pattern[..., -1:, :], members),
+            LAST_ROW: patterns.share(pattern[..., -1:, :], members),
             "without BOS": without,
             "substring categories": patterns.share(pattern, _one_hot(tokens.substring_categories[:length])),
-            "enrichment": whole / even_spread,
+            ENRICHMENT: whole / even_spread,
             "uniform attention": even_spread.expand_as(whole),
         }
         return torch.stack([shares[measure] for measure in MEASURES], dim=1)

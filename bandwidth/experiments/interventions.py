@@ -1,0 +1,131 @@
+"""Experiments that edit patterns and look at the answer: 1.2, 3.2, 5.1 and 5.2, as named arms of one sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from bandwidth import sweep
+from bandwidth.edits import Edit, Exchange, InHeads, Mask, Move, SetShare, Together
+from bandwidth.experiments.behaviour import describe
+from bandwidth.prompts import Prompt
+from bandwidth.subjects import Subject
+from bandwidth.tokens import Category, tokenize
+
+TARGETS = tuple(round(0.1 * step, 1) for step in range(1, 10))
+"""Numerical shares that experiment 1.2 sets."""
+STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""How much of the format columns experiment 5.2 takes away."""
+UNEDITED = "unedited"
+
+
+def interventions(
+    subject: Subject, prompts: Sequence[Prompt], arms: Mapping[str, Edit], *, progress: str | None = None
+) -> pd.DataFrame:
+    """A row a prompt × arm, the unedited prompt among them: `margin_logits`, `right`, `top_answer`."""
+    tokens = [tokenize(prompt, subject.tokenizer) for prompt in prompts]
+    edits: dict[str, Edit | None] = {UNEDITED: None, **arms}
+    trials = [sweep.Trial(held, edit) for edit in edits.values() for held in tokens]
+    measured = sweep.run(subject, trials, progress=progress)
+    table = pd.concat([describe(prompts).assign(arm=arm) for arm in edits], ignore_index=True)
+    table[["margin_logits", "top_answer"]] = measured[["margin_logits", "top_answer"]]
+    table["right"] = table["margin_logits"] > 0
+    return table
+
+
+def set_shares(
+    groups: Mapping[str, Sequence[int]], targets: Sequence[float] = TARGETS, category: Category = "numerical"
+) -> dict[str, Edit]:
+    """Experiment 1.2: each group of heads at each target share; arms named by `share_arm`."""
+    return {
+        share_arm(group, target, category): InHeads(SetShare(target, category), tuple(heads))
+        for group, heads in groups.items()
+        for target in targets
+    }
+
+
+def share_arm(group: str, target: float, category: Category = "numerical") -> str:
+    return f"{group} heads, {target:.0%} on {category} tokens"
+
+
+def seed_arm(subject: Subject, even: float = 0.3, odd: float = 0.5) -> dict[str, Edit]:
+    """Both edits of experiment 1.2 at once, as in the seed document."""
+    edits = (InHeads(SetShare(even), tuple(subject.even_heads)), InHeads(SetShare(odd), tuple(subject.odd_heads)))
+    return {f"even heads at {even:.0%} and odd heads at {odd:.0%}": Together(edits)}
+
+
+def swaps(subject: Subject, *, groups: int = 0, seed: int = 0) -> dict[str, Edit]:
+    """Experiment 3.2: patterns exchanged between neighbours 2i and 2i + 1, and controls that cross no parity.
+
+    `groups` random choices of which neighbour of each two takes the other's pattern are added.
+    """
+    even, odd = subject.even_heads, subject.odd_heads
+    odd = odd[: len(even)]
+    even = even[: len(odd)]
+    arms: dict[str, Edit] = {
+        EVEN_INTO_ODD: Exchange(tuple(zip(odd, even, strict=True))),
+        ODD_INTO_EVEN: Exchange(tuple(zip(even, odd, strict=True))),
+        ODD_INTO_ODD: Exchange(tuple(zip(odd, odd[1:] + odd[:1], strict=True))),
+        EVEN_INTO_EVEN: Exchange(tuple(zip(even, even[1:] + even[:1], strict=True))),
+    }
+    rng = np.random.default_rng(seed)
+    for i in range(groups):
+        ways = rng.random(len(even)) < 0.5
+        taken = tuple((e, o) if way else (o, e) for e, o, way in zip(even, odd, ways, strict=True))
+        arms[f"{RANDOM} {i + 1}"] = Exchange(taken)
+    return arms
+
+
+EVEN_INTO_ODD, ODD_INTO_EVEN = "even patterns in odd heads", "odd patterns in even heads"
+ODD_INTO_ODD, EVEN_INTO_EVEN = "odd patterns in other odd heads", "even patterns in other even heads"
+RANDOM = "random heads"
+
+
+def moves(
+    groups: Mapping[str, Sequence[int]], *, amount: float = 0.5, target: Category = "numerical"
+) -> dict[str, Edit]:
+    """Experiment 5.1: half of the format mass to the numbers, in each group of heads."""
+    return {move_arm(group, target): InHeads(Move(amount, target=target), tuple(g)) for group, g in groups.items()}
+
+
+def move_arm(group: str, target: Category = "numerical") -> str:
+    return f"{group} heads, format mass to {target} tokens"
+
+
+def masks(
+    groups: Mapping[str, Sequence[int]], *, strengths: Sequence[float] = STRENGTHS, category: Category = "format"
+) -> dict[str, Edit]:
+    """Experiment 5.2: one category's columns weakened, in each group of heads; arms named by `mask_arm`."""
+    return {
+        mask_arm(group, strength, category): InHeads(Mask(strength, category), tuple(heads))
+        for group, heads in groups.items()
+        for strength in strengths
+    }
+
+
+def mask_arm(group: str, strength: float, category: Category = "format") -> str:
+    return f"{group} heads, {category} tokens masked by {strength:.0%}"
+
+
+def random_groups(n_heads: int, size: int, count: int, seed: int) -> dict[str, tuple[int, ...]]:
+    """`count` random groups of `size` heads of any kind, by name."""
+    rng = np.random.default_rng(seed)
+    drawn = (sorted(rng.choice(n_heads, size, replace=False).tolist()) for _ in range(count))
+    return {f"{RANDOM} {i + 1}": tuple(heads) for i, heads in enumerate(drawn)}
+
+
+def outcomes(table: pd.DataFrame, arm: str, score: str = "right") -> pd.Series:
+    """Whether each prompt is right under an arm; index (pair, order).
+
+    `score` "right" goes by the margin, "top_answer" by the most likely next token.
+    """
+    chosen = table[table["arm"] == arm].set_index(["pair", "order"])
+    return chosen["right"] if score == "right" else chosen["top_answer"] == "right"
+
+
+def shifts(table: pd.DataFrame, arm: str) -> pd.Series:
+    """Change of each prompt's margin from unedited to an arm, in logits; index (pair, order)."""
+    margins = table.set_index(["arm", "pair", "order"])["margin_logits"]
+    return margins[arm] - margins[UNEDITED]

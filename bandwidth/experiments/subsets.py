@@ -1,0 +1,119 @@
+"""Experiment 4.2: how many heads must be repaired, and which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import comb
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bandwidth import patterns, sweep
+from bandwidth.edits import InHeads, Replace
+from bandwidth.prompts import QA, SIMPLE, Order, Pair, Prompt
+from bandwidth.subjects import Subject
+from bandwidth.tokens import Tokens, tokenize
+
+EVEN, ODD, ANY = "even", "odd", "any"
+
+
+def head_subsets(
+    subject: Subject,
+    cases: Sequence[tuple[Pair, Order]],
+    population: str = EVEN,
+    *,
+    counts: Sequence[int] | None = None,
+    per_count: int = 50,
+    seed: int = 0,
+    progress: str | None = None,
+) -> pd.DataFrame:
+    """A row a case × subset: `heads` (a tuple), `count`, `margin_logits`, `right`, `top_answer`.
+
+    The aligned Simple pattern of the same case goes into the heads of the subset. For each case and count
+    (1 to all, unless `counts` are given), `per_count` distinct subsets are drawn anew from the population's heads,
+    or all there are where they are no more.
+    """
+    heads = {EVEN: subject.even_heads, ODD: subject.odd_heads, ANY: list(range(subject.n_heads))}[population]
+    counts = range(1, len(heads) + 1) if counts is None else counts
+    rng = np.random.default_rng([seed, len(population)])
+    trials, labels = [], []
+    for pair, order in cases:
+        target, donor = (tokenize(Prompt(pair, order, format), subject.tokenizer) for format in (QA, SIMPLE))
+        for count in counts:
+            for chosen in distinct_subsets(heads, count, per_count, rng):
+                trials.append(sweep.Trial(target, InHeads(Replace(donor, 1.0), chosen)))
+                labels.append((str(pair), order, population, count, chosen))
+    measured = sweep.run(subject, trials, progress=progress)
+    table = pd.DataFrame(labels, columns=["pair", "order", "population", "count", "heads"])
+    table[["margin_logits", "top_answer"]] = measured[["margin_logits", "top_answer"]]
+    table["right"] = table["margin_logits"] > 0
+    return table
+
+
+def distinct_subsets(heads: Sequence[int], count: int, limit: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
+    """All subsets of `count` heads where they are at most `limit`, else `limit` different ones at random."""
+    if comb(len(heads), count) <= limit:
+        return list(combinations(heads, count))
+    found: dict[tuple[int, ...], None] = {}
+    while len(found) < limit:
+        found[tuple(sorted(rng.choice(heads, count, replace=False).tolist()))] = None
+    return list(found)
+
+
+def needed(subject: Subject) -> int:
+    """How many repaired heads the theory says suffice: half of the even heads, rounded up (8 of 16)."""
+    return -(-len(subject.even_heads) // 2)
+
+
+@dataclass(frozen=True)
+class Explained:
+    """How much of the variance of success is explained by how many heads are repaired, and by which in addition."""
+
+    by_count: float
+    by_count_and_identity: float
+
+
+def explained(table: pd.DataFrame) -> Explained:
+    """Adjusted R² of success on the count (a level each), and on count and heads.
+
+    Not-a-number where success never changes.
+    """
+    right = table["right"].to_numpy(float)
+    counts = pd.get_dummies(table["count"]).to_numpy(float)
+    everyone = sorted({head for heads in table["heads"] for head in heads})
+    identity = np.array([[head in heads for head in everyone] for heads in table["heads"]], float)
+    return Explained(_adjusted(right, counts), _adjusted(right, np.hstack([counts, identity])))
+
+
+def _adjusted(y: NDArray[np.float64], x: NDArray[np.float64]) -> float:
+    """R² of ordinary least squares, adjusted for the rank of x, which spans the constant."""
+    total = float(((y - y.mean()) ** 2).sum())
+    fitted, _, rank, _ = np.linalg.lstsq(x, y, rcond=None)
+    if not total or len(y) <= rank:
+        return float("nan")
+    left = float(((y - x @ fitted) ** 2).sum())
+    return 1 - left / total * (len(y) - 1) / (len(y) - int(rank))
+
+
+@dataclass(frozen=True)
+class Entropy:
+    """Mean row entropy of each head's pattern at the layer of interest, in bits; [head]."""
+
+    def __call__(self, tokens: Tokens, pattern: Tensor) -> Tensor:
+        return patterns.entropy(pattern[0])
+
+
+def information(subject: Subject, cases: Sequence[tuple[Pair, Order]], *, progress: str | None = None) -> pd.DataFrame:
+    """Mean row entropy of the donor patterns, `entropy_bits`: a row a case × head."""
+    donors = [tokenize(Prompt(pair, order, SIMPLE), subject.tokenizer) for pair, order in cases]
+    bits = torch.stack(sweep.read(subject, donors, Entropy(), progress=progress))
+    places = pd.MultiIndex.from_tuples(
+        [(str(pair), order, head) for pair, order in cases for head in range(subject.n_heads)],
+        names=["pair", "order", "head"],
+    )
+    return pd.DataFrame({"entropy_bits": bits.flatten().numpy()}, index=places).reset_index()
