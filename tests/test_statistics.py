@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandwidth import statistics
+from bandwidth import curves, statistics
 
 KV_GROUPS_OF_FOUR = [head // 4 for head in range(32)]
 
@@ -170,7 +170,7 @@ def test_the_shape_of_a_curve_is_told(shape):
     """Curves with a little noise are predicted best by the shape they have."""
     noise = np.random.default_rng(0).normal(scale=0.03, size=(12, 21))
 
-    errors = statistics.held_out_errors(AMOUNTS, SHAPES[shape](AMOUNTS, noise) + noise)
+    errors = curves.held_out_errors(AMOUNTS, SHAPES[shape](AMOUNTS, noise) + noise)
 
     assert errors[shape] <= 1.05 * min(errors.values())
     assert set(errors) == set(SHAPES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from bandwidth.prompts import Prompt
 from bandwidth.subjects import Subject
 from bandwidth.tokens import Part, Role, Tokens, tokenize
 
-NUMBERS = ("first", "second")
+NUMBERS: tuple[Literal["first", "second"], ...] = ("first", "second")
 PARTS: tuple[Part, ...] = get_args(Part)
 PLACES = tuple(f"{number} {part}" for number in NUMBERS for part in PARTS)
 """Where a route can lead: integer, point and fraction of either number."""
