@@ -1,3 +1,10 @@
 """Registers the options, fixtures and terminal output of the claims. No science here."""
 
-pytest_plugins = ["fixtures.options", "fixtures.ledger", "fixtures.terminal", "fixtures.observations"]
+pytest_plugins = [
+    "fixtures.options",
+    "fixtures.ledger",
+    "fixtures.terminal",
+    "fixtures.observations",
+    "fixtures.sweeps",
+    "fixtures.attacks",
+]

@@ -44,6 +44,11 @@ class Pair:
     def __str__(self) -> str:
         return f"{self.bigger} > {self.smaller}"
 
+    @classmethod
+    def parse(cls, text: str) -> Pair:
+        """The pair that is written "9.8 > 9.11"."""
+        return cls(*text.split(" > "))
+
     @property
     def kind(self) -> Kind:
         return "control" if len(self.bigger) == len(self.smaller) else "conflict"

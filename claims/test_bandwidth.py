@@ -1,4 +1,4 @@
-"""Experiment set 1: how attention is shared between numbers and format."""
+"""Experiment set 1: how attention is shared between numbers and format, and whether the answer hangs on it."""
 
 from __future__ import annotations
 
@@ -6,29 +6,37 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from claims.theory import EVEN_HEADS_HOLD, ODD_HEADS_FALL
+from claims.theory import (
+    COMPETITION_DECIDES,
+    DROP_AT_SIXTY,
+    DUE_TO_FORMAT,
+    EVEN_HEADS_BREAK,
+    EVEN_HEADS_HOLD,
+    EVEN_TARGETS,
+    FALLS_WITH_FORMAT,
+    ODD_HEADS_FALL,
+    ODD_HEADS_MEND,
+    ODD_SHARE,
+)
 
 if TYPE_CHECKING:
-    from fixtures.evidence import BandwidthEvidence
+    from fixtures.attacks import Attack
+    from fixtures.evidence.bandwidth import BandwidthEvidence
+    from fixtures.evidence.injection import InjectionEvidence
+    from fixtures.evidence.manipulation import ManipulationEvidence
+    from fixtures.evidence.repair import CompetitionEvidence
     from fixtures.ledger import Judge
 
 
 @pytest.mark.claim(EVEN_HEADS_HOLD)
 def test_even_heads_keep_most_of_their_attention_on_the_numbers_in_every_format(
-    bandwidth: BandwidthEvidence, judge: Judge
+    bandwidth: BandwidthEvidence, attack_on_formats: Attack, judge: Judge
 ) -> None:
     """Headline 1: the even heads' numerical bandwidth stays high whatever the format."""
-    threshold = judge.claim.criterion.low
+    criterion = judge.claim.criterion
     judge(
-        parts=bandwidth.share("even", bandwidth.formats),
-        chance=bandwidth.chance("even", bandwidth.formats, sign=+1),
-        variants=bandwidth.variants("even", bandwidth.formats),
-        incomparable=("enrichment",),
-        counterexample=bandwidth.counterexample("even", bandwidth.formats, judge.claim.criterion),
-        notes=tuple(bandwidth.heads_meeting(judge.claim.criterion, name) for name in bandwidth.formats),
-        figure=bandwidth.figure(threshold),
-        alt=bandwidth.alt,
-        data=bandwidth.data,
+        **bandwidth.asked("even", bandwidth.formats, criterion, attack_on_formats),
+        notes=(*(bandwidth.heads_meeting(criterion, name) for name in bandwidth.formats), attack_on_formats.told),
     )
 
 
@@ -37,17 +45,42 @@ def test_odd_heads_lose_their_attention_on_the_numbers_in_the_question_format(
     bandwidth: BandwidthEvidence, judge: Judge
 ) -> None:
     """Headline 2: the odd heads' numerical bandwidth is low in Q&A (a fall only if it was high in Simple)."""
-    before = bandwidth.share("odd", ["Simple"])["Simple"]
+    criterion = judge.claim.criterion
     judge(
-        parts=bandwidth.share("odd", ["Q&A"]),
-        chance=bandwidth.chance("odd", ["Q&A"], sign=-1),
-        variants=bandwidth.variants("odd", ["Q&A"]),
-        incomparable=("enrichment",),
-        counterexample=bandwidth.counterexample("odd", ["Q&A"], judge.claim.criterion),
-        notes=(f"In Simple it was {before.value:.3f} [{before.low:.3f}, {before.high:.3f}]" + (
-                   "." if before.low > judge.claim.criterion.high else ": it did not fall, it was low already."),
-               bandwidth.heads_meeting(judge.claim.criterion, "Q&A")),
-        figure=bandwidth.figure(judge.claim.criterion.high),
-        alt=bandwidth.alt,
-        data=bandwidth.data,
-    )  # fmt: skip
+        **bandwidth.asked("odd", ["Q&A"], criterion),
+        notes=(bandwidth.fall(criterion), bandwidth.heads_meeting(criterion, "Q&A")),
+    )
+
+
+@pytest.mark.usefixtures("right_answers")
+@pytest.mark.claim(EVEN_HEADS_BREAK)
+def test_even_heads_starved_of_numbers_break_right_answers(manipulation: ManipulationEvidence, judge: Judge) -> None:
+    """Holding the even heads below 40 % on the numbers turns answers wrong that were right."""
+    judge(**manipulation.starved(EVEN_TARGETS))
+
+
+@pytest.mark.usefixtures("bug_set")
+@pytest.mark.claim(ODD_HEADS_MEND)
+def test_odd_heads_fed_with_numbers_mend_wrong_answers(manipulation: ManipulationEvidence, judge: Judge) -> None:
+    """Raising the odd heads to 50 % on the numbers turns answers right that were wrong."""
+    judge(**manipulation.fed(ODD_SHARE))
+
+
+@pytest.mark.claim(FALLS_WITH_FORMAT)
+def test_attention_on_the_numbers_falls_with_the_share_of_format_tokens(
+    injection: InjectionEvidence, judge: Judge
+) -> None:
+    """Competition: more format tokens, less for the numbers; beyond what any added tokens would cost."""
+    judge(**injection.falling(DUE_TO_FORMAT))
+
+
+@pytest.mark.claim(DROP_AT_SIXTY)
+def test_accuracy_drops_at_sixty_percent_of_format_tokens(injection: InjectionEvidence, judge: Judge) -> None:
+    """The change point of accuracy along the share of format tokens lies around 60 %."""
+    judge(**injection.dropping())
+
+
+@pytest.mark.claim(COMPETITION_DECIDES)
+def test_competition_with_format_tokens_decides_the_answer(competition: CompetitionEvidence, judge: Judge) -> None:
+    """Headline 5: bandwidth falls because of format tokens, and giving or taking it turns answers."""
+    judge(**competition.together(EVEN_TARGETS, ODD_SHARE, DUE_TO_FORMAT, judge.claim.criterion.low))

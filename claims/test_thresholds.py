@@ -1,4 +1,4 @@
-"""Experiment set 4: how much repair it takes."""
+"""Experiment set 4: how much of the pattern, and how many heads, it takes to turn the answer."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from claims.theory import BUG_SET_MINIMUM, SHARP, SIXTY_PERCENT
+from claims.theory import BUG_SET_MINIMUM, EIGHT_HEADS, SHARP, SIXTY_PERCENT
 
 if TYPE_CHECKING:
-    from fixtures.evidence import ReplacementEvidence
+    from fixtures.attacks import Attack
+    from fixtures.evidence.subsets import SubsetEvidence
+    from fixtures.evidence.thresholds import ReplacementEvidence
     from fixtures.ledger import Judge
 
 
@@ -18,28 +20,19 @@ def test_the_answer_turns_right_when_sixty_percent_of_the_pattern_is_replaced(
     replacement: ReplacementEvidence, judge: Judge
 ) -> None:
     """Headline 3: the median crossing of the margin lies around 60 % replacement."""
-    judge(
-        parts={"crossing": replacement.crossing()},
-        chance=replacement.chance(),
-        variants=replacement.variants(replacement.crossing),
-        counterexample=replacement.counterexample(judge.claim.criterion),
-        notes=replacement.notes(),
-        figure=replacement.figure(judge.claim.criterion),
-        alt=replacement.alt,
-        data=replacement.data,
-    )
+    judge(**replacement.turning(judge.claim.criterion))
 
 
 @pytest.mark.claim(SHARP)
 def test_the_answer_turns_sharply(replacement: ReplacementEvidence, judge: Judge) -> None:
     """The margin makes most of its way within a tenth of the replacement; a straight line needs eight tenths."""
     replacement.require_turns(BUG_SET_MINIMUM)
-    judge(
-        parts={"width": replacement.width()},
-        chance=(replacement.straight_line,),
-        variants=replacement.variants(replacement.width),
-        notes=replacement.notes(),
-        figure=replacement.figure(SIXTY_PERCENT.criterion),
-        alt=replacement.alt,
-        data=replacement.data,
-    )
+    judge(**replacement.sharpness(SIXTY_PERCENT.criterion))
+
+
+@pytest.mark.claim(EIGHT_HEADS)
+def test_half_of_the_even_heads_are_enough_and_one_fewer_is_not(
+    head_subsets: SubsetEvidence, attack_on_subsets: Attack, judge: Judge
+) -> None:
+    """Headline 4: any eight of the sixteen even heads, given their right patterns, turn the answer; no seven do."""
+    judge(**head_subsets.counted(attack_on_subsets))

@@ -21,8 +21,8 @@ MOST = 0.50
 DUE_TO_FORMAT = 0.50
 """Format tokens compete when more than this share of the numbers' loss is not what any added tokens would cost."""
 
-EVEN_SHARE, ODD_SHARE = 0.30, 0.50
-"""The numerical shares that the sketch sets for even and for odd heads in experiment 1.2."""
+EVEN_TARGETS, ODD_SHARE = (0.10, 0.20, 0.30), 0.50
+"""Numerical shares that experiment 1.2 sets: for even heads below 40 %, the sketch's 30 % among them; for odd heads."""
 
 BUG_SET_MINIMUM = 10
 """Repair claims need at least this many pairs that are right in Simple and wrong in Q&A."""

@@ -52,6 +52,7 @@ class Finding:
         parts: what the claim says something about (formats, for "in every format"), each with its estimate.
         decisive: the part that decides, the hardest to satisfy; None when nothing was measured.
         reason: why, where the interval alone does not say it.
+        by_order: the decisive part, for each order of the numbers alone.
         counterexample: one prompt for which the claim is false, with its value.
         notes: further facts for the reader.
     """
@@ -63,6 +64,7 @@ class Finding:
     reason: str | None = None
     chance: tuple[Chance, ...] = ()
     variants: tuple[Variant, ...] = ()
+    by_order: dict[str, Estimate] = field(default_factory=dict)
     counterexample: str | None = None
     notes: tuple[str, ...] = ()
     figure: Figure | None = None
@@ -91,16 +93,19 @@ def judged(
     parts: dict[str, Estimate],
     max_p: float,
     min_n: int = 1,
+    orders: dict[str, dict[str, Estimate]] | None = None,
     variants: dict[str, dict[str, Estimate]] | None = None,
     incomparable: Sequence[str] = (),
     **described: Any,
 ) -> Finding:
-    """The finding for measured parts: intersection–union over them, then the veto of chance.
+    """The finding for measured parts: intersection–union over them, then the vetoes of chance and of order.
 
     Args:
         parts: what the claim says something about, each with its estimate.
         max_p: a p of a vetoing chance world above this keeps the claim from being SUPPORTED.
         min_n: a variant of fewer pairs gets no verdict.
+        orders: the parts again, for each order of the numbers alone; empty where there are no such prompts. A
+            claim that holds in one order only is not SUPPORTED.
         variants: the parts again, by other analysis choices; those in `incomparable` get no verdict, their
             unit being another.
         described: the remaining fields of Finding.
@@ -109,21 +114,40 @@ def judged(
     others = tuple(
         _variant(name, claim, found, comparable=name not in incomparable and min(e.n for e in found.values()) >= min_n)
         for name, found in (variants or {}).items()
+        if found
     )
     verdict = decide_all(claim.criterion, list(parts.values()))
-    finding = Finding(claim, verdict, parts, decisive, variants=others, **described)
-    for estimate in [*parts.values(), *(v.estimate for v in others)]:
+    orders = orders or {}
+    by_order = {order: found[hardest(claim.criterion, found)] for order, found in orders.items() if found}
+    finding = Finding(claim, verdict, parts, decisive, variants=others, by_order=by_order, **described)
+    for estimate in [*parts.values(), *by_order.values(), *(v.estimate for v in others)]:
         if not all(map(isfinite, (estimate.value, estimate.low, estimate.high))):
             raise SelfCheckFailed("Every estimate must be finite", f"{estimate}", f"Report claim {claim.id}.")
-    unlucky = [c for c in finding.chance if c.veto and c.p is not None and c.p > max_p]
-    if verdict is Verdict.SUPPORTED and unlucky:
-        reason = f"parity is not told from chance: p = {unlucky[0].p:.3f} against {unlucky[0].world}"
+    if verdict is Verdict.SUPPORTED and (reason := _unlucky(finding, max_p) or _one_sided(claim, orders)):
         return replace(finding, verdict=Verdict.INCONCLUSIVE, reason=reason)
     if verdict is Verdict.INCONCLUSIVE:
         needed = pairs_to_settle(claim.criterion, parts[decisive])
         reason = f"about {needed} pairs would settle it" if needed else "more pairs would not settle it"
         return replace(finding, reason=reason)
     return finding
+
+
+def _unlucky(finding: Finding, max_p: float) -> str | None:
+    """Why chance explains the finding as well, if it does."""
+    for world in finding.chance:
+        if world.veto and world.p is not None and world.p > max_p:
+            return f"not told from chance: p = {world.p:.3f} against {world.world}"
+    return None
+
+
+def _one_sided(claim: Claim, orders: dict[str, dict[str, Estimate]]) -> str | None:
+    """In which order alone a claim holds, if it does."""
+    for order, found in orders.items():
+        if not found:
+            return f"no such prompt has the {order}: shown in one order only"
+        if not all(claim.criterion.admits(estimate.value) for estimate in found.values()):
+            return f"does not hold where the {order}: shown in one order only"
+    return None
 
 
 def _variant(name: str, claim: Claim, parts: dict[str, Estimate], *, comparable: bool) -> Variant:

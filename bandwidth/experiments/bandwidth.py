@@ -77,6 +77,14 @@ def _one_hot(categories: Sequence[Category]) -> Tensor:
     return torch.tensor([[float(held == category) for category in CATEGORIES] for held in categories])
 
 
+def mean_shares(subject: Subject, prompts: Sequence[Prompt], heads: Sequence[int]) -> list[float]:
+    """Mean numerical share (all rows) of some heads on each prompt."""
+    tokens = [tokenize(prompt, subject.tokenizer) for prompt in prompts]
+    found = torch.stack(sweep.read(subject, tokens, Shares()))
+    whole = found[:, 0, MEASURES.index(ALL_ROWS), :, CATEGORIES.index("numerical")]
+    return whole[:, list(heads)].mean(1).tolist()
+
+
 def per_pair(table: pd.DataFrame, heads: Sequence[int], format: str, measure: str = ALL_ROWS) -> pd.Series:
     """Mean numerical share over heads and orders, one value a pair."""
     chosen = table[(table["measure"] == measure) & (table["format"] == format) & table["head"].isin(heads)]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from bandwidth import scoring, sweep
-from bandwidth.prompts import ORDERS, QA, SIMPLE, Order, Pair, Prompt
+from bandwidth.prompts import ORDERS, QA, SIMPLE, Format, Order, Pair, Prompt, ask
 from bandwidth.subjects import Subject
 from bandwidth.tokens import tokenize
 
@@ -43,6 +43,12 @@ def bug_set(table: pd.DataFrame, pairs: Sequence[Pair]) -> list[tuple[Pair, Orde
         for order in ORDERS
         if correct[str(pair), order, SIMPLE.name] and not correct[str(pair), order, QA.name]
     ]
+
+
+def right_prompts(table: pd.DataFrame, pairs: Sequence[Pair], formats: Sequence[Format]) -> list[Prompt]:
+    """What the subject gets right in these formats; a pair's prompts together."""
+    correct = table.set_index(["pair", "order", "format"])["correct"]
+    return [prompt for prompt in ask(pairs, formats) if correct[str(prompt.pair), prompt.order, prompt.format.name]]
 
 
 def accuracy(table: pd.DataFrame, format: str) -> float:

@@ -137,9 +137,13 @@ def _rank_correlation(x: pd.Series, y: pd.Series) -> float:
     return float(np.corrcoef(x.rank(), y.rank())[0, 1])
 
 
-def accuracy_curves(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Share of right answers by share of format tokens: [format], increasing, and [pair, format], mean over orders."""
+def accuracy_curves(table: pd.DataFrame, score: str = "correct") -> tuple[np.ndarray, np.ndarray]:
+    """Share of right answers by share of format tokens: [format], increasing, and [pair, format], mean over orders.
+
+    `score` "correct" goes by the margin, "greedy" by the most likely next token.
+    """
     once = table[table["measure"] == ALL_ROWS]
+    once = once.assign(greedy=once["top_answer"] == "right")
     x = once.groupby("format", sort=False)["format_share"].mean().sort_values()
-    curves = once.pivot_table(index="pair", columns="format", values="correct", aggfunc="mean", sort=False)
+    curves = once.pivot_table(index="pair", columns="format", values=score, aggfunc="mean", sort=False)
     return x.to_numpy(), curves[x.index].to_numpy(float)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pandas as pd
 from bandwidth import sweep
 from bandwidth.edits import Edit, Exchange, InHeads, Mask, Move, SetShare, Together
 from bandwidth.experiments.behaviour import describe
-from bandwidth.prompts import Prompt
+from bandwidth.prompts import QA, SIMPLE, Order, Pair, Prompt
 from bandwidth.subjects import Subject
 from bandwidth.tokens import Category, tokenize
 
@@ -19,10 +20,12 @@ TARGETS = tuple(round(0.1 * step, 1) for step in range(1, 10))
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """How much of the format columns experiment 5.2 takes away."""
 UNEDITED = "unedited"
+Arms = Mapping[str, Edit]
+"""Edits by name."""
 
 
 def interventions(
-    subject: Subject, prompts: Sequence[Prompt], arms: Mapping[str, Edit], *, progress: str | None = None
+    subject: Subject, prompts: Sequence[Prompt], arms: Arms, *, progress: str | None = None
 ) -> pd.DataFrame:
     """A row a prompt × arm, the unedited prompt among them: `margin_logits`, `right`, `top_answer`."""
     tokens = [tokenize(prompt, subject.tokenizer) for prompt in prompts]
@@ -56,6 +59,23 @@ def seed_arm(subject: Subject, even: float = 0.3, odd: float = 0.5) -> dict[str,
     return {f"even heads at {even:.0%} and odd heads at {odd:.0%}": Together(edits)}
 
 
+def manipulation_arms(
+    subject: Subject, group: Literal["even", "odd"], share: float, *, groups: int = 0, seed: int = 0
+) -> dict[str, Edit]:
+    """All arms of experiment 1.2 for a claim about one group at one share, with controls at that share.
+
+    Controls: the group's share on tokens that are neither numbers nor format, and `groups` random groups of heads.
+    """
+    heads = {"even": subject.even_heads, "odd": subject.odd_heads, "all": list(range(subject.n_heads))}
+    drawn = random_groups(subject.n_heads, len(heads[group]), groups, seed)
+    return {
+        **set_shares(heads),
+        **set_shares({group: heads[group]}, [share], "other"),
+        **seed_arm(subject),
+        **set_shares(drawn, [share]),
+    }
+
+
 def swaps(subject: Subject, *, groups: int = 0, seed: int = 0) -> dict[str, Edit]:
     """Experiment 3.2: patterns exchanged between neighbours 2i and 2i + 1, and controls that cross no parity.
 
@@ -80,7 +100,7 @@ def swaps(subject: Subject, *, groups: int = 0, seed: int = 0) -> dict[str, Edit
 
 EVEN_INTO_ODD, ODD_INTO_EVEN = "even patterns in odd heads", "odd patterns in even heads"
 ODD_INTO_ODD, EVEN_INTO_EVEN = "odd patterns in other odd heads", "even patterns in other even heads"
-RANDOM = "random heads"
+RANDOM = "random group"
 
 
 def moves(
@@ -88,6 +108,18 @@ def moves(
 ) -> dict[str, Edit]:
     """Experiment 5.1: half of the format mass to the numbers, in each group of heads."""
     return {move_arm(group, target): InHeads(Move(amount, target=target), tuple(g)) for group, g in groups.items()}
+
+
+def margins_after_move(subject: Subject, cases: Sequence[tuple[Pair, Order]]) -> list[float]:
+    """Margin of each case's Q&A prompt after experiment 5.1's edit; infinite where there was nothing to repair.
+
+    There is where Simple is wrong or Q&A is right.
+    """
+    simple, asked = ([tokenize(Prompt(*case, f), subject.tokenizer) for case in cases] for f in (SIMPLE, QA))
+    edit = InHeads(Move(0.5), tuple(subject.odd_heads))
+    trials = [sweep.Trial(t) for t in (*simple, *asked)] + [sweep.Trial(t, edit) for t in asked]
+    before, wrong, after = sweep.run(subject, trials)["margin_logits"].to_numpy().reshape(3, -1)
+    return np.where((before > 0) & (wrong <= 0), after, np.inf).tolist()
 
 
 def move_arm(group: str, target: Category = "numerical") -> str:

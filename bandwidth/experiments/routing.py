@@ -43,14 +43,19 @@ class Routes:
 def routes(
     subject: Subject, prompts: Sequence[Prompt], layers: Sequence[int], *, progress: str | None = None
 ) -> pd.DataFrame:
-    """Experiment 2.1: a row a prompt × layer × head × place, with `attention_share` of the last token's attention."""
+    """Experiment 2.1: a row a prompt × layer × head × place, with `attention_share` of the last token's attention.
+
+    `uniform_share` is what a last row without preferences would give to all six places together.
+    """
     tokens = [tokenize(prompt, subject.tokenizer) for prompt in prompts]
     shares = torch.stack(sweep.read(subject, tokens, Routes(), layers=layers, progress=progress))
     places = pd.MultiIndex.from_product(
         [range(len(prompts)), layers, range(subject.n_heads), PLACES], names=["prompt", "layer", "head", "place"]
     )
     table = pd.DataFrame({"attention_share": shares.flatten().numpy()}, index=places).reset_index()
-    return describe(prompts).join(table.set_index("prompt")).reset_index(drop=True)
+    numbers = [sum(role is not None for role in held.roles) / held.n_prompt for held in tokens]
+    described = describe(prompts).assign(uniform_share=numbers)
+    return described.join(table.set_index("prompt")).reset_index(drop=True)
 
 
 def neighbourhood(subject: Subject, reach: int = 2) -> list[int]:

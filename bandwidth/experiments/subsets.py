@@ -55,6 +55,15 @@ def head_subsets(
     return table
 
 
+def repaired_margins(subject: Subject, cases: Sequence[tuple[tuple[Pair, Order], tuple[int, ...]]]) -> list[float]:
+    """Margin of each case's Q&A prompt with the aligned Simple pattern in some heads: ((pair, order), heads), …"""
+    trials = []
+    for (pair, order), heads in cases:
+        target, donor = (tokenize(Prompt(pair, order, format), subject.tokenizer) for format in (QA, SIMPLE))
+        trials.append(sweep.Trial(target, InHeads(Replace(donor, 1.0), heads)))
+    return sweep.run(subject, trials)["margin_logits"].tolist()
+
+
 def distinct_subsets(heads: Sequence[int], count: int, limit: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
     """All subsets of `count` heads where they are at most `limit`, else `limit` different ones at random."""
     if comb(len(heads), count) <= limit:

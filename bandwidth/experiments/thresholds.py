@@ -10,12 +10,15 @@ import pandas as pd
 
 from bandwidth import sweep
 from bandwidth.edits import Replace
-from bandwidth.prompts import QA, SIMPLE, Format, Order, Pair, Prompt
+from bandwidth.experiments.behaviour import describe
+from bandwidth.experiments.interventions import UNEDITED
+from bandwidth.prompts import INJECTION, QA, SIMPLE, Format, Order, Pair, Prompt
 from bandwidth.subjects import Subject
 from bandwidth.tokens import AlignmentKind, Tokens, lengthened, tokenize
 
 COARSE = tuple(round(0.05 * step, 2) for step in range(21))
 COARSER = COARSE[::2]
+REPLACED = "whole pattern replaced"
 _FINEST = 0.0125
 """Amounts around the turn are halved until they lie no further apart than this."""
 
@@ -68,6 +71,28 @@ def replacement(
     while refine and (middles := _middles(table)):
         table = pd.concat([table, measured(middles)])
     return table.sort_values(["case", "amount"], ignore_index=True).drop(columns="case")
+
+
+def starts(formats: Sequence[Format]) -> list[Format]:
+    """Faulty prompts besides Q&A from which the way to the Simple pattern may be measured: Chat, if any, and Full."""
+    return [*(format for format in formats if format not in (SIMPLE, QA)), INJECTION[-1]]
+
+
+def whole_replacement(
+    subject: Subject, cases: Sequence[tuple[Pair, Order]], *, own: bool = False, progress: str | None = None
+) -> pd.DataFrame:
+    """The Q&A prompts unedited and with the whole aligned pattern replaced, as a table of `interventions`.
+
+    With `own` the donor is the Q&A prompt itself: a control that must do nothing.
+    """
+    prompts = [Prompt(pair, order, QA) for pair, order in cases]
+    targets = [tokenize(prompt, subject.tokenizer) for prompt in prompts]
+    donors = targets if own else [_donor(subject, c, t, ALIGNED) for c, t in zip(cases, targets, strict=True)]
+    replaced = [sweep.Trial(t, Replace(d, 1.0)) for t, d in zip(targets, donors, strict=True)]
+    found = sweep.run(subject, [*(sweep.Trial(t) for t in targets), *replaced], progress=progress)
+    table = pd.concat([describe(prompts).assign(arm=arm) for arm in (UNEDITED, REPLACED)], ignore_index=True)
+    table[["margin_logits", "top_answer"]] = found[["margin_logits", "top_answer"]]
+    return table.assign(right=table["margin_logits"] > 0)
 
 
 def _donor(subject: Subject, case: tuple[Pair, Order], target: Tokens, arm: Arm) -> Tokens:
