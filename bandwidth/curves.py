@@ -11,7 +11,7 @@ from scipy import optimize
 from bandwidth.statistics import Estimate, level
 
 Array = NDArray[np.float64]
-_SCALES = np.geomspace(0.001, 0.5, 10)
+_SCALES = np.geomspace(0.0002, 0.4, 32)
 _STEP = 0.0025
 TEN_TO_NINETY = 2 * float(np.log(9))
 """From 10 % to 90 %, a logistic takes so many times its scale."""
@@ -53,7 +53,7 @@ def change_point(x: ArrayLike, curves: ArrayLike, *, seed: int, resamples: int =
         return None
     draws = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples) / n
     lows, highs = np.empty(resamples), np.empty(resamples)
-    for part in np.array_split(np.arange(resamples), max(1, resamples // 500)):
+    for part in np.array_split(np.arange(resamples), max(1, resamples // 250)):
         lows[part], highs[part] = _ends(middles, gain(draws[part] @ curves))
     low, high = _ends(middles, whole)
     tail = (1 - level(n)) / 2 if n > 1 else 0.0

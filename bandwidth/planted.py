@@ -53,11 +53,12 @@ class Dials:
     Attributes:
         threshold: share of replacement at which the answer turns.
         heads: how many repaired protected heads suffice.
-        parity: which heads are protected: even or odd ones, all ("none"), or even ones of which only every
-            fourth head is read downstream ("mod4").
+        parity: which heads are protected: even or odd ones, all ("none"), the first two of every four ("pairs"),
+            or even ones of which only every fourth head is read downstream ("mod4").
         layer: where the mechanism is.
         graded: heads and count respond gradually instead of sharply.
         bug: "format", "none" (always right) or "order" (names the last number in every format).
+        sink: weight of the BOS token for exposed heads in every row, instead of in the deciding one alone.
         competition: whether format tokens take part in the softmax.
         inert: the shares at layer 10 are as in the theory and read by nobody; the mechanism is at layer 7.
         format_share: share of format tokens in the prompt at which accuracy drops, instead of the bug in Q&A.
@@ -65,10 +66,11 @@ class Dials:
 
     threshold: float = 0.6
     heads: int = 8
-    parity: Literal["even", "odd", "none", "mod4"] = "even"
+    parity: Literal["even", "odd", "none", "pairs", "mod4"] = "even"
     layer: int = 10
     graded: bool = False
     bug: Literal["format", "none", "order"] = "format"
+    sink: float = 0.0
     competition: bool = True
     inert: bool = False
     format_share: float | None = None
@@ -92,7 +94,13 @@ class Dials:
         return dials
 
     def protected(self, head: int) -> bool:
-        return {"even": head % 2 == 0, "odd": head % 2 == 1, "none": True, "mod4": head % 2 == 0}[self.parity]
+        return {
+            "even": head % 2 == 0,
+            "odd": head % 2 == 1,
+            "none": True,
+            "pairs": head % 4 < 2,
+            "mod4": head % 2 == 0,
+        }[self.parity]
 
     def heard(self, head: int) -> bool:
         """Whether anything downstream reads the head."""
@@ -115,10 +123,11 @@ def _switch(value: str) -> bool:
 _VALUES: dict = {
     "threshold": float,
     "heads": int,
-    "parity": _one_of("even", "odd", "none", "mod4"),
+    "parity": _one_of("even", "odd", "none", "pairs", "mod4"),
     "layer": int,
     "graded": _switch,
     "bug": _one_of("format", "none", "order"),
+    "sink": float,
     "competition": _switch,
     "inert": _switch,
     "format_share": float,
@@ -230,6 +239,8 @@ def _compete(circuit: Circuit, layer: int, dials: Dials) -> None:
             circuit.attend(layer, head, dim, query={Residual.ONE: logit}, key={key[dim]: 1.0})
         # The sink competes in the deciding row only, so that exposed heads are well above 40 % in Simple.
         sink_query = {Residual.ONE: _NEVER} | ({Residual.POINT: _log(sink) - _NEVER} if sink else {})
+        if dials.sink and sink:
+            sink_query = {Residual.ONE: _log(dials.sink)}
         circuit.attend(layer, head, 3, query=sink_query, key={key[3]: 1.0})
         circuit.attend(layer, head, 7, query={Residual.ONE: _NEVER}, key={key[7]: 1.0})
 

@@ -135,6 +135,25 @@ def holm(p: Sequence[float]) -> list[float]:
     return found.tolist()
 
 
+def heads_beyond(values: ArrayLike, threshold: float, *, sign: int) -> NDArray[np.bool_]:
+    """Which heads' means lie beyond a threshold, at a false discovery rate of 5 % over all heads; [head].
+
+    One-sided t-tests over pairs, corrected as many at once (Benjamini & Hochberg 1995).
+
+    Args:
+        values: [pair, head].
+        sign: +1 for above, −1 for below.
+    """
+    distance = sign * (np.asarray(values, float) - threshold)
+    spread = distance.std(axis=0)
+    with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)  # scipy's, of heads without spread, which are told apart below
+        p = stats.ttest_1samp(distance, 0, axis=0, alternative="greater").pvalue
+    # Without any spread there is no test to make: the mean is the value.
+    p = np.where(spread > 1e-12, p, np.where(distance.mean(axis=0) > 0, 0.0, 1.0))
+    return stats.false_discovery_control(p) <= 0.05
+
+
 def half_splits(
     group_of_head: Sequence[int], members: Sequence[int], *, balanced: bool, seed: int, count: int = 10_000
 ) -> NDArray[np.bool_]:

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-CLAIM_IDS = ("1.1a", "1.1b", "4.1a", "4.1b")
+CLAIM_IDS = (
+    *("1.1a", "1.1b", "1.2a", "1.2b", "1.3a", "1.3b"),
+    *("2.1a", "2.1b", "2.2", "2.3"),
+    *("3.1", "3.2a", "3.2b"),
+    *("4.1a", "4.1b", "4.2"),
+    *("5.1", "5.2", "H5"),
+    *("C1", "C2", "C3", "C4"),
+)
 
 WORDS = {"S": "SUPPORTED", "R": "REFUTED", "I": "INCONCLUSIVE", "N": "NOT APPLICABLE"}
 
@@ -37,31 +44,87 @@ class Truth:
 
 
 TRUTHS = (
-    Truth("planted", "S S S S", "The theory is true by construction."),
-    Truth("planted:threshold=0.35", "S S R S", "The answer turns, sharply, at 35 % replacement."),
-    Truth("planted:heads=4", "S S S S", "All heads cross together, so how many are needed does not move the crossing."),
-    Truth("planted:parity=odd", "R R S S", "Even heads are the exposed ones and odd heads the protected ones."),
+    Truth(
+        "planted",
+        "S S  S S  S R  S S S S  S S S  S S S  S S S  S S S S",
+        "The theory is true by construction, but for 1.3b: a bug in Q&A, half of whose tokens are format tokens, and a"
+        " drop of accuracy at 60 % cannot both be.",
+    ),
+    Truth(
+        "planted:threshold=0.35",
+        "S S  S S  S R  S S S S  S S S  R S S  S S S  S S S S",
+        "The answer turns, sharply, at 35 % replacement.",
+    ),
+    Truth(
+        "planted:heads=4",
+        "S S  S S  S R  S S S S  S S S  S S R  S S S  S S - S",
+        "Four even heads suffice, so 4 to 7 repair where they must not, and eight drawn from all hold four even ones in"
+        " two cases of three. All heads cross together, so how many are needed does not move the crossing.",
+    ),
+    Truth(
+        "planted:parity=odd",
+        "R R  R R  S R  I R R R  S R R  S S R  S S R  S S S S",
+        "Even heads are the exposed ones and odd heads the protected ones: starving the former or half-feeding the"
+        " latter does nothing. Even heads are alike in this, too, and odd heads recover without format mass.",
+    ),
+    Truth(
+        "planted:parity=odd,sink=200",
+        "R R  R R  S R  R R R -  S R R  S S R  S S R  S S S S",
+        "As before, and the exposed even heads leave nearly everything on BOS: less than a tenth goes to the numbers.",
+    ),
     Truth(
         "planted:parity=none",
-        "I R S S",
-        "All heads are protected: even heads do stay above 40 %, and so does any other group; odd heads do not fall.",
+        "I R  R R  - R  I - - -  - - -  S S S  S S R  S S R S",
+        "All heads are protected, even ones do what the theory says and so does any other group; differences between"
+        " equal heads are rounding errors of either sign. Any eight heads repair.",
     ),
-    Truth("planted:parity=mod4", "S S S S", "Attention is as the theory says; only who is read downstream differs."),
+    Truth(
+        "planted:parity=pairs",
+        "R I  R S  S R  I - - -  R - -  S S R  S S R  S S S S",
+        "The first two of every four heads are protected: parity says nothing, and even heads are a mixture, less like"
+        " each other than like odd ones. Half of either parity suffices where all of its eight protected heads are in.",
+    ),
+    Truth(
+        "planted:parity=mod4",
+        "S S  S S  S R  S S S S  S S S  S S R  S S S  S S S S",
+        "Attention is as the theory says; only every fourth head is read downstream, so it matters which even heads.",
+    ),
     Truth(
         "planted:layer=7",
-        "R I R N",
-        "Layer 10 attends evenly: about 16 % on Q&A's numbers in any head, and replacing its pattern turns nothing.",
+        "R I  R R  I R  - - - -  - - -  R N R  R R R  S S S R",
+        "Layer 10 attends evenly, about 16 % on Q&A's numbers in any head, and editing it turns nothing; layer 7 does.",
     ),
-    Truth("planted:graded", "S S S R", "The answer turns at 60 %, after a gradual rise over most of the way."),
-    Truth("planted:bug=none", "S S N N", "Nothing is wrong, so nothing can be repaired."),
+    Truth(
+        "planted:graded",
+        "S S  S S  S R  S S S S  S S S  S R S  S S S  S S S S",
+        "The answer turns at 60 %, after a gradual rise over most of the way.",
+    ),
+    Truth(
+        "planted:bug=none",
+        "S S  R N  S R  S S S S  S N S  N N N  N N N  N N N N",
+        "Nothing is wrong, so nothing can be repaired or broken; only the hunch moves the margin a little.",
+    ),
     Truth(
         "planted:competition=off",
-        "S R N N",
+        "S R  R N  R R  - - - -  - N S  N N N  N N N  N N N N",
         "Shares ignore format tokens: even heads stay above, odd heads do not fall, and with nothing lost nothing goes"
-        " wrong.",
+        " wrong. Odd heads alone suffice then, so starving even heads breaks nothing.",
     ),
-    Truth("planted:inert", "S S R N", "Attention is as the theory says, and layer 10 has no say in the answer."),
-    Truth("planted:order", "S S N N", "Wrong in every format when the bigger number comes first: no bug of format."),
-    Truth("planted:format_share=0.6", "S S N N", "Accuracy drops beyond Q&A's share of format tokens: Q&A is right."),
-    Truth("random", "- - - -", "Random weights obey no theory."),
+    Truth(
+        "planted:inert",
+        "S S  R R  S R  S S - S  S - -  R N R  R R R  S S S R",
+        "Attention is as the theory says, and layer 10 has no say in the answer; layer 7 has.",
+    ),
+    Truth(
+        "planted:order",
+        "S S  R N  S R  S S S S  S N I  N N N  N N N  N N N N",
+        "Wrong in every format when the bigger number comes first: no bug of format, and what is right is so in one"
+        " order only.",
+    ),
+    Truth(
+        "planted:format_share=0.6",
+        "S S  S N  S S  S S S S  S N S  N N N  N N N  N N N N",
+        "Accuracy drops at 60 % of format tokens, beyond Q&A's share of them: Q&A is right.",
+    ),
+    Truth("random", " ".join("-" * 23), "Random weights obey no theory."),
 )

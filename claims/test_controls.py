@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from claims.theory import MOST, OTHER_LAYERS_IDLE, OTHER_TOKENS_IDLE, OWN_PATTERN_IDLE, RANDOM_HEADS_IDLE
+from claims.theory import FAULTY_DONOR_IDLE, MOST, OTHER_LAYERS_IDLE, OTHER_TOKENS_IDLE, RANDOM_HEADS_IDLE
 
 if TYPE_CHECKING:
     from fixtures.evidence.repair import LayerEvidence, RepairEvidence
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from fixtures.ledger import Judge
 
 
-@pytest.mark.claim(OWN_PATTERN_IDLE)
-def test_a_donor_that_is_the_prompt_itself_does_nothing(layers: LayerEvidence, judge: Judge) -> None:
-    """The faulty prompt's own pattern, transplanted, turns no answer."""
-    judge(**layers.own_pattern(MOST))
+@pytest.mark.claim(FAULTY_DONOR_IDLE)
+def test_a_donor_of_the_faulty_format_does_little(layers: LayerEvidence, judge: Judge) -> None:
+    """The whole pattern of another pair's Q&A prompt, transplanted token by token, turns few answers."""
+    judge(**layers.faulty_donor(MOST))
 
 
 @pytest.mark.claim(OTHER_TOKENS_IDLE)

@@ -222,9 +222,9 @@ MASK_REPAIRS = Claim(
     source=f"{SKETCH}, experiment 5.2",
 )
 
-OWN_PATTERN_IDLE = Claim(
+FAULTY_DONOR_IDLE = Claim(
     id="C1",
-    statement="A donor that is the faulty prompt itself turns no answer.",
+    statement="A donor of the faulty format, the pattern of another pair's Q&A prompt, turns few answers.",
     quantity="share of the bug set that turns right",
     criterion=below(MOST),
     source="control of experiment 4.1",
@@ -265,7 +265,6 @@ CLAIMS = (
     ODD_HEADS_MEND,
     FALLS_WITH_FORMAT,
     DROP_AT_SIXTY,
-    COMPETITION_DECIDES,
     EVEN_HEADS_ROUTE,
     EVEN_ROUTE_MORE,
     CRITICAL_EDGES,
@@ -278,7 +277,8 @@ CLAIMS = (
     EIGHT_HEADS,
     SURGERY_REPAIRS,
     MASK_REPAIRS,
-    OWN_PATTERN_IDLE,
+    COMPETITION_DECIDES,
+    FAULTY_DONOR_IDLE,
     OTHER_TOKENS_IDLE,
     RANDOM_HEADS_IDLE,
     OTHER_LAYERS_IDLE,

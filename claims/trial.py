@@ -66,13 +66,14 @@ def judge(truth: Truth, seed: int, profile: str = "quick") -> list[Call]:
 
 def matrix(calls: Sequence[Call]) -> str:
     """Model × claim: the verdicts' signs, one a seed, with an ! where one is not what must come out."""
-    lines = [f"{'model':<26}" + "".join(f"{claim_id:<12}" for claim_id in CLAIM_IDS)]
+    width = 1 + max(4, 2 * len({call.seed for call in calls}))
+    lines = [f"{'model':<29}" + "".join(f"{claim_id:<{width}}" for claim_id in CLAIM_IDS)]
     for truth in dict.fromkeys(call.truth for call in calls):
         cells = []
         for claim_id in CLAIM_IDS:
             held = [call for call in calls if (call.truth, call.claim_id) == (truth, claim_id)]
             cells.append("".join(_SIGNS[call.verdict] + ("" if call.right else "!") for call in held))
-        lines.append(f"{truth.model:<26}" + "".join(f"{cell:<12}" for cell in cells))
+        lines.append(f"{truth.model:<29}" + "".join(f"{cell:<{width}}" for cell in cells))
     return "\n".join(lines)
 
 

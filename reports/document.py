@@ -27,18 +27,25 @@ if TYPE_CHECKING:
     from bandwidth.statistics import Estimate
     from claims.theory import Claim
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA = Path(__file__).with_name("schema.json")
 _CONTENTS = {"report.json", "index.html", "figures", "data"}
 _PACKAGES = ("torch", "transformers", "nnsight", "scipy", "pandas", "hypothesis", "pytest")
 
 
 def entry(
-    finding: Finding, *, test: str, seconds: float, command: str, trial: dict[str, int] | None = None
+    finding: Finding,
+    *,
+    test: str,
+    seconds: float,
+    command: str,
+    p_holm: float | None = None,
+    trial: dict[str, int] | None = None,
 ) -> dict[str, Any]:
     """A finding as it stands in report.json, without its figure.
 
-    `trial` says how often the claim's test was right on models of known truth, if it has been tried.
+    `p_holm` is adjusted for all headline claims of the run. `trial` says how often the claim's test was right on models
+    of known truth, if it has been tried.
     """
     return {
         **_claim(finding.claim),
@@ -48,6 +55,8 @@ def entry(
         "estimate": _estimate(finding.estimate),
         "decisive_part": finding.decisive,
         "parts": {name: _estimate(part) for name, part in finding.parts.items()},
+        "by_order": {order: _estimate(part) for order, part in finding.by_order.items()},
+        "p_holm": p_holm,
         "chance": [{"world": c.world, "value": c.value, "p": c.p} for c in finding.chance],
         "variants": [
             {"name": v.name, "estimate": _estimate(v.estimate), "verdict": v.verdict and v.verdict.value}
@@ -72,6 +81,7 @@ def _claim(claim: Claim) -> dict[str, Any]:
         "criterion": _criterion(claim.criterion),
         "source": claim.source,
         "published": claim.published,
+        "control": claim.control,
     }
 
 

@@ -8,7 +8,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from bandwidth.errors import SelfCheckFailed
-from bandwidth.verdict import Verdict, decide_all, hardest, pairs_to_settle
+from bandwidth.verdict import Verdict, decide_all, hardest, p_value, pairs_to_settle
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,6 +148,18 @@ def _one_sided(claim: Claim, orders: dict[str, dict[str, Estimate]]) -> str | No
         if not all(claim.criterion.admits(estimate.value) for estimate in found.values()):
             return f"does not hold where the {order}: shown in one order only"
     return None
+
+
+def holm_adjusted(findings: Sequence[Finding]) -> dict[str, float]:
+    """p of every judged headline claim against "not as claimed", adjusted for all of them (Holm 1979); by id.
+
+    Of a claim in several parts the largest p counts.
+    """
+    from bandwidth.statistics import holm
+
+    judged_ones = [f for f in findings if f.claim.headline and f.parts]
+    p = [max(p_value(f.claim.criterion, part) for part in f.parts.values()) for f in judged_ones]
+    return {f.claim.id: adjusted for f, adjusted in zip(judged_ones, holm(p), strict=True)} if p else {}
 
 
 def _variant(name: str, claim: Claim, parts: dict[str, Estimate], *, comparable: bool) -> Variant:

@@ -21,13 +21,17 @@ def test_every_claim_has_its_column():
     assert all(len(truth.verdicts.split()) == len(CLAIMS) for truth in TRUTHS)
 
 
+ALWAYS_IDLE = {"C1", "C2"}
+"""Controls that no mechanism of the planted kind can break; tests/test_evidence.py breaks them by hand."""
+
+
 def test_every_claim_can_be_supported_and_can_fail():
     """A test that always says the same is none."""
     for claim in CLAIMS:
         expected = {truth.expects(claim.id) for truth in TRUTHS}
 
         assert "SUPPORTED" in expected
-        assert "REFUTED" in expected
+        assert "REFUTED" in expected or claim.id in ALWAYS_IDLE
 
 
 @pytest.mark.slow

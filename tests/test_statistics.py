@@ -173,4 +173,47 @@ def test_the_shape_of_a_curve_is_told(shape):
     errors = curves.held_out_errors(AMOUNTS, SHAPES[shape](AMOUNTS, noise) + noise)
 
     assert errors[shape] <= 1.05 * min(errors.values())
-    assert set(errors) == set(SHAPES)
+    assert set(errors) == {"constant", *SHAPES}
+
+
+def test_a_proportion_of_pairs_is_wilsons_with_pairs_as_units():
+    """Four trials of one pair are one unit: 10 pairs of which 8 always succeed are 8 of 10."""
+    hits = np.repeat([1] * 8 + [0] * 2, 4)
+
+    found = statistics.proportion_over_pairs(hits, np.repeat(range(10), 4))
+
+    whole = statistics.proportion(8, 10)
+    assert (found.value, found.low, found.high, found.n) == pytest.approx((0.8, whole.low, whole.high, 10))
+
+
+def test_pairs_weigh_the_same_however_many_trials_they_have():
+    """One pair with 9 failures and one with a single success: a half."""
+    found = statistics.proportion_over_pairs([0] * 9 + [1], [0] * 9 + [1])
+
+    assert found.value == pytest.approx(0.5)
+    assert found.n == 2
+
+
+@pytest.mark.parametrize(("differences", "p"), [([1, 1, 1, 1, 1], 1 / 32), ([1, -1], 0.75), ([0, 0], 1.0)])
+def test_sign_test_by_hand(differences, p):
+    """One-sided; ties count against."""
+    assert statistics.sign_test(differences) == pytest.approx(p)
+
+
+def test_holm_by_hand():
+    """The smallest times 3, the next times 2, never smaller than one before (Holm 1979)."""
+    assert statistics.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert statistics.holm([0.9, 0.8]) == [1, 1]
+
+
+def test_heads_are_counted_after_benjamini_and_hochberg():
+    """Of 32 heads without any effect hardly one passes; ten with a large one all do."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(0.4, 0.05, size=(20, 32))
+    values[:, :10] += 0.2
+
+    found = statistics.heads_beyond(values, 0.4, sign=1)
+
+    assert found[:10].all()
+    assert found[10:].sum() <= 2
+    assert statistics.heads_beyond(np.full((5, 2), [0.3, 0.5]), 0.4, sign=1).tolist() == [False, True]

@@ -31,10 +31,13 @@ class Arm:
     alignment: AlignmentKind = "meaning"
     informed: bool = True
     filled: bool = False
+    own: bool = False
 
 
 ALIGNED = Arm("aligned by meaning")
 UNINFORMED = Arm("uniform donor", informed=False)
+OWN = Arm("own pattern without its format tokens", own=True)
+"""The prompt as its own donor: aligned by meaning, format tokens have no counterpart and lose their mass."""
 VARIANTS = (
     Arm("last prompt row only", alignment="last row"),
     Arm("right-aligned block", alignment="right block"),
@@ -79,23 +82,36 @@ def starts(formats: Sequence[Format]) -> list[Format]:
 
 
 def whole_replacement(
-    subject: Subject, cases: Sequence[tuple[Pair, Order]], *, own: bool = False, progress: str | None = None
+    subject: Subject, cases: Sequence[tuple[Pair, Order]], *, faulty: bool = False, progress: str | None = None
 ) -> pd.DataFrame:
     """The Q&A prompts unedited and with the whole aligned pattern replaced, as a table of `interventions`.
 
-    With `own` the donor is the Q&A prompt itself: a control that must do nothing.
+    With `faulty` the donor is the Q&A prompt of the next case in the same order, token by token: a control that
+    should do little.
     """
     prompts = [Prompt(pair, order, QA) for pair, order in cases]
     targets = [tokenize(prompt, subject.tokenizer) for prompt in prompts]
-    donors = targets if own else [_donor(subject, c, t, ALIGNED) for c, t in zip(cases, targets, strict=True)]
-    replaced = [sweep.Trial(t, Replace(d, 1.0)) for t, d in zip(targets, donors, strict=True)]
+    alignment: AlignmentKind = "right block" if faulty else "meaning"
+    if faulty:
+        donors = [targets[_next_in_order(cases, i)] for i in range(len(cases))]
+    else:
+        donors = [_donor(subject, c, t, ALIGNED) for c, t in zip(cases, targets, strict=True)]
+    replaced = [sweep.Trial(t, Replace(d, 1.0, alignment)) for t, d in zip(targets, donors, strict=True)]
     found = sweep.run(subject, [*(sweep.Trial(t) for t in targets), *replaced], progress=progress)
     table = pd.concat([describe(prompts).assign(arm=arm) for arm in (UNEDITED, REPLACED)], ignore_index=True)
     table[["margin_logits", "top_answer"]] = found[["margin_logits", "top_answer"]]
     return table.assign(right=table["margin_logits"] > 0)
 
 
+def _next_in_order(cases: Sequence[tuple[Pair, Order]], i: int) -> int:
+    """The next case with its numbers in the same order, round and round."""
+    alike = [k for k, case in enumerate(cases) if case[1] == cases[i][1]]
+    return alike[(alike.index(i) + 1) % len(alike)]
+
+
 def _donor(subject: Subject, case: tuple[Pair, Order], target: Tokens, arm: Arm) -> Tokens:
+    if arm.own:
+        return target
     donor = tokenize(Prompt(*case, SIMPLE), subject.tokenizer)
     return lengthened(donor, len(target), subject.tokenizer) if arm.filled else donor
 

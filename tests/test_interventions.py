@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from bandwidth import patterns, sweep
+from bandwidth.edits import Exchange, InHeads, KnockOut, Mask, Move, SetShare, Together, members
+from bandwidth.experiments import interventions
+from bandwidth.prompts import QA, SIMPLE, Pair, ask
+from bandwidth.tokens import tokenize
+
+PAIRS = [Pair("9.8", "9.11"), Pair("3.4", "3.25")]
+
+
+@pytest.fixture(scope="module")
+def tokens(llama):
+    return tokenize(ask(PAIRS[:1], [QA])[0], llama.tokenizer)
+
+
+@pytest.fixture(scope="module")
+def own(llama, tokens):
+    (pattern,) = sweep.read(llama, [tokens], sweep.Whole())
+    return pattern[0]
+
+
+@pytest.mark.parametrize("edit", [SetShare(0.3), Move(0.5), Mask(1.0), Exchange(((0, 1), (1, 0)))])
+def test_an_edit_in_some_heads_leaves_the_others_alone(tokens, own, edit):
+    """The named heads have the edit's pattern, to the bit, and the others their own."""
+    found = InHeads(edit, (0, 2))(tokens, own, None)
+
+    assert torch.equal(found[[0, 2]], edit(tokens, own, None)[[0, 2]])
+    assert torch.equal(found[[1, 3]], own[[1, 3]])
+
+
+def test_setting_a_share_sets_it_on_every_row_that_sees_a_number(tokens, own):
+    """Exactly, whatever the head did before; rows before the first number keep their own."""
+    found = SetShare(0.3)(tokens, own, None)
+
+    numbers = members(tokens, "numerical")
+    first = int(numbers.nonzero()[0])
+    assert torch.allclose((found * numbers).sum(-1)[:, first:], torch.tensor(0.3), atol=1e-6)
+    assert torch.equal(found[:, :first], own[:, :first])
+
+
+def test_moving_gives_numbers_what_format_loses(tokens, own):
+    """Row by row, and nothing else changes."""
+    found = Move(0.5)(tokens, own, None)
+
+    change = found - own
+    lost, gained = ((change * members(tokens, c)).sum(-1) for c in ("format", "numerical"))
+    assert torch.allclose(lost, -gained, atol=1e-6)
+    assert torch.equal(found[..., members(tokens, "other")], own[..., members(tokens, "other")])
+
+
+def test_exchanging_takes_the_pattern_as_it_was(tokens, own):
+    """Two heads that take each other's patterns are exchanged, not both the same."""
+    found = Exchange(((0, 1), (1, 0)))(tokens, own, None)
+
+    assert torch.equal(found, own[[1, 0, 2, 3]])
+
+
+def test_edits_together_are_one_after_the_other(tokens, own):
+    """The second edit sees what the first has left."""
+    first, second = InHeads(SetShare(0.3), (0,)), InHeads(Mask(1.0), (0, 1))
+
+    found = Together((first, second))(tokens, own, None)
+
+    assert torch.equal(found, second(tokens, first(tokens, own, None), None))
+
+
+def test_knocking_out_removes_just_these_edges(tokens, own):
+    """Head 2 loses its edge from row 5 to key 3; the row still sums to one."""
+    found = KnockOut(((2, 5, 3),))(tokens, own, None)
+
+    edges = torch.zeros_like(own, dtype=torch.bool)
+    edges[2, 5, 3] = True
+    assert torch.equal(found, patterns.knock_out(own, edges))
+    assert found[2, 5, 3] == 0
+    assert (found != own).nonzero()[:, :2].unique(dim=0).tolist() == [[2, 5]]
+
+
+def test_interventions_are_trials_with_names(llama):
+    """A row a prompt × arm, the unedited prompt among them, with the margin of the very same trial."""
+    prompts = ask(PAIRS, [SIMPLE, QA])
+    arms = interventions.moves({"odd": llama.odd_heads})
+
+    table = interventions.interventions(llama, prompts, arms)
+
+    (arm,) = arms
+    one = tokenize(prompts[3], llama.tokenizer)
+    expected = sweep.run(llama, [sweep.Trial(one), sweep.Trial(one, arms[arm])])["margin_logits"]
+    rows = table[(table["pair"] == str(prompts[3].pair)) & (table["order"] == prompts[3].order)]
+    rows = rows[rows["format"] == prompts[3].format.name].set_index("arm")["margin_logits"]
+    assert len(table) == 2 * len(prompts)
+    assert rows[interventions.UNEDITED] == pytest.approx(expected[0], abs=1e-5)
+    assert rows[arm] == pytest.approx(expected[1], abs=1e-5)
+
+
+def test_manipulation_has_separate_arms_and_controls(llama):
+    """Even, odd and all heads at every target; the named group on other tokens; random groups of its size."""
+    arms = interventions.manipulation_arms(llama, "odd", 0.5, groups=2, seed=0)
+
+    assert len(arms) == 3 * 9 + 1 + 1 + 2
+    assert arms[interventions.share_arm("odd", 0.5)] == InHeads(SetShare(0.5), (1, 3))
+    assert arms[interventions.share_arm("odd", 0.5, "other")] == InHeads(SetShare(0.5, "other"), (1, 3))
+    drawn = [edit for name, edit in arms.items() if name.startswith(interventions.RANDOM)]
+    assert [len(edit.heads) for edit in drawn] == [2, 2]
+
+
+@pytest.mark.parametrize("count", [4, 9, 32])
+def test_swaps_pair_neighbours(llama, count):
+    """Every odd head takes the pattern of the even head before it; a last head without neighbour is left alone."""
+    from dataclasses import replace
+
+    arms = interventions.swaps(replace(llama, n_heads=count), groups=3)
+
+    taken = arms[interventions.EVEN_INTO_ODD].taken
+    assert taken == tuple((head, head - 1) for head in range(1, count, 2))
+    assert arms[interventions.ODD_INTO_EVEN].taken == tuple((giver, taker) for taker, giver in taken)
+    assert all(taker % 2 == giver % 2 == 1 for taker, giver in arms[interventions.ODD_INTO_ODD].taken)
+    assert len({edit.taken for name, edit in arms.items() if name.startswith(interventions.RANDOM)}) >= 2
+
+
+def test_outcomes_and_shifts_by_hand():
+    """Right by margin or by token, and the margin's way from unedited."""
+    table = pd.DataFrame(
+        [("9.8 > 9.11", "bigger first", arm, margin, margin > 0, top)
+         for arm, margin, top in ((interventions.UNEDITED, -1.0, "wrong"), ("edited", 2.0, "neither"))],
+        columns=["pair", "order", "arm", "margin_logits", "right", "top_answer"],
+    )  # fmt: skip
+
+    assert interventions.outcomes(table, "edited").tolist() == [True]
+    assert interventions.outcomes(table, "edited", "top_answer").tolist() == [False]
+    assert interventions.shifts(table, "edited").tolist() == [3.0]
+
+
+def test_what_needs_no_repair_is_no_counterexample(llama):
+    """A prompt that is wrong in Simple or right in Q&A has an infinite margin after the move."""
+    cases = [(pair, order) for pair in PAIRS for order in ("bigger first", "bigger second")]
+    found = interventions.margins_after_move(llama, cases)
+
+    plain = interventions.interventions(llama, ask(PAIRS, [SIMPLE, QA]), {}).set_index(["pair", "order", "format"])
+    bugs = [plain.loc[(str(p), o, "Simple"), "right"] and not plain.loc[(str(p), o, "Q&A"), "right"] for p, o in cases]
+    assert np.isfinite(found).tolist() == bugs

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from bandwidth import sweep
+from bandwidth.experiments import bandwidth, routing
+from bandwidth.prompts import POSITIONS, QA, SIMPLE, Pair, ask
+from bandwidth.tokens import Role, tokenize
+
+PAIRS = [Pair("9.8", "9.11"), Pair("3.4", "3.25")]
+
+
+def test_routes_are_the_last_tokens_attention_to_each_place(llama):
+    """Read off the pattern for the fraction of the first number, at another layer."""
+    prompts = ask(PAIRS, [SIMPLE, QA])
+    table = routing.routes(llama, prompts, [0, 2])
+
+    tokens = tokenize(prompts[1], llama.tokenizer)
+    (pattern,) = sweep.read(llama, [tokens], sweep.Whole(), layers=[2])
+    (key,) = tokens.positions(Role("first", "fraction"))
+    chosen = table[(table["pair"] == str(prompts[1].pair)) & (table["order"] == prompts[1].order)]
+    chosen = chosen[(chosen["format"] == "Q&A") & (chosen["layer"] == 2) & (chosen["place"] == "first fraction")]
+    assert chosen["attention_share"].tolist() == pytest.approx(pattern[0, :, tokens.n_prompt - 1, key].tolist())
+    assert len(table) == len(prompts) * 2 * llama.n_heads * 6
+
+
+def test_a_part_of_several_tokens_counts_with_their_sum(single):
+    """Digits one by one: the fraction 11 is two tokens."""
+    tokens = tokenize(ask(PAIRS[:1], [SIMPLE])[0], single)
+    pattern = torch.zeros(1, 1, len(tokens), len(tokens))
+    pattern[0, 0, tokens.n_prompt - 1, list(tokens.positions(Role("second", "fraction")))] = 0.25
+
+    found = routing.Routes()(tokens, pattern)
+
+    assert found[0, 0].tolist() == [0, 0, 0, 0, 0, 0.5]
+
+
+def test_a_neighbourhood_ends_at_the_model(llama):
+    """Two layers below and two above, as far as there are any."""
+    assert routing.neighbourhood(llama) == [0, 1, 2]
+    assert routing.neighbourhood(llama.at(2), reach=1) == [1, 2]
+
+
+def test_top_edges_by_hand(llama):
+    """The largest of gradient × probability in absolute value, on keys of the prompt alone."""
+    tokens = tokenize(ask(PAIRS[:1], [SIMPLE])[0], llama.tokenizer)
+    length = len(tokens)
+    pattern, gradient = torch.zeros(1, length, length), torch.ones(1, length, length)
+    pattern[0, 3, 1], pattern[0, 5, 2], pattern[0, length - 1, length - 1] = 0.2, 0.5, 0.9
+    gradient[0, 3, 1] = -4.0
+
+    found = routing.TopEdges(count=3)(tokens, pattern, gradient)[0, 0]
+
+    assert found[0, :2].tolist() == [3, 1]
+    assert found[0, 2].item() == pytest.approx(-0.8)
+    assert found[1].tolist() == [5, 2, 0.5, float(tokens.categories[2] == "numerical")]
+    assert found[2].isnan().all()
+
+
+def test_attributions_foretell_what_removing_an_edge_does(llama):
+    """To first order: the margin loses what the edges were worth, less what the row's other keys gain."""
+    prompts = ask(PAIRS, [QA])
+    paths = routing.critical_paths(llama, prompts)
+
+    checked = routing.knocked_out(llama, prompts[:2], paths)
+
+    assert len(checked) == 2 * llama.n_heads
+    assert np.isfinite(checked[["foretold_logits", "change_logits"]].to_numpy()).all()
+    assert checked["change_logits"].abs().max() > 0
+    assert -1 <= routing.agreement(checked) <= 1
+
+
+def test_agreement_is_of_ranks():
+    """Any increasing relation is perfect agreement; without variation there is none to speak of."""
+    import pandas as pd
+
+    table = pd.DataFrame({"foretold_logits": [1.0, 2.0, 3.0], "change_logits": [1.0, 10.0, 1000.0]})
+
+    assert routing.agreement(table) == pytest.approx(1)
+    assert np.isnan(routing.agreement(table.assign(change_logits=0.0)))
+
+
+def test_landing_counts_edges_on_numbers(llama):
+    """A share of each head's top edges, by pair and order."""
+    found = routing.landing(routing.critical_paths(llama, ask(PAIRS, [SIMPLE, QA])))
+
+    assert found.shape == (4, llama.n_heads)
+    assert ((found * 10).round(6) % 1 == 0).all(axis=None)
+
+
+def test_sensitivity_is_the_standard_deviation_over_placements(llama):
+    """Of one head on one pair in one order."""
+    table = bandwidth.bandwidth_distribution(llama, ask(PAIRS, POSITIONS))
+
+    found = routing.sensitivity(table)
+
+    chosen = table[(table["measure"] == "all rows") & (table["head"] == 2) & (table["pair"] == str(PAIRS[1]))]
+    shares = chosen[chosen["order"] == "bigger second"]["numerical_share"]
+    assert found.loc[(str(PAIRS[1]), "bigger second"), 2] == pytest.approx(np.std(shares, ddof=1))
