@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 Item = TypeVar("Item")
-Category = Literal["numerical", "format", "other"]
+Category = Literal["numerical", "format", "other", "answer"]
 CATEGORIES: tuple[Category, ...] = ("numerical", "format", "other")
+"""Of a prompt's tokens; those of the answer's forced beginning are a kind of their own."""
 Part = Literal["integer", "point", "fraction"]
 AlignmentKind = Literal["meaning", "last row", "right block", "left block"]
 
@@ -51,7 +52,7 @@ class Tokens:
     Attributes:
         ids: prompt (its one BOS included), then the forced prefix; [token].
         n_prompt: how many of `ids` are the prompt's.
-        categories: of each token; those of the forced prefix are "other", being an answer's.
+        categories: of each token; those of the forced prefix are "answer".
         roles: of each token; None where it is no part of a number of the prompt.
         cue: positions of the answer cue, empty where the format has none.
         has_bos: whether the first token is a BOS (many tokenizers put none).
@@ -110,7 +111,7 @@ def tokenize(prompt: Prompt, tokenizer: PreTrainedTokenizerFast) -> Tokens:
     described = [
         ("other", None) if empty else _describe(prompt, *place) for empty, place in zip(blank, offsets, strict=True)
     ]
-    forced: tuple[Category, ...] = tuple("other" for _ in shared[len(ids) :])
+    forced: tuple[Category, ...] = tuple("answer" for _ in shared[len(ids) :])
     return Tokens(
         prompt=prompt,
         ids=shared,
