@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from nnsight import TransformersModel
@@ -30,12 +30,14 @@ class Readout:
     """What a forward pass left behind at its last position.
 
     Attributes:
-        logits: [trial, vocabulary].
+        final: the normalised residual stream, of which the unembedding makes logits; [trial, size].
         output_norm: length of the residual stream after the layer of interest, [trial].
+        top: the most likely next token, [trial].
     """
 
-    logits: Tensor
+    final: Tensor
     output_norm: Tensor
+    top: Tensor
 
 
 class Attention:
@@ -47,30 +49,48 @@ class Attention:
 
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
-        self._traced = TransformersModel(subject.model, tokenizer=subject.tokenizer, task="text-generation")
-        self._layers, self._module = self._find_layers()
-        self._call = self._find_call()
+        self._wrapped = _wrapped(subject)
 
     def read(self, ids: Tensor, layers: Sequence[int]) -> Tensor:
         """Patterns, [prompt, layer, head, query, key], of prompts [prompt, token]; stops after the last layer."""
         held: list[Tensor] = []
-        with torch.no_grad(), self._traced.trace(self._inputs(ids), use_cache=False) as tracer:
+        with torch.no_grad(), self._trace(ids) as tracer:
             for layer in layers:
-                held.append(self._site(layer, self._call).output.clone().save())
+                held.append(self._wrapped.site(layer).output.clone().save())
             tracer.stop()
         return torch.stack(held, dim=1)
 
-    def run(self, ids: Tensor, pattern: Tensor | None = None) -> Readout:
-        """One forward pass of [trial, token], with [trial, head, query, key] written at the layer of interest."""
+    def enter(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """The residual stream before the layer of interest and the pattern there.
+
+        [prompt, token, size] and [prompt, head, query, key].
+        """
         layer = self.subject.layer
-        with torch.no_grad(), self._traced.trace(self._inputs(ids), use_cache=False, logits_to_keep=1):
+        with torch.no_grad(), self._trace(ids) as tracer:
+            hidden = self._wrapped.layers[layer].input.clone().save()
+            pattern = self._wrapped.site(layer).output.clone().save()
+            tracer.stop()
+        return hidden, pattern
+
+    def run(self, ids: Tensor, pattern: Tensor | None = None, hidden: Tensor | None = None) -> Readout:
+        """One forward pass of [trial, token], with [trial, head, query, key] written at the layer of interest.
+
+        With `hidden`, of `enter`, the layers below are not computed again.
+        """
+        layer = self.subject.layer
+        with torch.no_grad(), self._trace(ids, logits_to_keep=1):
+            if hidden is not None:
+                for below in range(layer):
+                    self._wrapped.layers[below].skip(None)
+                self._wrapped.layers[layer].input = hidden
             if pattern is not None:
-                self._site(layer, self._call).output = pattern.to(self.subject.device, self.subject.model.dtype)
-            output = self._layers[layer].output
-            hidden = output[0] if isinstance(output, tuple) else output
-            norm = hidden[:, -1].float().norm(dim=-1).save()
-            logits = self._traced.output.logits[:, -1].float().save()
-        return Readout(logits, norm)
+                self._wrapped.site(layer).output = pattern.to(self.subject.device, self.subject.model.dtype)
+            output = self._wrapped.layers[layer].output
+            stream = output[0] if isinstance(output, tuple) else output
+            norm = stream[:, -1].float().norm(dim=-1).save()
+            final = self._wrapped.unembedding.input[:, -1].clone().save()
+            top = self._wrapped.traced.output.logits[:, -1].argmax(-1).save()
+        return Readout(final, norm, top)
 
     def gradients(self, ids: Tensor, score: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
         """Patterns at the layer of interest and the gradient of a score with respect to them.
@@ -82,73 +102,104 @@ class Attention:
         Returns:
             Two of [prompt, head, query, key], in float32.
         """
-        with torch.enable_grad(), self._traced.trace(self._inputs(ids), use_cache=False, logits_to_keep=1):
+        site = self._wrapped.site
+        with torch.enable_grad(), self._trace(ids, logits_to_keep=1):
             # A leaf: what lies below needs no gradient, and no parameter gets one.
-            pattern = self._site(self.subject.layer, self._call).output.detach().requires_grad_().save()
-            self._site(self.subject.layer, self._call).output = pattern
-            logits = self._traced.output.logits[:, -1].float().save()
+            pattern = site(self.subject.layer).output.detach().requires_grad_().save()
+            site(self.subject.layer).output = pattern
+            logits = self._wrapped.traced.output.logits[:, -1].float().save()
         (gradient,) = torch.autograd.grad(score(logits), pattern)
         return pattern.detach().float(), gradient.float()
 
     def head_outputs(self, ids: Tensor, pattern: Tensor) -> Tensor:
         """What every head hands to the output projection under a written pattern, [trial, token, head, size]."""
         layer = self.subject.layer
-        with torch.no_grad(), self._traced.trace(self._inputs(ids), use_cache=False) as tracer:
-            self._site(layer, self._call).output = pattern.to(self.subject.device, self.subject.model.dtype)
+        with torch.no_grad(), self._trace(ids) as tracer:
+            self._wrapped.site(layer).output = pattern.to(self.subject.device, self.subject.model.dtype)
             mixed = self._projection(layer).input.clone().save()
             tracer.stop()
         return mixed.float().unflatten(-1, (self.subject.n_heads, -1))
 
     def _projection(self, layer: int) -> Any:
-        attention = getattr(self._layers[layer], self._module)
+        attention = getattr(self._wrapped.layers[layer], self._wrapped.module)
         return getattr(attention, next(name for name in _PROJECTIONS if hasattr(attention, name)))
 
-    def _inputs(self, ids: Tensor) -> dict[str, Tensor]:
+    def _trace(self, ids: Tensor, **options: Any) -> Any:
         ids = ids.to(self.subject.device)
-        return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-
-    def _site(self, layer: int, call: str) -> Any:
-        attention = getattr(self._layers[layer], self._module)
-        return getattr(getattr(attention.source, call).source, _PATTERN_OPERATION)
-
-    def _find_layers(self) -> tuple[Any, str]:
-        """nnsight's view of the list of layers, and what a layer calls its attention module."""
-        model = self.subject.model
-        prefix = model.base_model_prefix
-        for name, child in getattr(model, prefix, model).named_children():
-            if isinstance(child, torch.nn.ModuleList) and len(child) == self.subject.n_layers:
-                for module in _ATTENTION_MODULES:
-                    if hasattr(child[self.subject.layer], module):
-                        return getattr(getattr(self._traced, prefix), name), module
-        raise self._unreadable(f"no layers with a module named {', '.join(_ATTENTION_MODULES)}")
-
-    def _find_call(self) -> str:
-        """The operation of the attention module inside which the pattern is made."""
-        ids = torch.zeros(1, 2, dtype=torch.long)
-        problems = []
-        for call in _ATTENTION_CALLS:
-            held: list[Tensor] = []
-            try:
-                with torch.no_grad(), self._traced.trace(self._inputs(ids), use_cache=False) as tracer:
-                    held.append(self._site(self.subject.layer, call).output.save())
-                    tracer.stop()
-            except Exception as problem:  # nnsight raises many kinds, from inside a rewritten frame
-                problems.append(f"{call}: {type(problem).__name__}")
-                continue
-            if held and tuple(held[0].shape) == (1, self.subject.n_heads, 2, 2):
-                return call
-            problems.append(f"{call}: shape {[tuple(p.shape) for p in held]}")
-        raise self._unreadable("; ".join(problems))
-
-    def _unreadable(self, found: str) -> NoReadableAttention:
-        return NoReadableAttention(
-            f"{self.subject.name} must compute attention patterns in its layers where nnsight can reach them",
-            f"{type(self.subject.model).__name__} ({found})",
-            "Try a Llama, Qwen, Mistral, Gemma, GPT-2 or GPT-NeoX model and the versions of constraints.txt.",
-        )
+        inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+        return self._wrapped.traced.trace(inputs, use_cache=False, **options)
 
 
-@lru_cache(maxsize=2)
-def of(subject: Subject) -> Attention:
-    """The attention of a subject, wrapped once."""
-    return Attention(subject)
+@dataclass(frozen=True)
+class _Wrapped:
+    """A model as nnsight sees it.
+
+    Attributes:
+        layers: its list of layers; module: what a layer calls its attention module.
+        call: the operation of that module inside which the pattern is made.
+    """
+
+    traced: Any
+    layers: Any
+    module: str
+    call: str
+    unembedding: Any
+
+    def site(self, layer: int) -> Any:
+        """Where the pattern of a layer can be read and written, inside a trace."""
+        attention = getattr(self.layers[layer], self.module)
+        return getattr(getattr(attention.source, self.call).source, _PATTERN_OPERATION)
+
+
+_known: WeakKeyDictionary[Any, _Wrapped] = WeakKeyDictionary()
+
+
+def _wrapped(subject: Subject) -> _Wrapped:
+    """The subject's model, wrapped once whatever the layer of interest."""
+    if subject.model not in _known:
+        _known[subject.model] = _wrap(subject)
+    return _known[subject.model]
+
+
+def _wrap(subject: Subject) -> _Wrapped:
+    traced = TransformersModel(subject.model, tokenizer=subject.tokenizer, task="text-generation")
+    head = subject.model.get_output_embeddings()
+    name = next((name for name, module in subject.model.named_modules() if module is head), None)
+    if name is None or "." in name:
+        raise _unreadable(subject, "no unembedding of its own")
+    layers, module = _find_layers(subject, traced)
+    problems = []
+    for call in _ATTENTION_CALLS:
+        found = _Wrapped(traced, layers, module, call, getattr(traced, name))
+        held: list[Tensor] = []
+        try:
+            ids = torch.zeros(1, 2, dtype=torch.long, device=subject.device)
+            with torch.no_grad(), traced.trace({"input_ids": ids}, use_cache=False) as tracer:
+                held.append(found.site(0).output.save())
+                tracer.stop()
+        except Exception as problem:  # nnsight raises many kinds, from inside a rewritten frame
+            problems.append(f"{call}: {type(problem).__name__}")
+            continue
+        if held and tuple(held[0].shape) == (1, subject.n_heads, 2, 2):
+            return found
+        problems.append(f"{call}: shape {[tuple(p.shape) for p in held]}")
+    raise _unreadable(subject, "; ".join(problems))
+
+
+def _find_layers(subject: Subject, traced: Any) -> tuple[Any, str]:
+    """nnsight's view of the list of layers, and what a layer calls its attention module."""
+    prefix = subject.model.base_model_prefix
+    for name, child in getattr(subject.model, prefix, subject.model).named_children():
+        if isinstance(child, torch.nn.ModuleList) and len(child) == subject.n_layers:
+            for module in _ATTENTION_MODULES:
+                if hasattr(child[0], module):
+                    return getattr(getattr(traced, prefix), name), module
+    raise _unreadable(subject, f"no layers with a module named {', '.join(_ATTENTION_MODULES)}")
+
+
+def _unreadable(subject: Subject, found: str) -> NoReadableAttention:
+    return NoReadableAttention(
+        f"{subject.name} must compute attention patterns in its layers where nnsight can reach them",
+        f"{type(subject.model).__name__} ({found})",
+        "Try a Llama, Qwen, Mistral, Gemma, GPT-2 or GPT-NeoX model and the versions of constraints.txt.",
+    )

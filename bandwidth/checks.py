@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
-from bandwidth import attention, scoring
+from bandwidth import scoring
+from bandwidth.attention import Attention
 from bandwidth.edits import Edit, Flatten, Keep, TurnInward
 from bandwidth.errors import SelfCheckFailed
 from bandwidth.prompts import ORDERS, QA, SKETCH_PAIRS, Prompt
@@ -34,16 +36,20 @@ class Check:
 def self_check(subject: Subject) -> list[Check]:
     """Reads and edits the layer of interest on the sketch's first pair; raises SelfCheckFailed when one fails."""
     prompts = [tokenize(Prompt(SKETCH_PAIRS[0], order, QA), subject.tokenizer) for order in ORDERS]
-    port = attention.of(subject)
+    port = Attention(subject)
     ids = torch.tensor([tokens.ids for tokens in prompts])
     pattern = port.read(ids, [subject.layer])[:, 0]
 
-    def change(edit: Edit) -> float:
+    def change(edit: Edit, hidden: Tensor | None = None) -> float:
         edited = torch.stack([edit(t, p, None) for t, p in zip(prompts, pattern, strict=True)])
-        return (port.run(ids, edited).logits - plain).abs().max().item()
+        return (port.run(ids, edited, hidden).final - plain).abs().max().item()
 
-    plain = port.run(ids).logits
-    alone = scoring.margins(port.run(ids[:1]).logits, prompts[:1])
+    plain = port.run(ids).final
+    entered, _ = port.enter(ids)
+    with torch.no_grad():
+        logits = subject.model(ids.to(subject.device)).logits[:, -1].float()
+    margins = scoring.margins_of(subject, plain, prompts)
+    alone = scoring.margins_of(subject, port.run(ids[:1]).final, prompts[:1])
     row_error = (pattern.float().sum(-1) - 1).abs().max().item()
     future = pattern.triu(1).abs().max().item()
     # A block of the output after W_O is no head: only here, before it, does each head have a place of its own.
@@ -53,7 +59,9 @@ def self_check(subject: Subject) -> list[Check]:
     strangers = moved_heads[:-1].max().item()
 
     kept, moved = change(Keep()), max(change(Flatten()), change(TurnInward()))
-    drift = (alone - scoring.margins(plain, prompts)[:1]).abs().max().item()
+    drift = (alone - margins[:1]).abs().max().item()
+    own_logits = (margins - scoring.margins(logits, prompts)).abs().max().item()
+    skipped = change(Keep(), entered)
 
     rows, drifts = _ROW_SUM[subject.dtype], DRIFT_LOGITS[subject.dtype]
     checks = [
@@ -64,6 +72,8 @@ def self_check(subject: Subject) -> list[Check]:
         Check("editing one head changes the output of no other", strangers, "= 0", strangers == 0),
         Check("editing one head changes its own output", moved_heads[-1].item(), "> 0", moved_heads[-1].item() > 0),
         Check("a trial alone equals the trial in a batch, in logits", drift, f"≤ {drifts:g}", drift <= drifts),
+        Check("starting at the layer of interest changes no logit", skipped, "= 0", skipped == 0),
+        Check("margins are differences of the model's own logits", own_logits, f"≤ {drifts:g}", own_logits <= drifts),
     ]
     for check in checks:
         if not check.passed:

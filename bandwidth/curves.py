@@ -11,7 +11,7 @@ from scipy import optimize
 from bandwidth.statistics import Estimate, level
 
 Array = NDArray[np.float64]
-_SCALES = np.geomspace(0.0002, 0.4, 32)
+_SCALES = np.geomspace(0.0002, 0.5, 32)
 _STEP = 0.0025
 TEN_TO_NINETY = 2 * float(np.log(9))
 """From 10 % to 90 %, a logistic takes so many times its scale."""

@@ -90,9 +90,12 @@ class InHeads:
         return self.edit.donor
 
     def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
-        edited = own.clone()
-        chosen = list(self.heads)
-        edited[chosen] = self.edit(target, own, donor_pattern)[chosen]
+        return self.only(own, self.edit(target, own, donor_pattern))
+
+    def only(self, own: Tensor, everywhere: Tensor) -> Tensor:
+        """The other edit's pattern in these heads, and the prompt's own in the others."""
+        edited, chosen = own.clone(), list(self.heads)
+        edited[chosen] = everywhere[chosen]
         return edited
 
 

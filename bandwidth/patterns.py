@@ -57,16 +57,14 @@ def transplant(own: Tensor, donor: Tensor, alignment: Alignment) -> Tensor:
     Misleads where most of the donor's mass lies on keys without a counterpart: renormalising then
     enlarges what is left.
     """
-    edited = own.clone()
-    columns = torch.tensor(alignment.target)
-    donor_columns = torch.tensor(alignment.donor)
     donor_row = dict(zip(alignment.target, alignment.donor, strict=True))
-    for row in (row for row in alignment.rows if row in donor_row):
-        mass = donor[..., donor_row[row], donor_columns]
-        total = mass.sum(-1, keepdim=True)
-        replaced = torch.zeros_like(own[..., row, :])
-        replaced[..., columns] = mass / total.clamp_min(torch.finfo(mass.dtype).tiny)
-        edited[..., row, :] = torch.where(total > 0, replaced, own[..., row, :])
+    rows = [row for row in alignment.rows if row in donor_row]
+    mass = donor[..., [donor_row[row] for row in rows], :][..., list(alignment.donor)]
+    total = mass.sum(-1, keepdim=True)
+    replaced = torch.zeros_like(own[..., rows, :])
+    replaced[..., list(alignment.target)] = mass / total.clamp_min(torch.finfo(mass.dtype).tiny)
+    edited = own.clone()
+    edited[..., rows, :] = torch.where(total > 0, replaced, own[..., rows, :])
     return edited
 
 

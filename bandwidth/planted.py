@@ -239,8 +239,7 @@ def _compete(circuit: Circuit, layer: int, dials: Dials) -> None:
             circuit.attend(layer, head, dim, query={Residual.ONE: logit}, key={key[dim]: 1.0})
         # The sink competes in the deciding row only, so that exposed heads are well above 40 % in Simple.
         sink_query = {Residual.ONE: _NEVER} | ({Residual.POINT: _log(sink) - _NEVER} if sink else {})
-        if dials.sink and sink:
-            sink_query = {Residual.ONE: _log(dials.sink)}
+        sink_query = {Residual.ONE: _log(dials.sink)} if dials.sink and sink else sink_query
         circuit.attend(layer, head, 3, query=sink_query, key={key[3]: 1.0})
         circuit.attend(layer, head, 7, query={Residual.ONE: _NEVER}, key={key[7]: 1.0})
 

@@ -27,9 +27,28 @@ def margins(logits: Tensor, prompts: Sequence[Tokens]) -> Tensor:
     return logits[trial, right] - logits[trial, wrong]
 
 
-def top_answers(logits: Tensor, prompts: Sequence[Tokens]) -> list[Answer]:
-    """Which answer the most likely next token continues, for each of [trial, vocabulary]."""
-    best = logits.argmax(-1).tolist()
+def margins_of(subject: Subject, final: Tensor, prompts: Sequence[Tokens]) -> Tensor:
+    """The margins of the normalised residual stream [trial, size] before the unembedding, in float32; [trial].
+
+    Only the two answers' rows of the unembedding are used, in float32 whatever the model's dtype: in bfloat16 logits
+    near 20 lie 0.125 apart, and a difference of two of them is hardly a measurement.
+    """
+    head = subject.model.get_output_embeddings()
+
+    def logit(ids: list[int]) -> Tensor:
+        rows = torch.tensor(ids, device=final.device)
+        found = (final.float() * head.weight[rows].float()).sum(-1)
+        found = found if head.bias is None else found + head.bias[rows].float()
+        cap = getattr(subject.model.config.get_text_config(), "final_logit_softcapping", None)
+        return found if cap is None else cap * torch.tanh(found / cap)
+
+    with torch.no_grad():
+        return logit([tokens.right_id for tokens in prompts]) - logit([tokens.wrong_id for tokens in prompts])
+
+
+def top_answers(top: Tensor, prompts: Sequence[Tokens]) -> list[Answer]:
+    """Which answer the most likely next token, [trial], continues."""
+    best = top.tolist()
     named: list[dict[int, Answer]] = [{t.right_id: "right", t.wrong_id: "wrong"} for t in prompts]
     return [names.get(token, "neither") for names, token in zip(named, best, strict=True)]
 

@@ -1,14 +1,15 @@
 """The one door to the model: prompts × edits → margins, and prompts × measures of their patterns.
 
-Experiments say what they want as data; here it is grouped by length, batched and put back in order.
+Experiments say what they want as data. Here equal wishes are granted once, what is known from an earlier run is
+looked up, the rest is grouped by length, batched and put back in order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -16,13 +17,12 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from bandwidth import attention, scoring
+from bandwidth import backends, batches, scoring, store
+from bandwidth.attention import Attention
 from bandwidth.edits import Edit
 from bandwidth.errors import SelfCheckFailed
 from bandwidth.subjects import Subject
-from bandwidth.tokens import Tokens, alike
-
-_ROWS_PER_BATCH = 32
+from bandwidth.tokens import Tokens
 
 
 @dataclass(frozen=True)
@@ -69,35 +69,30 @@ def read(
 
     `layers` is the layer of interest unless given; `progress` names the work on a progress bar.
     """
-    port = attention.of(subject)
-    found: dict[int, Tensor] = {}
-    for batch in _batches(prompts, progress):
-        ids = torch.tensor([prompts[i].ids for i in batch])
-        patterns = port.read(ids, [subject.layer] if layers is None else layers).float().cpu()
+    chosen = (subject.layer,) if layers is None else tuple(layers)
+
+    def measured(some: Sequence[Tokens]) -> list[Tensor]:
+        patterns = Attention(subject).read(_ids(some), chosen).float().cpu()
         _require_finite(patterns.numpy(), "attention pattern")
-        found |= {i: measure(prompts[i], pattern) for i, pattern in zip(batch, patterns, strict=True)}
-    return [found[i] for i in range(len(prompts))]
+        return [measure(tokens, pattern) for tokens, pattern in zip(some, patterns, strict=True)]
+
+    keys = partial(store.key, subject, "read", measure, chosen)
+    return _granted(prompts, keys, measured, progress)
 
 
 def gradients(
     subject: Subject, prompts: Sequence[Tokens], measure: GradientMeasure, *, progress: str | None = None
 ) -> list[Tensor]:
     """The measure of each prompt's pattern at the layer of interest and of its margin's gradient there, in order."""
-    port = attention.of(subject)
-    found: dict[int, Tensor] = {}
-    for batch in _batches(prompts, progress):
-        chosen = [prompts[i] for i in batch]
-        score = partial(_total_margin, chosen)
-        pattern, gradient = port.gradients(torch.tensor([tokens.ids for tokens in chosen]), score)
+
+    def measured(some: Sequence[Tokens]) -> list[Tensor]:
+        score = partial(_total_margin, some)
+        pattern, gradient = (held.cpu() for held in Attention(subject).gradients(_ids(some), score))
         for held in (pattern, gradient):
-            _require_finite(held.cpu().numpy(), "gradient of an attention pattern")
-        for i, own, slope in zip(batch, pattern.cpu(), gradient.cpu(), strict=True):
-            found[i] = measure(prompts[i], own, slope)
-    return [found[i] for i in range(len(prompts))]
+            _require_finite(held.numpy(), "gradient of an attention pattern")
+        return [measure(t, own, slope) for t, own, slope in zip(some, pattern, gradient, strict=True)]
 
-
-def _total_margin(prompts: Sequence[Tokens], logits: Tensor) -> Tensor:
-    return scoring.margins(logits, prompts).sum()
+    return _granted(prompts, partial(store.key, subject, "gradient", measure), measured, progress)
 
 
 def run(subject: Subject, trials: Sequence[Trial], *, progress: str | None = None) -> pd.DataFrame:
@@ -106,46 +101,61 @@ def run(subject: Subject, trials: Sequence[Trial], *, progress: str | None = Non
     `output_norm` is the length of the residual stream after the layer of interest at the last position.
     Raises SelfCheckFailed when a margin is not a number.
     """
-    port = attention.of(subject)
-    edited = [trial for trial in trials if trial.edit is not None]
-    # In order of appearance: the order of a set of prompts changes from process to process, and with it the batches.
-    donors = [trial.edit.donor for trial in edited if trial.edit and trial.edit.donor]
-    needed = list(dict.fromkeys([trial.tokens for trial in edited] + donors))
-    own = {t: pattern[0] for t, pattern in zip(needed, read(subject, needed, Whole()), strict=True)}
+    backend = backends.of(subject)
 
-    rows: dict[int, tuple[float, str, float]] = {}
-    for batch in _batches([trial.tokens for trial in trials], progress, [t.edit is not None for t in trials]):
-        chosen = [trials[i] for i in batch]
-        prompts = [trial.tokens for trial in chosen]
-        patterns = [_edited(trial, own) for trial in chosen if trial.edit is not None]
-        ids = torch.tensor([tokens.ids for tokens in prompts])
-        readout = port.run(ids, torch.stack(patterns) if patterns else None)
-        margins = scoring.margins(readout.logits, prompts).tolist()
-        tops = scoring.top_answers(readout.logits, prompts)
-        rows |= dict(zip(batch, zip(margins, tops, readout.output_norm.tolist(), strict=True), strict=True))
-    table = pd.DataFrame([rows[i] for i in range(len(trials))], columns=["margin_logits", "top_answer", "output_norm"])
-    _require_finite(table["margin_logits"].to_numpy(), "margin")
-    _require_finite(table["output_norm"].to_numpy(), "residual stream")
-    return table
+    def measured(some: Sequence[Trial]) -> list[tuple[float, str, float]]:
+        tokens = [trial.tokens for trial in some]
+        readout = backend.run(tokens, [trial.edit for trial in some])
+        margins = scoring.margins_of(subject, readout.final, tokens)
+        _require_finite(margins.cpu().numpy(), "margin")
+        _require_finite(readout.output_norm.cpu().numpy(), "residual stream")
+        tops = scoring.top_answers(readout.top, tokens)
+        return list(zip(margins.tolist(), tops, readout.output_norm.tolist(), strict=True))
+
+    rows = _granted(trials, partial(store.key, subject, backend.name), measured, progress, prepare=backend.prepare)
+    return pd.DataFrame(rows, columns=["margin_logits", "top_answer", "output_norm"])
 
 
-def _edited(trial: Trial, own: dict[Tokens, Tensor]) -> Tensor:
-    assert trial.edit is not None
-    donor = trial.edit.donor
-    return trial.edit(trial.tokens, own[trial.tokens], own[donor] if donor else None)
+def _granted(
+    wishes: Sequence[Any],
+    key: Callable[[Any], bytes],
+    measured: Callable[[Sequence[Any]], list],
+    progress: str | None,
+    *,
+    prepare: Callable[[Sequence[Any]], None] | None = None,
+) -> list[Any]:
+    """What is wished for, in order: from memory, from disk, or measured in batches and kept.
+
+    `prepare` is told all that must be measured before the first batch of it is.
+    """
+    distinct = list(dict.fromkeys(wishes))
+    kept = store.current()
+    known: dict[Any, Any] = {}
+    keys: dict[Any, bytes] = {}
+    if kept:
+        keys = {wish: key(wish) for wish in distinct}
+        by_key = kept.find(list(keys.values()))
+        known = {wish: by_key[k] for wish, k in keys.items() if k in by_key}
+    missing = [wish for wish in distinct if wish not in known]
+    if missing and prepare:
+        prepare(missing)
+    bar = tqdm(total=len(missing), desc=progress, unit="row", leave=False, disable=None if progress else True)
+    with bar:
+        for some in batches.of_equal_length(missing):
+            found = batches.halved_when_too_large(measured, some)
+            known |= dict(zip(some, found, strict=True))
+            if kept:
+                kept.keep((keys[wish], value) for wish, value in zip(some, found, strict=True))
+            bar.update(len(some))
+    return [known[wish] for wish in wishes]
 
 
-def _batches(
-    prompts: Sequence[Tokens], progress: str | None, edited: Sequence[bool] | None = None
-) -> Iterator[list[int]]:
-    """Indices of prompts of equal length (and alike in being edited), few enough to run at once."""
-    flags = edited or [False] * len(prompts)
-    groups = alike(list(zip(prompts, flags, strict=True)), lambda pair: (len(pair[0]), pair[1]))
-    batches = [group[k : k + _ROWS_PER_BATCH] for group in groups for k in range(0, len(group), _ROWS_PER_BATCH)]
-    with tqdm(total=len(prompts), desc=progress, unit="row", leave=False, disable=None if progress else True) as bar:
-        for batch in batches:
-            yield batch
-            bar.update(len(batch))
+def _ids(prompts: Sequence[Tokens]) -> Tensor:
+    return torch.tensor([tokens.ids for tokens in prompts])
+
+
+def _total_margin(prompts: Sequence[Tokens], logits: Tensor) -> Tensor:
+    return scoring.margins(logits, prompts).sum()
 
 
 def _require_finite(values: np.ndarray, what: str) -> None:

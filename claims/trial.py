@@ -48,7 +48,7 @@ def recorded(theory_digest: str) -> dict[str, dict[str, int]]:
     return record["claims"] if record["theory"] == theory_digest else {}
 
 
-def judge(truth: Truth, seed: int, profile: str = "quick") -> list[Call]:
+def judge(truth: Truth, seed: int, profile: str = "quick", backend: str = "torch") -> list[Call]:
     """Runs the claims on one model, exactly as a user does, and reads the report.
 
     A random model gets new weights with every seed.
@@ -56,6 +56,7 @@ def judge(truth: Truth, seed: int, profile: str = "quick") -> list[Call]:
     model = f"random:{seed}" if truth.model == "random" else truth.model
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()) as terminal:
         options = ["--model", model, "--seed", str(seed), "--profile", profile, "--report", f"{folder}/report"]
+        options += ["--no-cache", "--backend", backend]
         pytest.main(["--rootdir", str(ROOT), "-p", "no:cacheprovider", *options, str(ROOT / "claims")])
         try:
             report = json.loads(Path(folder, "report", "report.json").read_text())

@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from bandwidth import attention, checks, sweep
+from bandwidth import attention, checks, scoring, sweep
 from bandwidth.edits import Flatten, Keep, Replace
 from bandwidth.errors import NoReadableAttention, SelfCheckFailed
 from bandwidth.prompts import ORDERS, QA, SIMPLE, Pair, Prompt
@@ -50,7 +50,7 @@ def test_reading_equals_plain_recomputation(shaped):
     """Patterns at every layer are those of a forward pass written in plain PyTorch."""
     ids = torch.tensor([tokens.ids for tokens in prompts(shaped)])
 
-    read = attention.of(shaped).read(ids, range(shaped.n_layers))
+    read = attention.Attention(shaped).read(ids, range(shaped.n_layers))
 
     _, expected = recomputed(shaped, ids, None, None)
     for layer in range(shaped.n_layers):
@@ -61,7 +61,7 @@ def test_reading_equals_plain_recomputation(shaped):
 def test_writing_equals_plain_recomputation(shaped, amount):
     """An aligned replacement gives the logits of the same edited pass in plain PyTorch, to 1e-5."""
     targets, donors = prompts(shaped, [QA]), prompts(shaped, [SIMPLE])
-    port = attention.of(shaped)
+    port = attention.Attention(shaped)
     ids = torch.tensor([tokens.ids for tokens in targets])
     own = port.read(ids, [1])[:, 0]
     other = port.read(torch.tensor([tokens.ids for tokens in donors]), [1])[:, 0]
@@ -72,7 +72,9 @@ def test_writing_equals_plain_recomputation(shaped, amount):
     plain, _ = recomputed(shaped, ids, None, None)
     expected, _ = recomputed(shaped, ids, 1, pattern)
     scale = expected.abs().max()
-    torch.testing.assert_close(found.logits / scale, expected / scale, atol=1e-5, rtol=0)
+    margins = scoring.margins_of(shaped, found.final, targets)
+    torch.testing.assert_close(margins / scale, scoring.margins(expected, targets) / scale, atol=1e-5, rtol=0)
+    assert found.top.tolist() == expected.argmax(-1).tolist()
     assert (expected - plain).abs().max() / scale > 1e-4
 
 
@@ -167,25 +169,28 @@ def test_self_checks_pass(shaped):
     """Every supported shape passes, and each check says what it measured."""
     found = checks.self_check(shaped)
 
-    assert [check.passed for check in found] == [True] * 7
+    assert [check.passed for check in found] == [True] * 9
 
 
 @pytest.mark.parametrize(
     ("breakage", "rule"),
     [
         (
-            lambda self, ids, pattern=None, run=attention.Attention.run: run(self, ids),
+            lambda self, ids, pattern=None, hidden=None, run=attention.Attention.run: run(self, ids, None, hidden),
             "uniform or inward attention changes",
         ),
         (
-            lambda self, ids, pattern=None, run=attention.Attention.run: run(
-                self, ids.flip(0), None if pattern is None else pattern.flip(0)
+            lambda self, ids, pattern=None, hidden=None, run=attention.Attention.run: run(
+                self,
+                ids.flip(0),
+                None if pattern is None else pattern.flip(0),
+                None if hidden is None else hidden.flip(0),
             ),
             "alone equals",
         ),
         (
-            lambda self, ids, pattern=None, run=attention.Attention.run: run(
-                self, ids, None if pattern is None else pattern.roll(1, dims=1)
+            lambda self, ids, pattern=None, hidden=None, run=attention.Attention.run: run(
+                self, ids, None if pattern is None else pattern.roll(1, dims=1), hidden
             ),
             "writing a pattern back",
         ),
@@ -204,9 +209,9 @@ def test_margins_that_are_not_numbers_are_a_fault(llama, monkeypatch):
     """NaN is never a wrong answer."""
     run = attention.Attention.run
 
-    def poisoned(self, ids, pattern=None):
-        readout = run(self, ids, pattern)
-        readout.logits.fill_(float("nan"))
+    def poisoned(self, ids, pattern=None, hidden=None):
+        readout = run(self, ids, pattern, hidden)
+        readout.final.fill_(float("nan"))
         return readout
 
     monkeypatch.setattr(attention.Attention, "run", poisoned)

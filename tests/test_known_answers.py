@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bandwidth import attention, edits, scoring, tokens
+from bandwidth import edits, scoring, tokens
 from bandwidth.attention import Attention
 from bandwidth.tokens import Alignment
 from claims import ground_truth, trial
@@ -46,12 +46,20 @@ def test_known_answers(truth):
 
 def shift_heads(patch):
     """Head h is reported, and written, as head h + 1."""
-    read, run = Attention.read, Attention.run
+    read, enter, run = Attention.read, Attention.enter, Attention.run
+
+    def entered(self, ids):
+        hidden, pattern = enter(self, ids)
+        return hidden, pattern.roll(1, 1)
+
     patch.setattr(Attention, "read", lambda self, ids, layers: read(self, ids, layers).roll(1, 2))
+    patch.setattr(Attention, "enter", entered)
     patch.setattr(
         Attention,
         "run",
-        lambda self, ids, pattern=None: run(self, ids, None if pattern is None else pattern.roll(-1, 1)),
+        lambda self, ids, pattern=None, hidden=None: run(
+            self, ids, None if pattern is None else pattern.roll(-1, 1), hidden
+        ),
     )
 
 
@@ -82,8 +90,9 @@ def misalign_donor(patch):
 
 def flip_margin(patch):
     """Wrong minus right."""
-    margins = scoring.margins
+    margins, margins_of = scoring.margins, scoring.margins_of
     patch.setattr(scoring, "margins", lambda logits, prompts: -margins(logits, prompts))
+    patch.setattr(scoring, "margins_of", lambda subject, final, prompts: -margins_of(subject, final, prompts))
 
 
 def double_bos(patch):
@@ -100,18 +109,17 @@ def double_bos(patch):
 def lose_edits(patch):
     """What is written never arrives."""
     run = Attention.run
-    patch.setattr(Attention, "run", lambda self, ids, pattern=None: run(self, ids))
+    patch.setattr(Attention, "run", lambda self, ids, pattern=None, hidden=None: run(self, ids, None, hidden))
 
 
 def edit_one_row_late(patch):
     """Edited rows land one position too far down."""
     run = Attention.run
 
-    def late(self, ids, pattern=None):
-        if pattern is None:
-            return run(self, ids)
-        moved = torch.cat([pattern[..., :1, :], pattern[..., :-1, :]], dim=-2)
-        return run(self, ids, moved)
+    def late(self, ids, pattern=None, hidden=None):
+        if pattern is not None:
+            pattern = torch.cat([pattern[..., :1, :], pattern[..., :-1, :]], dim=-2)
+        return run(self, ids, pattern, hidden)
 
     patch.setattr(Attention, "run", late)
 
@@ -125,11 +133,9 @@ def edit_one_row_late(patch):
 def test_a_broken_instrument_is_caught(breakage, monkeypatch):
     """On the model in which the theory is true, an instrument that is wrong does not find it true."""
     breakage(monkeypatch)
-    attention.of.cache_clear()
 
-    calls = trial.judge(PLANTED, seed=0)
+    calls = trial.judge(PLANTED, seed=0, backend="nnsight")
 
-    attention.of.cache_clear()
     assert {call.verdict for call in calls} != {"SUPPORTED"}
     assert any(not call.right for call in calls)
 

@@ -56,7 +56,7 @@ def test_margin_is_right_minus_wrong(grouped):
     logits[:, prompts[0].wrong_id] = 1.0
 
     assert scoring.margins(logits, prompts).tolist() == [2.0, 2.0]
-    assert scoring.top_answers(logits, prompts) == ["right", "right"]
+    assert scoring.top_answers(logits.argmax(-1), prompts) == ["right", "right"]
 
 
 def test_top_answer_can_be_neither(grouped):
@@ -65,7 +65,7 @@ def test_top_answer_can_be_neither(grouped):
     logits = torch.zeros(1, len(grouped))
     logits[0, 0] = 1.0
 
-    assert scoring.top_answers(logits, [tokens]) == ["neither"]
+    assert scoring.top_answers(logits.argmax(-1), [tokens]) == ["neither"]
 
 
 def test_greedy_answers_do_not_depend_on_company():

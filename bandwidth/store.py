@@ -1,0 +1,192 @@
+"""What was measured before, on disk: results by a digest of everything that they depend on.
+
+A wrong hit is worse than a slow run. The digest covers the subject's fingerprint, layer, dtype, kind of device, the
+way of computing, the prompt with everything known of its tokens, the edit or measure with its values, and the source
+text of the instrument itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import sqlite3
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from bandwidth.embedded import cache_folder
+
+if TYPE_CHECKING:
+    from bandwidth.subjects import Subject
+
+_AT_ONCE = 500
+"""Keys of one query; SQLite allows 999."""
+_open: Store | None = None
+
+
+class Store:
+    """Results of one subject in one SQLite file, safe with several processes at once."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self._connection = sqlite3.connect(file, timeout=60)
+        try:
+            self._prepare()
+        except sqlite3.DatabaseError:
+            # What cannot be read is no result: it is put aside and measured again.
+            self._connection.close()
+            file.replace(file.with_suffix(".damaged"))
+            self._connection = sqlite3.connect(file, timeout=60)
+            self._prepare()
+
+    def _prepare(self) -> None:
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("CREATE TABLE IF NOT EXISTS results (key BLOB PRIMARY KEY, value BLOB NOT NULL)")
+        self._connection.execute("SELECT count(*) FROM results").fetchone()
+
+    def find(self, keys: Sequence[bytes]) -> dict[bytes, Any]:
+        """What is known, by key."""
+        found: dict[bytes, Any] = {}
+        for start in range(0, len(keys), _AT_ONCE):
+            some = list(keys[start : start + _AT_ONCE])
+            marks = ",".join("?" * len(some))
+            rows = self._connection.execute(f"SELECT key, value FROM results WHERE key IN ({marks})", some)
+            found |= {key: _unpacked(value) for key, value in rows}
+        return found
+
+    def keep(self, results: Iterable[tuple[bytes, Any]]) -> None:
+        """Writes results at once and for good: what a killed run has measured stays."""
+        with self._connection:
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO results VALUES (?, ?)", ((key, _packed(value)) for key, value in results)
+            )
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def folder() -> Path:
+    """Where results are kept."""
+    return cache_folder() / "results"
+
+
+@contextmanager
+def kept(subject: Subject) -> Iterator[None]:
+    """Inside, what is measured on the subject is kept on disk, and what was measured before is not measured again.
+
+    Where the folder cannot be written, a warning says so and everything is measured.
+    """
+    global _open
+    before = _open
+    try:
+        _open = Store(folder() / f"{subject.fingerprint}.sqlite")
+    except OSError as problem:
+        warnings.warn(
+            f"Results cannot be kept in {folder()} ({problem.strerror}); nothing is lost but time.", stacklevel=2
+        )
+    except sqlite3.Error as problem:
+        warnings.warn(f"Results cannot be kept in {folder()} ({problem}); nothing is lost but time.", stacklevel=2)
+    try:
+        yield
+    finally:
+        if _open is not None and _open is not before:
+            _open.close()
+        _open = before
+
+
+def current() -> Store | None:
+    """The store in use, if any."""
+    return _open
+
+
+def key(subject: Subject, way: str, *parts: Any) -> bytes:
+    """The digest of a result. `way` says how it is computed, `parts` of what: tokens, edits, measures, layers."""
+    told = "\n".join((instrument(), subject.fingerprint, str(subject.layer), subject.dtype, subject.device.type, way))
+    digest = hashlib.sha256(told.encode())
+    for part in parts:
+        digest.update(_told(part))
+    return digest.digest()
+
+
+@cache
+def instrument() -> str:
+    """Digest of the source text of every module of the instrument, and of the libraries that compute."""
+    import transformers
+
+    digest = hashlib.sha256(f"{torch.__version__} {transformers.__version__}".encode())
+    here = Path(__file__).parent
+    for file in sorted(here.rglob("*.py")):
+        digest.update(f"{file.relative_to(here)}\n".encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=100_000)
+def _told(part: Any) -> bytes:
+    return hashlib.sha256(_canonical(part).encode()).digest()
+
+
+def _canonical(value: Any) -> str:
+    """Every value in full, with its type; floats exactly."""
+    if is_dataclass(value) and not isinstance(value, type):
+        held = ",".join(f"{field.name}={_canonical(getattr(value, field.name))}" for field in fields(value))
+        return f"{type(value).__module__}.{type(value).__qualname__}({held})"
+    if isinstance(value, (tuple, list, range)):
+        return f"({','.join(map(_canonical, value))})"
+    if isinstance(value, float):
+        return value.hex()
+    if value is None or isinstance(value, (str, int, bool)):
+        return f"{type(value).__name__}:{value!r}"
+    raise TypeError(f"A result can depend on numbers, text, tuples and dataclasses of them; got {type(value).__name__}")
+
+
+def _packed(value: Any) -> bytes:
+    """A tensor as numpy's own format, anything else as JSON, whose floats are exact; neither holds code."""
+    if not isinstance(value, torch.Tensor):
+        return json.dumps(value).encode()
+    buffer = io.BytesIO()
+    np.save(buffer, value.numpy(), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _unpacked(value: bytes) -> Any:
+    if not value.startswith(b"\x93NUMPY"):
+        return json.loads(value)
+    return torch.from_numpy(np.load(io.BytesIO(value), allow_pickle=False))
+
+
+def size() -> int:
+    """Bytes of all that is kept."""
+    return sum(file.stat().st_size for file in folder().glob("*") if file.is_file()) if folder().exists() else 0
+
+
+def clear() -> int:
+    """Removes all that is kept; returns how many bytes that were."""
+    freed = size()
+    for file in folder().glob("*") if folder().exists() else ():
+        file.unlink()
+    return freed
+
+
+def main() -> None:
+    """python -m bandwidth.store [--clear]"""
+    import argparse
+
+    parser = argparse.ArgumentParser(prog="python -m bandwidth.store", description="Results kept on disk.")
+    parser.add_argument("--clear", action="store_true", help="remove them")
+    if parser.parse_args().clear:
+        print(f"removed {clear() / 1e6:.1f} MB from {folder()}")
+    else:
+        print(f"{size() / 1e6:.1f} MB in {folder()}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""The layers from the layer of interest on, in plain PyTorch, for Llama-shaped models: the same numbers, sooner.
+
+Rows before the first one that an edit changes are those of the unedited prompt, in every layer: attention looks back
+only. Their keys and values are computed once a prompt. Key and value projections are one product, and so are gate and
+up; layers above the edited one use the fused attention kernel; the last layer computes its last row alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from bandwidth.attention import Readout
+from bandwidth.subjects import Subject
+
+_MODELS = ("LlamaForCausalLM",)
+_built: WeakKeyDictionary[Any, Tail] = WeakKeyDictionary()
+
+
+Keys = tuple[Tensor, Tensor]
+"""Keys (turned) and values of a layer's rows, both [prompt, key-value head, token, size]."""
+
+
+class Tail:
+    """A Llama-shaped model from any layer on."""
+
+    @classmethod
+    def can_run(cls, subject: Subject) -> bool:
+        """Whether the model has just the shape that is computed here."""
+        return type(subject.model).__name__ in _MODELS
+
+    @classmethod
+    def of(cls, subject: Subject) -> Tail:
+        """The tail of a subject's model, its fused weights made once."""
+        if subject.model not in _built:
+            _built[subject.model] = cls(subject)
+        return _built[subject.model]
+
+    def __init__(self, subject: Subject) -> None:
+        model = subject.model.model
+        self._layers = [_Layer(layer, subject.n_heads, subject.n_kv_heads) for layer in model.layers]
+        self._norm, self._rotary = model.norm, model.rotary_emb
+        self._unembedding = subject.model.get_output_embeddings()
+
+    def unedited(self, layer: int, hidden: Tensor, pattern: Tensor) -> list[Keys]:
+        """Keys and values of every layer above the layer, for prompts whose pattern is their own.
+
+        Args:
+            hidden: before the layer, [prompt, token, size].
+            pattern: in the layer, [prompt, head, query, key].
+        """
+        with torch.inference_mode():
+            turn = self._turn(hidden)
+            hidden = self._layers[layer].edited(hidden, pattern, 0)
+            found = []
+            for above in self._layers[layer + 1 :]:
+                keys = above.keys(above.into(hidden), turn)
+                found.append(keys)
+                hidden = above(hidden, turn, keys)
+        return found
+
+    def run(self, layer: int, hidden: Tensor, patterns: Tensor, start: int, before: list[Keys]) -> Readout:
+        """As `Attention.run`, computing rows from `start` on.
+
+        Args:
+            hidden: before the layer, [trial, token, size].
+            patterns: in the layer, [trial, head, query, key].
+            start: the first row in which any trial's pattern is not the prompt's own.
+            before: of `unedited`, each trial's prompt's.
+        """
+        with torch.inference_mode():
+            turn = tuple(part[:, start:] for part in self._turn(hidden))
+            hidden = self._layers[layer].edited(hidden, patterns, start)
+            norm = hidden[:, -1].float().norm(dim=-1)
+            for k, (above, early) in enumerate(zip(self._layers[layer + 1 :], before, strict=True)):
+                new = above.keys(above.into(hidden), turn)
+                keys = _joined(early[0], new[0], start), _joined(early[1], new[1], start)
+                if k == len(before) - 1:
+                    hidden, turn = hidden[:, -1:], tuple(part[:, -1:] for part in turn)
+                hidden = above(hidden, turn, keys)
+            final = self._norm(hidden[:, -1])
+            return Readout(final, norm, self._unembedding(final).argmax(-1))
+
+    def _turn(self, hidden: Tensor) -> tuple[Tensor, ...]:
+        return self._rotary(hidden, torch.arange(hidden.shape[1], device=hidden.device)[None])
+
+
+class _Layer:
+    """One layer with fused weights."""
+
+    def __init__(self, layer: Any, heads: int, kv_heads: int) -> None:
+        attention, mlp = layer.self_attn, layer.mlp
+        self.into, self._between = layer.input_layernorm, layer.post_attention_layernorm
+        self._query, self._out = _weights(attention.q_proj), _weights(attention.o_proj)
+        self._keys_values, self._values = _fused(attention.k_proj, attention.v_proj), _weights(attention.v_proj)
+        self._gate_up, self._down = _fused(mlp.gate_proj, mlp.up_proj), _weights(mlp.down_proj)
+        self._activation, self._heads, self._kv_heads = mlp.act_fn, heads, kv_heads
+
+    def edited(self, hidden: Tensor, pattern: Tensor, start: int) -> Tensor:
+        """Rows from `start` on after the layer, with a written pattern."""
+        values = _by_head(functional.linear(self.into(hidden), *self._values), self._kv_heads)
+        mixed = pattern[:, :, start:] @ values.repeat_interleave(self._heads // self._kv_heads, 1)
+        return self._rest(hidden[:, start:], mixed)
+
+    def keys(self, entering: Tensor, turn: tuple[Tensor, ...]) -> Keys:
+        """Keys and values of the normalised rows."""
+        key, value = functional.linear(entering, *self._keys_values).chunk(2, dim=-1)
+        return _turned(_by_head(key, self._kv_heads), turn), _by_head(value, self._kv_heads)
+
+    def __call__(self, hidden: Tensor, turn: tuple[Tensor, ...], keys: Keys) -> Tensor:
+        """The last rows after the layer, which see all rows whose keys there are."""
+        query = _turned(_by_head(functional.linear(self.into(hidden), *self._query), self._heads), turn)
+        rows, columns = query.shape[2], keys[0].shape[2]
+        seen = torch.ones(rows, columns, dtype=torch.bool, device=query.device).tril(columns - rows)
+        mixed = functional.scaled_dot_product_attention(
+            query, *keys, attn_mask=seen, enable_gqa=self._heads != self._kv_heads
+        )
+        return self._rest(hidden, mixed)
+
+    def _rest(self, hidden: Tensor, mixed: Tensor) -> Tensor:
+        hidden = hidden + functional.linear(mixed.transpose(1, 2).flatten(2), *self._out)
+        gate, up = functional.linear(self._between(hidden), *self._gate_up).chunk(2, dim=-1)
+        return hidden + functional.linear(self._activation(gate) * up, *self._down)
+
+
+def _joined(early: Tensor, late: Tensor, start: int) -> Tensor:
+    return torch.cat((early[:, :, :start], late), dim=2)
+
+
+def _weights(projection: Any) -> tuple[Tensor, Tensor | None]:
+    return projection.weight.detach(), None if projection.bias is None else projection.bias.detach()
+
+
+def _fused(*projections: Any) -> tuple[Tensor, Tensor | None]:
+    """Several projections of the same input as one."""
+    weight = torch.cat([projection.weight for projection in projections])
+    biases = [projection.bias for projection in projections]
+    return weight.detach(), None if biases[0] is None else torch.cat(biases).detach()
+
+
+def _by_head(flat: Tensor, heads: int) -> Tensor:
+    """[trial, head, token, size] from [trial, token, head × size]."""
+    return flat.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def _turned(x: Tensor, turn: tuple[Tensor, ...]) -> Tensor:
+    """Rotary position (Su et al. 2021), halves as Llama's weights have them."""
+    cos, sin = (part[:, None] for part in turn)
+    first, second = x.chunk(2, dim=-1)
+    return x * cos + torch.cat((-second, first), dim=-1) * sin

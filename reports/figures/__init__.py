@@ -1,0 +1,22 @@
+"""Tables → Figure. Plain arrays and tables in; no model code, no files. One module an experiment set."""
+
+from reports.figures.bandwidth import bandwidth_distribution, format_injection, share_manipulation
+from reports.figures.repair import mask_strength, shares
+from reports.figures.routing import edge_map, position_sensitivity, routes
+from reports.figures.specialization import head_similarity, paired_margins
+from reports.figures.thresholds import head_subsets, replacement_curve
+
+__all__ = [
+    "bandwidth_distribution",
+    "edge_map",
+    "format_injection",
+    "head_similarity",
+    "head_subsets",
+    "mask_strength",
+    "paired_margins",
+    "position_sensitivity",
+    "replacement_curve",
+    "routes",
+    "share_manipulation",
+    "shares",
+]

@@ -1,0 +1,181 @@
+"""What claims make of measured tables: controls that fail, orders that disagree, chance that explains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import strategies as st
+
+from bandwidth.experiments import interventions
+from bandwidth.experiments.interventions import UNEDITED, move_arm
+from bandwidth.experiments.thresholds import REPLACED
+from bandwidth.prompts import ORDERS
+from bandwidth.statistics import Estimate
+from bandwidth.verdict import Verdict
+from claims.theory import FAULTY_DONOR_IDLE, MOST, OTHER_TOKENS_IDLE, SURGERY_REPAIRS
+from fixtures.attacks import attack
+from fixtures.evidence.edited import Edited
+from fixtures.evidence.parity import Parity
+from fixtures.evidence.repair import LayerEvidence, RepairEvidence
+from fixtures.options import Settings
+from reports.findings import Finding, holm_adjusted, judged
+
+SETTINGS = Settings("planted", None, None, "cpu", "float32", 0, "quick", Path("unused"))
+PAIRS = [f"9.{big} > 9.{big - 1}1" for big in range(2, 10)] + [f"8.{big} > 8.{big - 1}1" for big in range(2, 10)]
+
+
+def edited(turned: dict[str, dict[str, bool]]) -> Edited:
+    """Wrong answers that turn right, or do not, under each arm in each order."""
+    rows = [
+        (pair, order, "Q&A", arm, 1.0 if right else -1.0, right, "right" if right else "wrong")
+        for arm, by_order in ({UNEDITED: dict.fromkeys(ORDERS, False)} | turned).items()
+        for pair in PAIRS
+        for order, right in by_order.items()
+    ]
+    columns = ["pair", "order", "format", "arm", "margin_logits", "right", "top_answer"]
+    return Edited(pd.DataFrame(rows, columns=columns), SETTINGS, wrong_before=True)
+
+
+def verdict(claim, described) -> Finding:
+    parts = described.pop("parts")
+    return judged(claim, parts=parts(None), orders={order: parts(order) for order in ORDERS}, max_p=0.05, **described)
+
+
+BOTH, NEITHER = dict.fromkeys(ORDERS, True), dict.fromkeys(ORDERS, False)
+FIRST_ONLY = {ORDERS[0]: True, ORDERS[1]: False}
+
+
+@pytest.mark.parametrize(("turns", "expected"), [(BOTH, Verdict.REFUTED), (NEITHER, Verdict.SUPPORTED)])
+def test_a_faulty_donor_that_turns_answers_refutes_its_control(turns, expected):
+    """Then it is not the right pattern that repairs."""
+    held = edited({REPLACED: turns})
+
+    assert verdict(FAULTY_DONOR_IDLE, LayerEvidence(held, {}).faulty_donor(MOST)).verdict is expected
+
+
+@pytest.mark.parametrize(("turns", "expected"), [(BOTH, Verdict.REFUTED), (NEITHER, Verdict.SUPPORTED)])
+def test_other_tokens_that_turn_answers_refute_their_control(turns, expected):
+    """Then it is not the numbers that need the attention."""
+    held = edited({move_arm("odd", "other"): turns})
+
+    assert verdict(OTHER_TOKENS_IDLE, RepairEvidence(held, {}).elsewhere_moved()).verdict is expected
+
+
+def repair(real, placebo, even=NEITHER):
+    arms = {move_arm("odd"): real, move_arm("odd", "other"): placebo, move_arm("even"): even}
+    return verdict(SURGERY_REPAIRS, RepairEvidence(edited(arms), {}).surgery(None))
+
+
+def test_a_repair_is_supported_when_its_placebo_does_nothing():
+    """And in both orders; what even heads do is reported and does not count against it."""
+    assert repair(BOTH, NEITHER, even=BOTH).verdict is Verdict.SUPPORTED
+
+
+def test_a_placebo_that_repairs_as_well_keeps_it_from_being_supported():
+    """The estimate stands, and the verdict says what else explains it."""
+    found = repair(BOTH, BOTH)
+
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "not told from chance: p = 1.000 against moved to tokens that are neither" in found.reason
+
+
+def test_a_repair_in_one_order_only_is_not_supported():
+    """Even where it is most of all prompts: 12 pairs are in the bug set in one order, 16 in the other."""
+    held = edited({move_arm("odd"): FIRST_ONLY, move_arm("odd", "other"): NEITHER, move_arm("even"): NEITHER})
+    few = held.table["pair"].isin(PAIRS[:2]) | (held.table["order"] == ORDERS[0])
+    skewed = Edited(held.table[few], SETTINGS, wrong_before=True)
+
+    found = verdict(SURGERY_REPAIRS, RepairEvidence(skewed, {}).surgery(None))
+
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert found.reason == "does not hold where the bigger second: shown in one order only"
+    assert set(found.by_order) == set(ORDERS)
+
+
+def test_a_bug_in_one_order_only_is_not_supported():
+    """Without prompts in the other order there is nothing to show there."""
+    held = edited({move_arm("odd"): BOTH, move_arm("odd", "other"): NEITHER, move_arm("even"): NEITHER})
+    first = Edited(held.table[held.table["order"] == ORDERS[0]], SETTINGS, wrong_before=True)
+
+    found = verdict(SURGERY_REPAIRS, RepairEvidence(first, {}).surgery(None))
+
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert found.reason == "no such prompt has the bigger second: shown in one order only"
+
+
+def test_the_counterexample_is_the_prompt_furthest_from_turning():
+    """With its margin and what was done to it."""
+    held = edited({move_arm("odd"): NEITHER})
+    held.table.loc[held.table["arm"] == move_arm("odd"), "margin_logits"] = np.linspace(-3, -1, 2 * len(PAIRS))
+
+    assert held.unturned(move_arm("odd")).startswith(f"Q&A with {PAIRS[0]}, bigger first: the margin is -3.00 with odd")
+
+
+def test_random_groups_are_compared_by_the_same_edit():
+    """Moves with moves, not with masks."""
+    drawn = interventions.moves({"random group 1": (0,), "random group 2": (1,)})
+    arms = dict(zip(drawn, (BOTH, NEITHER), strict=True)) | {"random group 1 heads, format tokens masked by 100%": BOTH}
+
+    assert edited(arms).random_outcomes(move_arm("odd")) == [1.0, 0.0]
+
+
+def test_parity_is_tested_among_groups_of_heads(llama):
+    """With two heads of four there are five other groups: the smallest p is one of six."""
+    parity = Parity(llama, SETTINGS)
+
+    world, *rest = parity.chance("even", parity.difference(np.array([1.0, 0.0, 1.0, 0.0])), sign=1)
+
+    assert world.p == pytest.approx(1 / 6)
+    assert world.veto
+    assert rest[0].p is None
+    assert "no test" in rest[0].world
+
+
+def test_heads_without_a_value_are_left_out(llama):
+    """A head that no edge leads through has no share of edges on numbers."""
+    parity = Parity(llama, SETTINGS)
+
+    statistic = parity.difference(np.array([1.0, 0.2, np.nan, 0.4]))
+
+    assert statistic(parity.members([0, 2]))[0] == pytest.approx(0.7)
+
+
+def test_an_attack_finds_the_smallest_counterexample():
+    """Of numbers from 0 up, the first for which "below 17" is false; batches are asked once each."""
+    asked = []
+
+    def room(cases):
+        asked.extend(cases)
+        return [17.0 - case - 0.5 for case in cases]
+
+    found = attack(st.integers(0, 1000), room, lambda case, left: f"{case} by {left}", examples=50, seed=0)
+
+    assert found.counterexample == "17 by -0.5"
+    assert found.tried == len(asked) == len(set(asked))
+
+
+def test_an_attack_that_finds_nothing_says_how_much_it_tried():
+    """A universal claim that holds."""
+    found = attack(st.integers(0, 9), lambda cases: [1.0] * len(cases), str, examples=5, seed=0)
+
+    assert found.counterexample is None
+    assert f"Attacked with {found.tried} drawn cases: none breaks the claim." == found.told
+    assert found.tried >= 5
+
+
+def test_headlines_are_adjusted_for_one_another():
+    """Two headline claims of equal p: both twice as large; a claim of many parts counts with its worst."""
+    from dataclasses import replace
+
+    claims = [replace(SURGERY_REPAIRS, id=str(i), headline=i) for i in (1, 2)]
+    sure, shaky = Estimate(0.9, 0.8, 1.0, 20), Estimate(0.6, 0.49, 0.71, 20)
+    findings = [Finding(claims[0], Verdict.SUPPORTED, {"a": sure, "b": shaky}, "b")]
+    alone = holm_adjusted(findings)["1"]
+
+    both = holm_adjusted([*findings, Finding(claims[1], Verdict.SUPPORTED, {"a": shaky}, "a")])
+
+    assert 0.01 < alone < 0.05
+    assert both == pytest.approx({"1": 2 * alone, "2": 2 * alone})
