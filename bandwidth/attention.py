@@ -88,6 +88,11 @@ class Attention:
             output = self._wrapped.layers[layer].output
             stream = output[0] if isinstance(output, tuple) else output
             norm = stream[:, -1].float().norm(dim=-1).save()
+            for above in range(layer + 1, self.subject.n_layers) if self._wrapped.idle else ():
+                if above in self._wrapped.idle:
+                    self._wrapped.layers[above].skip(stream)
+                else:
+                    stream = self._wrapped.layers[above].output
             final = self._wrapped.unembedding.input[:, -1].clone().save()
             top = self._wrapped.traced.output.logits[:, -1].argmax(-1).save()
         return Readout(final, norm, top)
@@ -137,6 +142,7 @@ class _Wrapped:
     Attributes:
         layers: its list of layers; module: what a layer calls its attention module.
         call: the operation of that module inside which the pattern is made.
+        idle: layers that add nothing.
     """
 
     traced: Any
@@ -144,6 +150,7 @@ class _Wrapped:
     module: str
     call: str
     unembedding: Any
+    idle: frozenset[int]
 
     def site(self, layer: int) -> Any:
         """Where the pattern of a layer can be read and written, inside a trace."""
@@ -170,7 +177,7 @@ def _wrap(subject: Subject) -> _Wrapped:
     layers, module = _find_layers(subject, traced)
     problems = []
     for call in _ATTENTION_CALLS:
-        found = _Wrapped(traced, layers, module, call, getattr(traced, name))
+        found = _Wrapped(traced, layers, module, call, getattr(traced, name), subject.idle_layers)
         held: list[Tensor] = []
         try:
             ids = torch.zeros(1, 2, dtype=torch.long, device=subject.device)

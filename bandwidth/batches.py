@@ -32,7 +32,7 @@ def halved_when_too_large(measured: Callable[[Sequence[Wish]], list[Found]], wis
     """The measurement of all wishes; where memory runs out, of each half, and so on down to one row."""
     try:
         return measured(wishes)
-    except (torch.OutOfMemoryError, RuntimeError) as problem:
+    except (MemoryError, RuntimeError) as problem:
         if len(wishes) == 1 or not _out_of_memory(problem):
             raise
     if torch.cuda.is_available():
@@ -42,7 +42,10 @@ def halved_when_too_large(measured: Callable[[Sequence[Wish]], list[Found]], wis
 
 
 def _out_of_memory(problem: BaseException) -> bool:
-    return isinstance(problem, torch.OutOfMemoryError) or "can't allocate memory" in str(problem).lower()
+    told = str(problem).lower()
+    return isinstance(problem, (torch.OutOfMemoryError, MemoryError)) or any(
+        words in told for words in ("out of memory", "can't allocate memory", "not enough memory")
+    )
 
 
 def _shape(wish: Any) -> tuple[int, bool]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from transformers import GenerationConfig
+from transformers import GenerationConfig, PreTrainedTokenizerFast, StoppingCriteria, StoppingCriteriaList
 
 from bandwidth.subjects import Subject
 from bandwidth.tokens import Tokens, alike
@@ -65,6 +65,20 @@ def first_named(text: str, right: str, wrong: str) -> Answer:
     return "right" if min(found, key=found.__getitem__) == "right" else "wrong"
 
 
+class _AllNamed(StoppingCriteria):
+    """Ends a row's completion once it has named a number; two characters later, when its end is sure."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, prompts: Sequence[Tokens], start: int) -> None:
+        self._tokenizer, self._prompts, self._start = tokenizer, [tokens.prompt for tokens in prompts], start
+
+    def __call__(self, input_ids: Tensor, scores: Tensor, **_: object) -> Tensor:
+        texts = self._tokenizer.batch_decode(input_ids[:, self._start :])
+        named = [
+            first_named(text[:-2], p.right, p.wrong) != "neither" for text, p in zip(texts, self._prompts, strict=True)
+        ]
+        return torch.tensor(named, device=input_ids.device)
+
+
 def greedy_answers(subject: Subject, prompts: Sequence[Tokens], *, max_new_tokens: int = 12) -> list[Answer]:
     """What the subject writes by itself after each prompt (no forced prefix), read by `first_named`."""
     tokenizer, model = subject.tokenizer, subject.model
@@ -81,7 +95,8 @@ def greedy_answers(subject: Subject, prompts: Sequence[Tokens], *, max_new_token
     try:
         for group in alike(prompts, lambda tokens: tokens.n_prompt):
             ids = torch.tensor([prompts[i].ids[: prompts[i].n_prompt] for i in group], device=subject.device)
-            written = model.generate(ids, attention_mask=torch.ones_like(ids))
+            stop = StoppingCriteriaList([_AllNamed(tokenizer, [prompts[i] for i in group], ids.shape[1])])
+            written = model.generate(ids, attention_mask=torch.ones_like(ids), stopping_criteria=stop)
             texts = tokenizer.batch_decode(written[:, ids.shape[1] :])
             for i, text in zip(group, texts, strict=True):
                 answers[i] = first_named(text, prompts[i].prompt.right, prompts[i].prompt.wrong)

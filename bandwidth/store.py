@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from functools import cache, lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,16 +42,20 @@ class Store:
         self._connection = sqlite3.connect(file, timeout=60)
         try:
             self._prepare()
-        except sqlite3.DatabaseError:
-            # What cannot be read is no result: it is put aside and measured again.
+        except sqlite3.OperationalError:
+            raise  # locked or not writable: the file itself may be sound
+        except sqlite3.DatabaseError as problem:
+            # What cannot be read is no result: it is removed and measured again.
             self._connection.close()
-            file.replace(file.with_suffix(".damaged"))
+            warnings.warn(f"Kept results were damaged ({problem}) and are measured again: {file}", stacklevel=3)
+            for part in (file, *(file.with_name(file.name + ending) for ending in ("-wal", "-shm"))):
+                part.unlink(missing_ok=True)
             self._connection = sqlite3.connect(file, timeout=60)
             self._prepare()
 
     def _prepare(self) -> None:
         self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("CREATE TABLE IF NOT EXISTS results (key BLOB PRIMARY KEY, value BLOB NOT NULL)")
+        self._connection.execute("CREATE TABLE IF NOT EXISTS results (key BLOB PRIMARY KEY, sum BLOB, value BLOB)")
         self._connection.execute("SELECT count(*) FROM results").fetchone()
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, Any]:
@@ -59,15 +64,17 @@ class Store:
         for start in range(0, len(keys), _AT_ONCE):
             some = list(keys[start : start + _AT_ONCE])
             marks = ",".join("?" * len(some))
-            rows = self._connection.execute(f"SELECT key, value FROM results WHERE key IN ({marks})", some)
-            found |= {key: _unpacked(value) for key, value in rows}
+            rows = self._connection.execute(f"SELECT key, sum, value FROM results WHERE key IN ({marks})", some)
+            # A value that is not what was written is no result.
+            found |= {key: _unpacked(value) for key, kept, value in rows if kept == _sum(value)}
         return found
 
     def keep(self, results: Iterable[tuple[bytes, Any]]) -> None:
         """Writes results at once and for good: what a killed run has measured stays."""
+        packed = [(key, _packed(value)) for key, value in results]
         with self._connection:
             self._connection.executemany(
-                "INSERT OR REPLACE INTO results VALUES (?, ?)", ((key, _packed(value)) for key, value in results)
+                "INSERT OR REPLACE INTO results VALUES (?, ?, ?)", ((key, _sum(value), value) for key, value in packed)
             )
 
     def close(self) -> None:
@@ -117,19 +124,36 @@ def key(subject: Subject, way: str, *parts: Any) -> bytes:
     return digest.digest()
 
 
+def keepable(*parts: Any) -> bool:
+    """Whether the source text of everything that parts do belongs to the instrument, whose digest is in the key.
+
+    An edit or measure that is defined elsewhere may change without its name doing so: its results are not kept.
+    """
+    return all(_own(part) for part in parts)
+
+
+@lru_cache(maxsize=100_000)
+def _own(part: Any) -> bool:
+    if not is_dataclass(part):
+        return isinstance(part, (str, int, float, tuple, range, type(None)))
+    held = (getattr(part, field.name) for field in fields(part))
+    return type(part).__module__.startswith("bandwidth.") and all(_own(value) for value in held)
+
+
 @cache
 def instrument() -> str:
     """Digest of the source text of every module of the instrument, and of the libraries that compute."""
     import transformers
 
-    digest = hashlib.sha256(f"{torch.__version__} {transformers.__version__}".encode())
+    libraries = f"{torch.__version__} {transformers.__version__} {version('nnsight')}"
+    digest = hashlib.sha256(libraries.encode())
     here = Path(__file__).parent
     for file in sorted(here.rglob("*.py")):
         digest.update(f"{file.relative_to(here)}\n".encode() + file.read_bytes())
     return digest.hexdigest()
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=100_000, typed=True)
 def _told(part: Any) -> bytes:
     return hashlib.sha256(_canonical(part).encode()).digest()
 
@@ -146,6 +170,10 @@ def _canonical(value: Any) -> str:
     if value is None or isinstance(value, (str, int, bool)):
         return f"{type(value).__name__}:{value!r}"
     raise TypeError(f"A result can depend on numbers, text, tuples and dataclasses of them; got {type(value).__name__}")
+
+
+def _sum(value: bytes) -> bytes:
+    return hashlib.sha256(value).digest()[:8]
 
 
 def _packed(value: Any) -> bytes:

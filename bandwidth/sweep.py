@@ -77,7 +77,7 @@ def read(
         return [measure(tokens, pattern) for tokens, pattern in zip(some, patterns, strict=True)]
 
     keys = partial(store.key, subject, "read", measure, chosen)
-    return _granted(prompts, keys, measured, progress)
+    return _granted(prompts, keys, measured, progress, subject.device.type)
 
 
 def gradients(
@@ -92,7 +92,7 @@ def gradients(
             _require_finite(held.numpy(), "gradient of an attention pattern")
         return [measure(t, own, slope) for t, own, slope in zip(some, pattern, gradient, strict=True)]
 
-    return _granted(prompts, partial(store.key, subject, "gradient", measure), measured, progress)
+    return _granted(prompts, partial(store.key, subject, "gradient", measure), measured, progress, subject.device.type)
 
 
 def run(subject: Subject, trials: Sequence[Trial], *, progress: str | None = None) -> pd.DataFrame:
@@ -112,7 +112,8 @@ def run(subject: Subject, trials: Sequence[Trial], *, progress: str | None = Non
         tops = scoring.top_answers(readout.top, tokens)
         return list(zip(margins.tolist(), tops, readout.output_norm.tolist(), strict=True))
 
-    rows = _granted(trials, partial(store.key, subject, backend.name), measured, progress, prepare=backend.prepare)
+    keys = partial(store.key, subject, backend.name)
+    rows = _granted(trials, keys, measured, progress, subject.device.type, prepare=backend.prepare)
     return pd.DataFrame(rows, columns=["margin_logits", "top_answer", "output_norm"])
 
 
@@ -121,6 +122,7 @@ def _granted(
     key: Callable[[Any], bytes],
     measured: Callable[[Sequence[Any]], list],
     progress: str | None,
+    device: str,
     *,
     prepare: Callable[[Sequence[Any]], None] | None = None,
 ) -> list[Any]:
@@ -132,6 +134,8 @@ def _granted(
     kept = store.current()
     known: dict[Any, Any] = {}
     keys: dict[Any, bytes] = {}
+    if kept and not all(map(store.keepable, distinct)):
+        kept = None
     if kept:
         keys = {wish: key(wish) for wish in distinct}
         by_key = kept.find(list(keys.values()))
@@ -141,7 +145,7 @@ def _granted(
         prepare(missing)
     bar = tqdm(total=len(missing), desc=progress, unit="row", leave=False, disable=None if progress else True)
     with bar:
-        for some in batches.of_equal_length(missing):
+        for some in batches.of_equal_length(missing, device):
             found = batches.halved_when_too_large(measured, some)
             known |= dict(zip(some, found, strict=True))
             if kept:

@@ -43,11 +43,12 @@ class Tail:
     def __init__(self, subject: Subject) -> None:
         model = subject.model.model
         self._layers = [_Layer(layer, subject.n_heads, subject.n_kv_heads) for layer in model.layers]
+        self._working = [k for k in range(len(self._layers)) if k not in subject.idle_layers]
         self._norm, self._rotary = model.norm, model.rotary_emb
         self._unembedding = subject.model.get_output_embeddings()
 
     def unedited(self, layer: int, hidden: Tensor, pattern: Tensor) -> list[Keys]:
-        """Keys and values of every layer above the layer, for prompts whose pattern is their own.
+        """Keys and values of every working layer above the layer, for prompts whose pattern is their own.
 
         Args:
             hidden: before the layer, [prompt, token, size].
@@ -57,7 +58,7 @@ class Tail:
             turn = self._turn(hidden)
             hidden = self._layers[layer].edited(hidden, pattern, 0)
             found = []
-            for above in self._layers[layer + 1 :]:
+            for above in self._above(layer):
                 keys = above.keys(above.into(hidden), turn)
                 found.append(keys)
                 hidden = above(hidden, turn, keys)
@@ -76,7 +77,7 @@ class Tail:
             turn = tuple(part[:, start:] for part in self._turn(hidden))
             hidden = self._layers[layer].edited(hidden, patterns, start)
             norm = hidden[:, -1].float().norm(dim=-1)
-            for k, (above, early) in enumerate(zip(self._layers[layer + 1 :], before, strict=True)):
+            for k, (above, early) in enumerate(zip(self._above(layer), before, strict=True)):
                 new = above.keys(above.into(hidden), turn)
                 keys = _joined(early[0], new[0], start), _joined(early[1], new[1], start)
                 if k == len(before) - 1:
@@ -84,6 +85,10 @@ class Tail:
                 hidden = above(hidden, turn, keys)
             final = self._norm(hidden[:, -1])
             return Readout(final, norm, self._unembedding(final).argmax(-1))
+
+    def _above(self, layer: int) -> list[_Layer]:
+        """The layers above a layer, but for those that add nothing."""
+        return [self._layers[k] for k in self._working if k > layer]
 
     def _turn(self, hidden: Tensor) -> tuple[Tensor, ...]:
         return self._rotary(hidden, torch.arange(hidden.shape[1], device=hidden.device)[None])

@@ -183,7 +183,7 @@ def test_refinement_adds_amounts_around_the_turn(llama, monkeypatch):
     """The gap in which the sign changes is halved twice, down to an eightieth."""
 
     def sharp(subject, trials, progress=None):
-        turned = [trial.edit.amount > 0.613 for trial in trials]
+        turned = [trial.edit is not None and trial.edit.amount > 0.613 for trial in trials]
         return pd.DataFrame(
             {"margin_logits": [1.0 if t else -1.0 for t in turned], "top_answer": "right", "output_norm": 1.0}
         )

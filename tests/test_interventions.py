@@ -102,7 +102,7 @@ def test_manipulation_has_separate_arms_and_controls(llama):
     """Even, odd and all heads at every target; the named group on other tokens; random groups of its size."""
     arms = interventions.manipulation_arms(llama, "odd", 0.5, groups=2, seed=0)
 
-    assert len(arms) == 3 * 9 + 1 + 1 + 2
+    assert len(arms) == 2 * 9 + 3 + 1 + 1 + 2
     assert arms[interventions.share_arm("odd", 0.5)] == InHeads(SetShare(0.5), (1, 3))
     assert arms[interventions.share_arm("odd", 0.5, "other")] == InHeads(SetShare(0.5, "other"), (1, 3))
     drawn = [edit for name, edit in arms.items() if name.startswith(interventions.RANDOM)]

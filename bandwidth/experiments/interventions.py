@@ -16,7 +16,8 @@ from bandwidth.subjects import Subject
 from bandwidth.tokens import Category, tokenize
 
 TARGETS = tuple(round(0.1 * step, 1) for step in range(1, 10))
-"""Numerical shares that experiment 1.2 sets."""
+"""Numerical shares that experiment 1.2 sets; all heads together get only some of them."""
+COARSE_TARGETS = TARGETS[::4]
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """How much of the format columns experiment 5.2 takes away."""
 UNEDITED = "unedited"
@@ -69,7 +70,8 @@ def manipulation_arms(
     heads = {"even": subject.even_heads, "odd": subject.odd_heads, "all": list(range(subject.n_heads))}
     drawn = random_groups(subject.n_heads, len(heads[group]), groups, seed)
     return {
-        **set_shares(heads),
+        **set_shares({name: heads[name] for name in ("even", "odd")}),
+        **set_shares({"all": heads["all"]}, COARSE_TARGETS),
         **set_shares({group: heads[group]}, [share], "other"),
         **seed_arm(subject),
         **set_shares(drawn, [share]),

@@ -65,8 +65,12 @@ def replacement(
     donors = [_donor(subject, case, target, arm) for case, target in zip(cases, targets, strict=True)]
 
     def measured(wanted: list[tuple[int, float]]) -> pd.DataFrame:
-        edits = [(i, Replace(donors[i], amount, arm.alignment, arm.informed)) for i, amount in wanted]
-        table = sweep.run(subject, [sweep.Trial(targets[i], edit) for i, edit in edits], progress=progress)
+        # Nothing replaced is the prompt itself, whatever the arm.
+        trials = [
+            sweep.Trial(targets[i], Replace(donors[i], amount, arm.alignment, arm.informed) if amount else None)
+            for i, amount in wanted
+        ]
+        table = sweep.run(subject, trials, progress=progress)
         labels = [(i, str(cases[i][0]), cases[i][1], arm.name, amount) for i, amount in wanted]
         return pd.concat([pd.DataFrame(labels, columns=["case", "pair", "order", "arm", "amount"]), table], axis=1)
 
