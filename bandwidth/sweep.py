@@ -95,6 +95,12 @@ def gradients(
     return _granted(prompts, partial(store.key, subject, "gradient", measure), measured, progress, subject.device.type)
 
 
+def answers(subject: Subject, prompts: Sequence[Tokens], *, progress: str | None = None) -> list[str]:
+    """What the subject writes by itself after each prompt: "right", "wrong" or "neither"; see `greedy_answers`."""
+    measured = partial(scoring.greedy_answers, subject)
+    return _granted(prompts, partial(store.key, subject, "greedy"), measured, progress, subject.device.type)
+
+
 def run(subject: Subject, trials: Sequence[Trial], *, progress: str | None = None) -> pd.DataFrame:
     """One row a trial, in order: `margin_logits`, `top_answer`, `output_norm`.
 

@@ -69,12 +69,13 @@ TRUTHS = (
     ),
     Truth(
         "planted:parity=odd,sink=200",
-        "R R  R R  S R  R R R -  S R R  S S R  S S R  S S S S",
-        "As before, and the exposed even heads leave nearly everything on BOS: less than a tenth goes to the numbers.",
+        "R R  R R  S R  R R R S  S R S  S S R  S S R  S S S S",
+        "As before, and the exposed even heads leave nearly everything on BOS: less than a tenth goes to the numbers,"
+        " with little left to vary, and less to format tokens than in odd heads, whose patterns harm there.",
     ),
     Truth(
         "planted:parity=none",
-        "I R  R R  - R  I - - -  - - -  S S S  S S R  S S R S",
+        "I R  R R  S R  I - - -  - - -  S S S  S S R  S S R S",
         "All heads are protected, even ones do what the theory says and so does any other group; differences between"
         " equal heads are rounding errors of either sign. Any eight heads repair.",
     ),
@@ -91,7 +92,7 @@ TRUTHS = (
     ),
     Truth(
         "planted:layer=7",
-        "R I  R R  I R  - - - -  - - -  R N R  R R R  S S S R",
+        "R I  R R  I R  - - - -  - R R  R N R  R R R  S S S R",
         "Layer 10 attends evenly, about 16 % on Q&A's numbers in any head, and editing it turns nothing; layer 7 does.",
     ),
     Truth(
@@ -106,13 +107,14 @@ TRUTHS = (
     ),
     Truth(
         "planted:competition=off",
-        "S R  R N  R R  - - - -  - N S  N N N  N N N  N N N N",
+        "S R  R N  R R  - - - -  S N S  N N N  N N N  N N N N",
         "Shares ignore format tokens: even heads stay above, odd heads do not fall, and with nothing lost nothing goes"
-        " wrong. Odd heads alone suffice then, so starving even heads breaks nothing.",
+        " wrong. Odd heads alone suffice then, so starving even heads breaks nothing. What still tells the two apart is"
+        " the odd heads' sink at decimal points.",
     ),
     Truth(
         "planted:inert",
-        "S S  R R  S R  S S - S  S - -  R N R  R R R  S S S R",
+        "S S  R R  S R  S S - S  S R R  R N R  R R R  S S S R",
         "Attention is as the theory says, and layer 10 has no say in the answer; layer 7 has.",
     ),
     Truth(
@@ -123,8 +125,9 @@ TRUTHS = (
     ),
     Truth(
         "planted:format_share=0.6",
-        "S S  S N  S S  S S S S  S N S  N N N  N N N  N N N N",
-        "Accuracy drops at 60 % of format tokens, beyond Q&A's share of them: Q&A is right.",
+        "S S  I N  S S  S S S S  S N S  N N N  N N N  N N N N",
+        "Accuracy drops at 60 % of format tokens, beyond Q&A's share of them: Q&A is right. With so low a threshold,"
+        " starving even heads breaks Q&A and not Simple, where what is taken goes to the answer's own first digits.",
     ),
     Truth("random", " ".join("-" * 23), "Random weights obey no theory."),
 )

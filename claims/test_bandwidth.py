@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from claims.theory import (
-    COMPETITION_DECIDES,
     DROP_AT_SIXTY,
     DUE_TO_FORMAT,
     EVEN_HEADS_BREAK,
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from fixtures.evidence.bandwidth import BandwidthEvidence
     from fixtures.evidence.injection import InjectionEvidence
     from fixtures.evidence.manipulation import ManipulationEvidence
-    from fixtures.evidence.repair import CompetitionEvidence
     from fixtures.ledger import Judge
 
 
@@ -78,9 +76,3 @@ def test_attention_on_the_numbers_falls_with_the_share_of_format_tokens(
 def test_accuracy_drops_at_sixty_percent_of_format_tokens(injection: InjectionEvidence, judge: Judge) -> None:
     """The change point of accuracy along the share of format tokens lies around 60 %."""
     judge(**injection.dropping())
-
-
-@pytest.mark.claim(COMPETITION_DECIDES)
-def test_competition_with_format_tokens_decides_the_answer(competition: CompetitionEvidence, judge: Judge) -> None:
-    """Headline 5: bandwidth falls because of format tokens, and giving or taking it turns answers."""
-    judge(**competition.together(EVEN_TARGETS, ODD_SHARE, DUE_TO_FORMAT, judge.claim.criterion.low))

@@ -179,3 +179,13 @@ def test_headlines_are_adjusted_for_one_another():
 
     assert 0.01 < alone < 0.05
     assert both == pytest.approx({"1": 2 * alone, "2": 2 * alone})
+
+
+def test_a_shift_below_the_instruments_resolution_is_none():
+    """A thousandth of a logit is what a margin moves by itself: certain statistically, and no effect."""
+    held = edited({"edit": NEITHER})
+    held.table.loc[held.table["arm"] == "edit", "margin_logits"] += 5e-4
+    coarse = Edited(held.table, SETTINGS, wrong_before=True, resolution=1e-3)
+
+    assert held.shift("edit")["all"].low > 0
+    assert coarse.shift("edit")["all"] == Estimate(0.0, 0.0, 0.0, len(PAIRS))

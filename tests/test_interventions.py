@@ -126,9 +126,9 @@ def test_swaps_pair_neighbours(llama, count):
 def test_outcomes_and_shifts_by_hand():
     """Right by margin or by token, and the margin's way from unedited."""
     table = pd.DataFrame(
-        [("9.8 > 9.11", "bigger first", arm, margin, margin > 0, top)
+        [("9.8 > 9.11", "bigger first", "Q&A", arm, margin, margin > 0, top)
          for arm, margin, top in ((interventions.UNEDITED, -1.0, "wrong"), ("edited", 2.0, "neither"))],
-        columns=["pair", "order", "arm", "margin_logits", "right", "top_answer"],
+        columns=["pair", "order", "format", "arm", "margin_logits", "right", "top_answer"],
     )  # fmt: skip
 
     assert interventions.outcomes(table, "edited").tolist() == [True]

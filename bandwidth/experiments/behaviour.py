@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from bandwidth import scoring, sweep
+from bandwidth import sweep
 from bandwidth.prompts import ORDERS, QA, SIMPLE, Format, Order, Pair, Prompt, ask
 from bandwidth.subjects import Subject
 from bandwidth.tokens import tokenize
@@ -19,7 +19,7 @@ def behaviour(subject: Subject, prompts: Sequence[Prompt], *, progress: str | No
     measured = sweep.run(subject, [sweep.Trial(t) for t in tokens], progress=progress)
     table[["margin_logits", "top_answer"]] = measured[["margin_logits", "top_answer"]]
     table["correct"] = table["margin_logits"] > 0
-    table["greedy_answer"] = scoring.greedy_answers(subject, tokens)
+    table["greedy_answer"] = sweep.answers(subject, tokens, progress=progress)
     return table
 
 

@@ -21,6 +21,8 @@ COARSE_TARGETS = TARGETS[::4]
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """How much of the format columns experiment 5.2 takes away."""
 UNEDITED = "unedited"
+PROMPT = ["pair", "order", "format"]
+"""The columns that together say which prompt a row is about."""
 Arms = Mapping[str, Edit]
 """Edits by name."""
 
@@ -151,15 +153,15 @@ def random_groups(n_heads: int, size: int, count: int, seed: int) -> dict[str, t
 
 
 def outcomes(table: pd.DataFrame, arm: str, score: str = "right") -> pd.Series:
-    """Whether each prompt is right under an arm; index (pair, order).
+    """Whether each prompt is right under an arm; index (pair, order, format).
 
     `score` "right" goes by the margin, "top_answer" by the most likely next token.
     """
-    chosen = table[table["arm"] == arm].set_index(["pair", "order"])
+    chosen = table[table["arm"] == arm].set_index(PROMPT)
     return chosen["right"] if score == "right" else chosen["top_answer"] == "right"
 
 
 def shifts(table: pd.DataFrame, arm: str) -> pd.Series:
-    """Change of each prompt's margin from unedited to an arm, in logits; index (pair, order)."""
-    margins = table.set_index(["arm", "pair", "order"])["margin_logits"]
+    """Change of each prompt's margin from unedited to an arm, in logits; index (pair, order, format)."""
+    margins = table.set_index(["arm", *PROMPT])["margin_logits"]
     return margins[arm] - margins[UNEDITED]

@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+import pytest
+import torch
+
+from bandwidth import backends, batches, sweep
+from bandwidth.attention import Attention
+from bandwidth.edits import Flatten, InHeads, Keep, Move, Replace, SetShare
+from bandwidth.prompts import ORDERS, QA, SIMPLE, Pair, Prompt
+from bandwidth.sweep import Trial
+from bandwidth.tail import Tail
+from bandwidth.tokens import tokenize
+
+PAIR = Pair("9.8", "9.11")
+
+
+def tokens_of(subject, format, pair=PAIR):
+    return [tokenize(Prompt(pair, order, format), subject.tokenizer) for order in ORDERS]
+
+
+def trials_of(subject):
+    """Prompts of two lengths; unedited, edited in all heads or in some, from the first row or the last alone."""
+    asked, simple = tokens_of(subject, QA), tokens_of(subject, SIMPLE)
+    found = [Trial(t, edit) for t in (*asked, *simple) for edit in (None, Flatten(), InHeads(SetShare(0.3), (0, 2)))]
+    for target, donor in zip(asked, simple, strict=True):
+        found += [Trial(target, InHeads(Replace(donor, 1.0), heads)) for heads in ((0,), (1, 3), (0, 1, 2, 3))]
+        found += [
+            Trial(target, Replace(donor, amount, kind)) for amount in (0.5, 1.0) for kind in ("meaning", "last row")
+        ]
+    return found
+
+
+@pytest.fixture
+def torch_backend():
+    backends.use("torch")
+    yield
+    backends.use("nnsight")
+
+
+@pytest.fixture
+def rows(monkeypatch):
+    """How many rows went through the upper layers in each call, and through the lower ones."""
+    seen = {"run": [], "enter": [], "read": []}
+
+    def watched(name, calls):
+        method = getattr(Attention, name)
+
+        def counted(self, ids, *given):
+            calls.append(len(ids))
+            return method(self, ids, *given)
+
+        monkeypatch.setattr(Attention, name, counted)
+
+    for name, calls in seen.items():
+        watched(name, calls)
+    return seen
+
+
+def same(one: pd.DataFrame, other: pd.DataFrame, tolerance: float = 1e-5) -> bool:
+    scale = one["margin_logits"].abs().max()
+    return (
+        (one["margin_logits"] - other["margin_logits"]).abs().max() < tolerance * scale
+        and one["top_answer"].equals(other["top_answer"])
+        and (one["output_norm"] - other["output_norm"]).abs().max() < tolerance * one["output_norm"].max()
+    )
+
+
+@pytest.mark.parametrize("layer", [0, 1, 2])
+def test_layers_below_are_skipped_without_a_trace(shaped, layer):
+    """At any layer of interest a mixed sweep equals its trials, each as one whole forward pass."""
+    subject = shaped.at(layer)
+    trials = trials_of(subject)
+
+    found = sweep.run(subject, trials)
+
+    port = Attention(subject)
+    for i in (0, 1, 5, len(trials) - 1):
+        ids = torch.tensor([trials[i].tokens.ids])
+        own = port.read(ids, [layer])[0, 0].float()
+        edit = trials[i].edit
+        donor = edit and edit.donor and port.read(torch.tensor([edit.donor.ids]), [layer])[0, 0].float()
+        pattern = edit(trials[i].tokens, own, donor)[None] if edit else None
+        alone = port.run(ids, pattern)
+        assert found["output_norm"][i] == pytest.approx(alone.output_norm.item(), rel=1e-5)
+        assert found["top_answer"][i] == sweep.scoring.top_answers(alone.top, [trials[i].tokens])[0]
+        margin = sweep.scoring.margins_of(subject, alone.final, [trials[i].tokens]).item()
+        assert found["margin_logits"][i] == pytest.approx(margin, abs=1e-5 * found["margin_logits"].abs().max())
+
+
+def test_equal_trials_run_once(llama, rows):
+    """Equal by value: a prompt made twice, an edit made twice; lower layers once a prompt."""
+    first, again = trials_of(llama), trials_of(llama)
+    prompts = tokens_of(llama, QA, Pair("7.5", "7.31"))
+    trials = [Trial(p, e) for p in prompts for e in (Keep(), Keep(), Move(0.5))]
+
+    found = sweep.run(llama, [*first, *again, *trials])
+
+    assert sum(rows["run"]) == len(set(first)) + 4
+    assert found.iloc[: len(first)].equals(found.iloc[len(first) : 2 * len(first)].reset_index(drop=True))
+
+
+def test_keeping_and_doing_nothing_are_one(shaped):
+    """To the last bit, in a batch of others."""
+    tokens = tokens_of(shaped, QA)[0]
+
+    found = sweep.run(shaped, [Trial(tokens, Flatten()), Trial(tokens, Keep()), Trial(tokens)])
+
+    assert found.iloc[1].equals(found.iloc[2])
+
+
+def test_reading_gives_layers_in_the_order_asked_for(llama, rows):
+    """And equal prompts are read once."""
+    one, other = tokens_of(llama, QA)
+
+    found = sweep.read(llama, [one, other, one], sweep.Whole(), layers=[0, 2])
+
+    assert rows["read"] == [2]
+    assert torch.equal(found[0], found[2])
+    assert torch.equal(found[0][1], sweep.read(llama, [one], sweep.Whole(), layers=[2])[0][0])
+
+
+def test_nothing_to_do_is_an_empty_table(llama):
+    """With its columns."""
+    assert list(sweep.run(llama, []).columns) == ["margin_logits", "top_answer", "output_norm"]
+
+
+@pytest.mark.usefixtures("torch_backend")
+@pytest.mark.parametrize("layer", [0, 1, 2])
+def test_the_tail_computes_what_nnsight_does(llama, layer):
+    """The same numbers to 1e-4 of their scale, for every kind of trial at every layer, the last among them."""
+    subject = llama.at(layer)
+    trials = trials_of(subject)
+
+    found = sweep.run(subject, trials)
+
+    backends.use("nnsight")
+    assert same(sweep.run(subject, trials), found, tolerance=1e-4)
+
+
+@pytest.mark.usefixtures("torch_backend")
+def test_the_tail_is_for_llamas(shaped):
+    """Every other model goes through nnsight, whatever was chosen."""
+    assert Tail.can_run(shaped) == (shaped.name == "tiny Llama")
+    assert backends.of(shaped).name == ("torch" if shaped.name == "tiny Llama" else "nnsight")
+
+
+@pytest.mark.usefixtures("torch_backend")
+def test_only_rows_that_change_are_computed(llama, monkeypatch):
+    """An edit of the last prompt row starts there."""
+    starts = []
+    run = Tail.run
+
+    def watched(self, layer, hidden, patterns, start, before):
+        starts.append(start)
+        return run(self, layer, hidden, patterns, start, before)
+
+    monkeypatch.setattr(Tail, "run", watched)
+    target, donor = tokens_of(llama, QA)[0], tokens_of(llama, SIMPLE)[0]
+
+    sweep.run(llama, [Trial(target, Replace(donor, 1.0, "last row"))])
+
+    assert starts == [target.n_prompt - 1]
+
+
+def test_an_idle_layer_is_left_out_and_changes_nothing(llama):
+    """Zero output weights add nothing, in both backends and without leaving out."""
+    import copy
+
+    from bandwidth import subjects
+
+    model = copy.deepcopy(llama.model)
+    with torch.no_grad():
+        for projection in (model.model.layers[2].self_attn.o_proj, model.model.layers[2].mlp.down_proj):
+            projection.weight.zero_()
+    subject = subjects.assemble(model, llama.tokenizer, name="idle", layer=1)
+    tokens = tokens_of(subject, QA)[0]
+
+    found = sweep.run(subject, [Trial(tokens)])["margin_logits"].item()
+
+    with torch.no_grad():
+        logits = model(torch.tensor([tokens.ids])).logits[0, -1]
+    assert subject.idle_layers == {2}
+    assert llama.idle_layers == frozenset()
+    assert found == pytest.approx((logits[tokens.right_id] - logits[tokens.wrong_id]).item(), abs=1e-4)
+
+
+NO_MEMORY = [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
+
+
+def short_of_memory(monkeypatch, most, problem):
+    """Batches of more than `most` rows do not fit; tells how many rows each attempt had."""
+    tried = []
+    run = Attention.run
+
+    def limited(self, ids, *given):
+        tried.append(len(ids))
+        if len(ids) > most:
+            raise problem
+        return run(self, ids, *given)
+
+    monkeypatch.setattr(Attention, "run", limited)
+    return tried
+
+
+@pytest.mark.parametrize("problem", NO_MEMORY, ids=["GPU", "CPU"])
+@pytest.mark.parametrize("most", [1, 3])
+def test_batches_shrink_until_they_fit(llama, monkeypatch, most, problem):
+    """The same results at every batch size."""
+    trials = trials_of(llama)
+    whole = sweep.run(llama, trials)
+    tried = short_of_memory(monkeypatch, most, problem)
+
+    found = sweep.run(llama, trials)
+
+    assert max(tried) > most
+    assert same(whole, found)
+
+
+def test_one_row_that_does_not_fit_is_a_fault(llama, monkeypatch):
+    """There is nothing left to halve."""
+    short_of_memory(monkeypatch, 0, NO_MEMORY[0])
+
+    with pytest.raises(torch.OutOfMemoryError):
+        sweep.run(llama, trials_of(llama))
+
+
+def test_other_faults_are_not_tried_again(llama, monkeypatch):
+    """Only a lack of memory is."""
+    tried = short_of_memory(monkeypatch, 0, RuntimeError("shapes differ"))
+
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        sweep.run(llama, trials_of(llama))
+    assert len(tried) == 1
+
+
+@dataclass(frozen=True)
+class Wish:
+    tokens: range
+    edit: str | None = None
+
+
+def test_batches_hold_one_length_and_one_kind():
+    """Long ones first; edited apart from unedited; none lost."""
+    wishes = [Wish(range(length), edit) for length in (5, 800) for edit in (None, "edit") for _ in range(3)]
+
+    found = list(batches.of_equal_length(wishes))
+
+    assert [len(some) for some in found] == [2, 1, 2, 1, 3, 3]
+    assert all(len({(len(w.tokens), w.edit) for w in some}) == 1 for some in found)
+    assert sorted(id(w) for some in found for w in some) == sorted(map(id, wishes))
