@@ -166,6 +166,13 @@ def test_an_attack_that_finds_nothing_says_how_much_it_tried():
     assert found.tried >= 5
 
 
+def test_cases_that_a_claim_is_silent_about_are_not_counted():
+    """Where there is nothing to repair, no repair can fail."""
+    found = attack(st.integers(0, 9), lambda cases: [np.inf] * len(cases), str, examples=5, seed=0)
+
+    assert (found.tried, found.counterexample) == (0, None)
+
+
 def test_headlines_are_adjusted_for_one_another():
     """Two headline claims of equal p: both twice as large; a claim of many parts counts with its worst."""
     from dataclasses import replace

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from reports.figures.style import CHANCE, GOOD, GROUPS, NUMERICAL, THRESHOLD, legend_below
 
@@ -82,6 +83,7 @@ def head_subsets(
                       label="range over subsets")  # fmt: skip
     bits.set(xlabel="heads with the right pattern", ylabel="entropy of their rows, summed (bits)")
     for ax in (share, bits):
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.axvline(needed, color=CHANCE, linestyle="--", label=f"{needed} heads")
     figure.suptitle(f"How many heads need the right pattern (n = {n} pairs of the bug set)")
     legend_below(figure, share, bits)
