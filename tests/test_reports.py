@@ -53,7 +53,7 @@ def test_a_supported_claim_that_chance_explains_is_inconclusive():
     real = judged(CLAIM, parts={"all": GOOD}, max_p=0.05, chance=(Chance("random groups", 0.7, p=0.01, veto=True),))
 
     assert (lucky.verdict, real.verdict) == (Verdict.INCONCLUSIVE, Verdict.SUPPORTED)
-    assert lucky.reason == "parity is not told from chance: p = 0.400 against random groups"
+    assert lucky.reason == "not told from chance: p = 0.400 against random groups"
 
 
 def test_chance_does_not_soften_a_refutation():

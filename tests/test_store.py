@@ -178,7 +178,7 @@ def test_a_value_that_was_changed_is_no_hit(llama):
         file = store.current().file
     connection = sqlite3.connect(file)
     with connection:
-        connection.execute("UPDATE results SET value = '[99.0, \"right\", 1.0]'")
+        connection.execute("UPDATE results SET value = ?", (b'[99.0, "right", 1.0]',))
     connection.close()
 
     with store.kept(llama):
