@@ -67,7 +67,7 @@ def test_the_report_says_on_what(run, llama, llama_folder):
     assert len(report["self_checks"]) == 9
     assert all(check["passed"] for check in report["self_checks"])
     assert {"torch", "transformers", "nnsight"} <= set(report["environment"]["packages"])
-    assert report["command"].startswith("pytest claims/ --model")
+    assert report["command"].startswith("pytest claims/ --no-cache --model")
 
 
 def test_a_rerun_gives_the_same_numbers(run, llama_folder, tmp_path):
