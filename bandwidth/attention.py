@@ -39,6 +39,11 @@ class Readout:
     output_norm: Tensor
     top: Tensor
 
+    @classmethod
+    def joined(cls, parts: Sequence[Readout]) -> Readout:
+        """Parts of a batch, in order."""
+        return cls(*(torch.cat([getattr(part, name) for part in parts]) for name in ("final", "output_norm", "top")))
+
 
 class Attention:
     """A subject's attention, readable at every layer and writable at the layer of interest.

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any, Protocol
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
-from bandwidth import batches
 from bandwidth.attention import Attention, Readout
-from bandwidth.edits import Edit, InHeads
+from bandwidth.batches import Batches
+from bandwidth.edits import Edit, InHeads, first_row
+from bandwidth.entered import Entered
+from bandwidth.errors import SelfCheckFailed
 from bandwidth.subjects import Subject
-from bandwidth.tail import Keys, Tail
+from bandwidth.tail import Tail
 from bandwidth.tokens import Tokens
 
 NAMES = ("nnsight", "torch")
@@ -28,6 +31,10 @@ class Backend(Protocol):
 
     def prepare(self, trials: Sequence[Any]) -> None:
         """Told all trials of a sweep before the first batch: what prompts share is computed once."""
+        ...
+
+    def rows(self, trial: Any) -> int:
+        """How many rows of a trial are computed."""
         ...
 
     def run(self, tokens: Sequence[Tokens], edits: Sequence[Edit | None]) -> Readout:
@@ -50,54 +57,6 @@ def of(subject: Subject) -> Backend:
     return NnsightBackend(subject)
 
 
-class _Entered:
-    """The residual stream before the layer of interest, and the pattern there, of prompts seen lately."""
-
-    LIMIT = 1024
-
-    def __init__(self) -> None:
-        self._held: dict[tuple[int, Tokens], tuple[Tensor, Tensor]] = {}
-        self._keys: dict[tuple[int, Tokens], list[Keys]] = {}
-
-    def prepare(self, subject: Subject, prompts: Sequence[Tokens]) -> None:
-        """Computes what is not known yet, in batches."""
-        new = [t for t in dict.fromkeys(prompts) if (subject.layer, t) not in self._held]
-        if len(self._held) + len(new) > self.LIMIT:
-            self._held.clear()
-            self._keys.clear()
-            new = list(dict.fromkeys(prompts))
-        port = Attention(subject)
-        for some in batches.of_equal_length(new, subject.device.type):
-            hidden, pattern = port.enter(torch.tensor([tokens.ids for tokens in some]))
-            for tokens, h, p in zip(some, hidden, pattern.float(), strict=True):
-                self._held[subject.layer, tokens] = (h, p)
-
-    def has_keys(self, subject: Subject, tokens: Tokens) -> bool:
-        return (subject.layer, tokens) in self._keys
-
-    def keep_keys(self, subject: Subject, prompts: Sequence[Tokens], keys: list[Keys]) -> None:
-        """Keeps `Tail.unedited` of some prompts, each prompt's by itself."""
-        for i, tokens in enumerate(prompts):
-            self._keys[subject.layer, tokens] = [(k[i], v[i]) for k, v in keys]
-
-    def keys(self, subject: Subject, prompts: Sequence[Tokens]) -> list[Keys]:
-        """What was kept of some prompts, together again."""
-        each = [self._keys[subject.layer, tokens] for tokens in prompts]
-        return [
-            (torch.stack([k for k, _ in layer]), torch.stack([v for _, v in layer]))
-            for layer in zip(*each, strict=True)
-        ]
-
-    def hidden(self, subject: Subject, tokens: Tokens) -> Tensor:
-        return self._held[subject.layer, tokens][0]
-
-    def pattern(self, subject: Subject, tokens: Tokens) -> Tensor:
-        return self._held[subject.layer, tokens][1]
-
-
-_entered: WeakKeyDictionary[Any, _Entered] = WeakKeyDictionary()
-
-
 class NnsightBackend:
     """Layers below the layer of interest once a prompt, the others for every trial, all in nnsight's traces."""
 
@@ -105,22 +64,25 @@ class NnsightBackend:
 
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
-        self.entered = _entered.setdefault(subject.model, _Entered())
+        self.entered = Entered.of(subject)
         self._lately: tuple[Any, Any] = (None, None)
 
     def prepare(self, trials: Sequence[Any]) -> None:
         donors = [trial.edit.donor for trial in trials if trial.edit and trial.edit.donor]
-        self.entered.prepare(self.subject, [*(trial.tokens for trial in trials), *donors])
+        self.entered.prepare([*(trial.tokens for trial in trials), *donors])
+
+    def rows(self, trial: Any) -> int:
+        return len(trial.tokens)
 
     def run(self, tokens: Sequence[Tokens], edits: Sequence[Edit | None]) -> Readout:
-        hidden = torch.stack([self.entered.hidden(self.subject, t) for t in tokens])
+        hidden = torch.stack([self.entered.hidden(t) for t in tokens])
         patterns = [self.edited(t, edit) for t, edit in zip(tokens, edits, strict=True) if edit]
         ids = torch.tensor([t.ids for t in tokens])
         return Attention(self.subject).run(ids, torch.stack(patterns) if patterns else None, hidden)
 
     def edited(self, tokens: Tokens, edit: Edit) -> Tensor:
         """A prompt's pattern under an edit, [head, query, key]."""
-        own = self.entered.pattern(self.subject, tokens)
+        own = self.entered.pattern(tokens)
         if isinstance(edit, InHeads):
             # Subsets of heads share what the edit would do in all of them.
             return edit.only(own, self._everywhere(tokens, edit.edit))
@@ -128,8 +90,8 @@ class NnsightBackend:
 
     def _everywhere(self, tokens: Tokens, edit: Edit) -> Tensor:
         if (tokens, edit) != self._lately[0]:
-            donor = self.entered.pattern(self.subject, edit.donor) if edit.donor else None
-            self._lately = ((tokens, edit), edit(tokens, self.entered.pattern(self.subject, tokens), donor))
+            donor = self.entered.pattern(edit.donor) if edit.donor else None
+            self._lately = ((tokens, edit), edit(tokens, self.entered.pattern(tokens), donor))
         return self._lately[1]
 
 
@@ -140,21 +102,65 @@ class TorchBackend(NnsightBackend):
 
     def prepare(self, trials: Sequence[Any]) -> None:
         super().prepare(trials)
-        new = [t for t in dict.fromkeys(trial.tokens for trial in trials) if not self.entered.has_keys(self.subject, t)]
-        for some in batches.of_equal_length(new, self.subject.device.type):
-            hidden = torch.stack([self.entered.hidden(self.subject, t) for t in some])
-            patterns = torch.stack([self.entered.pattern(self.subject, t) for t in some]).to(hidden)
-            keys = Tail.of(self.subject).unedited(self.subject.layer, hidden, patterns)
-            self.entered.keep_keys(self.subject, some, keys)
+        unchanged: dict[Tokens, int] = {}
+        for trial in trials:
+            rows = len(trial.tokens) - self.rows(trial)
+            unchanged[trial.tokens] = max(rows, unchanged.get(trial.tokens, 0))
+        layer, tail = self.subject.layer, Tail.of(self.subject)
+        new = [t for t, rows in unchanged.items() if not self.entered.has_keys(t, rows)]
+        for some in Batches(new, self.subject, rows=unchanged.__getitem__):
+            rows = unchanged[some[0]]
+            hidden = torch.stack([self.entered.hidden(t)[:rows] for t in some])
+            patterns = torch.stack([self.entered.pattern(t)[:, :rows, :rows] for t in some])
+            self.entered.keep_keys(some, tail.unedited(layer, hidden, patterns.to(hidden)))
+
+    def rows(self, trial: Any) -> int:
+        first = first_row(trial.edit, trial.tokens) if trial.edit else len(trial.tokens) - 1
+        return len(trial.tokens) - first
 
     def run(self, tokens: Sequence[Tokens], edits: Sequence[Edit | None]) -> Readout:
-        own = torch.stack([self.entered.pattern(self.subject, t) for t in tokens])
+        own = torch.stack([self.entered.pattern(t) for t in tokens])
         patterns = own.clone()
         for i, (t, edit) in enumerate(zip(tokens, edits, strict=True)):
             if edit:
                 patterns[i] = self.edited(t, edit)
-        changed = (patterns != own).any(-1).any(1).any(0)
-        start = int(changed.nonzero()[0]) if changed.any() else own.shape[2] - 1
-        hidden = torch.stack([self.entered.hidden(self.subject, t) for t in tokens])
-        before = self.entered.keys(self.subject, tokens)
-        return Tail.of(self.subject).run(self.subject.layer, hidden, patterns.to(hidden), start, before)
+        start = self._start(patterns != own, tokens, edits)
+        patterns = patterns.to(self.subject.device, self.subject.model.dtype)
+        tail = Tail.of(self.subject)
+
+        def part(rows: slice) -> Readout:
+            place = {prompt: i for i, prompt in enumerate(dict.fromkeys(tokens[rows]))}
+            which = torch.tensor([place[t] for t in tokens[rows]], device=self.subject.device)
+            hidden = torch.stack([self.entered.hidden(t) for t in place])
+            before = self.entered.keys(list(place), start)
+            return tail.run(self.subject.layer, hidden, which, patterns[rows], start, before)
+
+        return Readout.joined(_side_by_side(part, len(tokens), self.subject.device.type))
+
+    def _start(self, changed: Tensor, tokens: Sequence[Tokens], edits: Sequence[Edit | None]) -> int:
+        """The first row to be computed: the first that may change in any trial. Raises SelfCheckFailed."""
+        start = min(first_row(edit, t) if edit else len(t) - 1 for t, edit in zip(tokens, edits, strict=True))
+        if changed[:, :, :start].any():
+            raise SelfCheckFailed(
+                "An edit must leave the rows before its first row alone",
+                f"a change before row {start}",
+                "Correct `edits.first_row`.",
+            )
+        return start
+
+
+def _side_by_side(part: Callable[[slice], Readout], rows: int, device: str) -> list[Readout]:
+    """Parts of a batch, on a CPU each by a thread of its own: faster than all threads together on every product."""
+    threads = torch.get_num_threads() if device == "cpu" else 1
+    size = -(-rows // threads)
+    slices = [slice(start, start + size) for start in range(0, rows, size)]
+    if len(slices) == 1:
+        return [part(slices[0])]
+    found = list(_pool(threads).map(part, slices))
+    torch.set_num_threads(threads)  # what a worker sets for itself is the default of threads to come, too
+    return found
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, "tail", initializer=torch.set_num_threads, initargs=(1,))

@@ -1,12 +1,17 @@
-"""How many rows at once: trials of equal length together, as many as pay, fewer when memory runs out."""
+"""How many rows at once: trials of equal length together, as many as fit and pay, fewer when memory runs out."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
+from tqdm import tqdm
 
+from bandwidth.subjects import Subject
 from bandwidth.tokens import alike
 
 Wish = TypeVar("Wish")
@@ -15,30 +20,136 @@ Found = TypeVar("Found")
 TOKENS_AT_ONCE = {"cpu": 1600, "cuda": 65_536}
 """Rows × tokens of a batch. On a CPU matrix products are at full speed from about 600 rows, and larger ones only leave
 its caches; a GPU wants more, and has the memory for it."""
+LONG = 60.0
+"""Seconds left from which on it pays to look for a better size."""
+WORTH_A_PLAN = 20.0
+"""Seconds left from which on a plan is printed."""
+_PAYS = 0.9
+_MEMORY = Path("/proc/meminfo")
 
 
-def of_equal_length(wishes: Sequence[Wish], device: str = "cpu") -> Iterator[list[Wish]]:
-    """The wishes in batches of prompts of one length, edited or unedited (longest first, to fail early if at all)."""
-    groups = alike(list(wishes), _shape)
-    groups.sort(key=lambda group: -_shape(wishes[group[0]])[0])
-    for group in groups:
-        length = _shape(wishes[group[0]])[0]
-        size = max(1, TOKENS_AT_ONCE.get(device, TOKENS_AT_ONCE["cpu"]) // length)
-        for start in range(0, len(group), size):
-            yield [wishes[i] for i in group[start : start + size]]
+class Batches(Generic[Wish]):
+    """Wishes in batches of one length, either all edited or none; long ones first, to fail early if at all.
+
+    A batch is as large as pays on the device and as half of the free memory holds. While more than `LONG` seconds are
+    left, a batch of double size is tried and kept if it makes a token a tenth cheaper. In shorter sweeps the sizes do
+    not depend on time, and neither does the last digit of a result.
+    """
+
+    def __init__(
+        self,
+        wishes: Sequence[Wish],
+        subject: Subject,
+        *,
+        rows: Callable[[Wish], int] | None = None,
+        layers_held: int = 1,
+        progress: str | None = None,
+    ) -> None:
+        """
+        Args:
+            rows: how many of a wish's tokens are computed, all unless given.
+            layers_held: how many layers' activations a batch keeps at once; more than one for gradients.
+            progress: names the work on a bar with rate and time left, and in the plan of what will take long.
+        """
+        self._subject, self._layers_held, self._progress = subject, layers_held, progress
+        shapes = [_shape(wish, rows) for wish in wishes]
+        groups = [
+            (shapes[group[0]], [wishes[i] for i in group]) for group in alike(range(len(wishes)), shapes.__getitem__)
+        ]
+        self._groups = sorted(groups, key=lambda group: -group[0].tokens)
+        self._left = sum(shape.rows for shape in shapes)
+        self._done, self._seconds = 0, 0.0
+        self._at_once = TOKENS_AT_ONCE.get(subject.device.type, TOKENS_AT_ONCE["cpu"])
+        self._cost_before: float | None = None
+        self._settled = False
+
+    @property
+    def seconds_left(self) -> float | None:
+        """What is left will take this long at the rate so far; None before the first batch."""
+        return self._seconds / self._done * self._left if self._done else None
+
+    def __iter__(self) -> Iterator[list[Wish]]:
+        total = sum(len(group) for _, group in self._groups)
+        off = None if self._progress else True
+        with tqdm(total=total, desc=self._progress, unit="row", leave=False, disable=off) as bar:
+            for shape, group in self._groups:
+                room = self._that_fit(shape)
+                start = 0
+                while start < len(group):
+                    some = group[start : start + max(1, min(self._at_once // shape.rows, room))]
+                    first, began = not self._done, perf_counter()
+                    yield some
+                    self._learn(len(some) * shape.rows, perf_counter() - began)
+                    bar.update(len(some))
+                    start += len(some)
+                    if first and self._progress and (self.seconds_left or 0) > WORTH_A_PLAN:
+                        bar.write(self._plan(total), file=sys.stderr)
+
+    def measure(self, measured: Callable[[Sequence[Wish]], list[Found]], some: Sequence[Wish]) -> list[Found]:
+        """The measurement of some wishes; where memory runs out, of each half, and so on down to one.
+
+        Later batches stay as small.
+        """
+        try:
+            return measured(some)
+        except (MemoryError, RuntimeError) as problem:
+            if len(some) == 1 or not _out_of_memory(problem):
+                raise
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        middle = len(some) // 2
+        self._at_once, self._settled = self._at_once // 2, True
+        return [*self.measure(measured, some[:middle]), *self.measure(measured, some[middle:])]
+
+    def _plan(self, total: int) -> str:
+        """How much there is to do, at the rate of the first batch."""
+        shortest, longest = self._groups[-1][0].tokens, self._groups[0][0].tokens
+        lengths = f"{shortest}" if shortest == longest else f"{shortest} to {longest}"
+        return f"{self._progress}: {total:,} rows of {lengths} tokens, about {self.seconds_left:.0f} s"
+
+    def _learn(self, tokens: int, seconds: float) -> None:
+        """Counts a batch, and looks whether its size paid."""
+        self._left, self._done, self._seconds = self._left - tokens, self._done + tokens, self._seconds + seconds
+        full = tokens > _PAYS * self._at_once
+        if self._settled or not full or (self.seconds_left or 0) < LONG:
+            return
+        cost = seconds / tokens
+        if self._cost_before is None or cost < _PAYS * self._cost_before:
+            self._cost_before, self._at_once = cost, 2 * self._at_once
+        else:
+            self._at_once, self._settled = self._at_once // 2, True
+
+    def _that_fit(self, shape: _Shape) -> int:
+        """How many whose activations take half of the free memory, estimated from the model's widths."""
+        subject = self._subject
+        config, number = subject.model.config.get_text_config(), subject.model.dtype.itemsize
+        size, wide = config.hidden_size, getattr(config, "intermediate_size", None) or 4 * config.hidden_size
+        streams = shape.rows * (8 * size + 4 * wide) * number
+        keys = 4 * shape.tokens * size * subject.n_kv_heads // subject.n_heads * number
+        patterns = 4 * subject.n_heads * shape.tokens**2 * torch.float32.itemsize
+        return _free_bytes(subject.device) // 2 // (self._layers_held * (streams + keys + patterns))
 
 
-def halved_when_too_large(measured: Callable[[Sequence[Wish]], list[Found]], wishes: Sequence[Wish]) -> list[Found]:
-    """The measurement of all wishes; where memory runs out, of each half, and so on down to one row."""
-    try:
-        return measured(wishes)
-    except (MemoryError, RuntimeError) as problem:
-        if len(wishes) == 1 or not _out_of_memory(problem):
-            raise
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    middle = len(wishes) // 2
-    return [*halved_when_too_large(measured, wishes[:middle]), *halved_when_too_large(measured, wishes[middle:])]
+class _Shape(NamedTuple):
+    """Wishes of one shape can share a batch: tokens of a prompt, how many are computed, whether anything is edited."""
+
+    tokens: int
+    rows: int
+    edited: bool
+
+
+def _shape(wish: Any, rows: Callable[[Any], int] | None) -> _Shape:
+    tokens = len(getattr(wish, "tokens", wish))
+    return _Shape(tokens, rows(wish) if rows else tokens, getattr(wish, "edit", None) is not None)
+
+
+def _free_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    if not _MEMORY.exists():
+        return 4 << 30
+    told = dict(line.split(":", 1) for line in _MEMORY.read_text().splitlines())
+    return int(told["MemAvailable"].split()[0]) << 10
 
 
 def _out_of_memory(problem: BaseException) -> bool:
@@ -46,9 +157,3 @@ def _out_of_memory(problem: BaseException) -> bool:
     return isinstance(problem, (torch.OutOfMemoryError, MemoryError)) or any(
         words in told for words in ("out of memory", "can't allocate memory", "not enough memory")
     )
-
-
-def _shape(wish: Any) -> tuple[int, bool]:
-    """Length in tokens, and whether anything is edited."""
-    tokens = getattr(wish, "tokens", wish)
-    return len(tokens), getattr(wish, "edit", None) is not None

@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
-from bandwidth import backends, batches, scoring, store
+from bandwidth import backends, entered, scoring, store
 from bandwidth.attention import Attention
+from bandwidth.backends import Backend
+from bandwidth.batches import Batches
 from bandwidth.edits import Edit
 from bandwidth.errors import SelfCheckFailed
 from bandwidth.subjects import Subject
@@ -31,6 +32,13 @@ class Trial:
 
     tokens: Tokens
     edit: Edit | None = None
+
+
+Row = tuple[float, str, float]
+"""What is measured of a trial."""
+Observer = Callable[[Subject, Sequence[Trial], Sequence[float]], None]
+observers: list[Observer] = []
+"""Told the margins of every sweep."""
 
 
 class Measure(Protocol):
@@ -76,8 +84,7 @@ def read(
         _require_finite(patterns.numpy(), "attention pattern")
         return [measure(tokens, pattern) for tokens, pattern in zip(some, patterns, strict=True)]
 
-    keys = partial(store.key, subject, "read", measure, chosen)
-    return _granted(prompts, keys, measured, progress, subject.device.type)
+    return _granted(subject, prompts, measured, partial(store.key, subject, "read", measure, chosen), progress)
 
 
 def gradients(
@@ -92,13 +99,14 @@ def gradients(
             _require_finite(held.numpy(), "gradient of an attention pattern")
         return [measure(t, own, slope) for t, own, slope in zip(some, pattern, gradient, strict=True)]
 
-    return _granted(prompts, partial(store.key, subject, "gradient", measure), measured, progress, subject.device.type)
+    key, above = partial(store.key, subject, "gradient", measure), subject.n_layers - subject.layer
+    return _granted(subject, prompts, measured, key, progress, layers_held=above)
 
 
 def answers(subject: Subject, prompts: Sequence[Tokens], *, progress: str | None = None) -> list[str]:
     """What the subject writes by itself after each prompt: "right", "wrong" or "neither"; see `greedy_answers`."""
     measured = partial(scoring.greedy_answers, subject)
-    return _granted(prompts, partial(store.key, subject, "greedy"), measured, progress, subject.device.type)
+    return _granted(subject, prompts, measured, partial(store.key, subject, "greedy"), progress)
 
 
 def run(subject: Subject, trials: Sequence[Trial], *, progress: str | None = None) -> pd.DataFrame:
@@ -108,33 +116,53 @@ def run(subject: Subject, trials: Sequence[Trial], *, progress: str | None = Non
     Raises SelfCheckFailed when a margin is not a number.
     """
     backend = backends.of(subject)
+    measured, key = partial(_rows, subject, backend), partial(store.key, subject, backend.name)
+    table = _table(_granted(subject, trials, measured, key, progress, prepare=backend.prepare, rows=backend.rows))
+    for observer in observers:
+        observer(subject, trials, table["margin_logits"].tolist())
+    return table
 
-    def measured(some: Sequence[Trial]) -> list[tuple[float, str, float]]:
-        tokens = [trial.tokens for trial in some]
-        readout = backend.run(tokens, [trial.edit for trial in some])
-        margins = scoring.margins_of(subject, readout.final, tokens)
-        _require_finite(margins.cpu().numpy(), "margin")
-        _require_finite(readout.output_norm.cpu().numpy(), "residual stream")
-        tops = scoring.top_answers(readout.top, tokens)
-        return list(zip(margins.tolist(), tops, readout.output_norm.tolist(), strict=True))
 
-    keys = partial(store.key, subject, backend.name)
-    rows = _granted(trials, keys, measured, progress, subject.device.type, prepare=backend.prepare)
+def run_alone(subject: Subject, trials: Sequence[Trial]) -> pd.DataFrame:
+    """As `run`, but every trial is a batch of its own that shares nothing with another; no observer is told."""
+
+    def alone(trial: Trial) -> Row:
+        with entered.forgetful(subject):
+            backend = backends.of(subject)
+            backend.prepare([trial])
+            return _rows(subject, backend, [trial])[0]
+
+    key = partial(store.key, subject, f"{backends.of(subject).name}, alone")
+    return _table(_granted(subject, trials, lambda some: list(map(alone, some)), key, None))
+
+
+def _rows(subject: Subject, backend: Backend, trials: Sequence[Trial]) -> list[Row]:
+    tokens = [trial.tokens for trial in trials]
+    readout = backend.run(tokens, [trial.edit for trial in trials])
+    margins = scoring.margins_of(subject, readout.final, tokens)
+    _require_finite(margins.cpu().numpy(), "margin")
+    _require_finite(readout.output_norm.cpu().numpy(), "residual stream")
+    tops = scoring.top_answers(readout.top, tokens)
+    return list(zip(margins.tolist(), tops, readout.output_norm.tolist(), strict=True))
+
+
+def _table(rows: Sequence[Row]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["margin_logits", "top_answer", "output_norm"])
 
 
 def _granted(
+    subject: Subject,
     wishes: Sequence[Any],
-    key: Callable[[Any], bytes],
     measured: Callable[[Sequence[Any]], list],
+    key: Callable[[Any], bytes],
     progress: str | None,
-    device: str,
     *,
     prepare: Callable[[Sequence[Any]], None] | None = None,
+    **options: Any,
 ) -> list[Any]:
     """What is wished for, in order: from memory, from disk, or measured in batches and kept.
 
-    `prepare` is told all that must be measured before the first batch of it is.
+    `prepare` is told all that must be measured before the first batch of it is; `options` are those of Batches.
     """
     distinct = list(dict.fromkeys(wishes))
     kept = store.current()
@@ -149,14 +177,12 @@ def _granted(
     missing = [wish for wish in distinct if wish not in known]
     if missing and prepare:
         prepare(missing)
-    bar = tqdm(total=len(missing), desc=progress, unit="row", leave=False, disable=None if progress else True)
-    with bar:
-        for some in batches.of_equal_length(missing, device):
-            found = batches.halved_when_too_large(measured, some)
-            known |= dict(zip(some, found, strict=True))
-            if kept:
-                kept.keep((keys[wish], value) for wish, value in zip(some, found, strict=True))
-            bar.update(len(some))
+    batches = Batches(missing, subject, progress=progress, **options)
+    for some in batches:
+        found = batches.measure(measured, some)
+        known |= dict(zip(some, found, strict=True))
+        if kept:
+            kept.keep((keys[wish], value) for wish, value in zip(some, found, strict=True))
     return [known[wish] for wish in wishes]
 
 

@@ -17,6 +17,7 @@ from torch.nn import functional
 from bandwidth.attention import Readout
 from bandwidth.subjects import Subject
 
+_BLOCK = 2048
 _MODELS = ("LlamaForCausalLM",)
 _built: WeakKeyDictionary[Any, Tail] = WeakKeyDictionary()
 
@@ -45,7 +46,7 @@ class Tail:
         self._layers = [_Layer(layer, subject.n_heads, subject.n_kv_heads) for layer in model.layers]
         self._working = [k for k in range(len(self._layers)) if k not in subject.idle_layers]
         self._norm, self._rotary = model.norm, model.rotary_emb
-        self._unembedding = subject.model.get_output_embeddings()
+        self._weight, self._bias = _weights(subject.model.get_output_embeddings())
 
     def unedited(self, layer: int, hidden: Tensor, pattern: Tensor) -> list[Keys]:
         """Keys and values of every working layer above the layer, for prompts whose pattern is their own.
@@ -56,7 +57,7 @@ class Tail:
         """
         with torch.inference_mode():
             turn = self._turn(hidden)
-            hidden = self._layers[layer].edited(hidden, pattern, 0)
+            hidden = self._layers[layer].edited(hidden, pattern, 0, torch.arange(len(hidden)))
             found = []
             for above in self._above(layer):
                 keys = above.keys(above.into(hidden), turn)
@@ -64,27 +65,39 @@ class Tail:
                 hidden = above(hidden, turn, keys)
         return found
 
-    def run(self, layer: int, hidden: Tensor, patterns: Tensor, start: int, before: list[Keys]) -> Readout:
+    def run(
+        self, layer: int, hidden: Tensor, which: Tensor, patterns: Tensor, start: int, before: list[Keys]
+    ) -> Readout:
         """As `Attention.run`, computing rows from `start` on.
 
         Args:
-            hidden: before the layer, [trial, token, size].
+            hidden: before the layer, [prompt, token, size].
+            which: each trial's prompt, [trial].
             patterns: in the layer, [trial, head, query, key].
             start: the first row in which any trial's pattern is not the prompt's own.
-            before: of `unedited`, each trial's prompt's.
+            before: of `unedited`, the prompts', up to `start`.
         """
         with torch.inference_mode():
             turn = tuple(part[:, start:] for part in self._turn(hidden))
-            hidden = self._layers[layer].edited(hidden, patterns, start)
+            hidden = self._layers[layer].edited(hidden, patterns, start, which)
             norm = hidden[:, -1].float().norm(dim=-1)
             for k, (above, early) in enumerate(zip(self._above(layer), before, strict=True)):
                 new = above.keys(above.into(hidden), turn)
-                keys = _joined(early[0], new[0], start), _joined(early[1], new[1], start)
+                keys = _joined(early[0], new[0], which), _joined(early[1], new[1], which)
                 if k == len(before) - 1:
                     hidden, turn = hidden[:, -1:], tuple(part[:, -1:] for part in turn)
                 hidden = above(hidden, turn, keys)
             final = self._norm(hidden[:, -1])
-            return Readout(final, norm, self._unembedding(final).argmax(-1))
+            return Readout(final, norm, self._most_likely(final))
+
+    def _most_likely(self, final: Tensor) -> Tensor:
+        """The token with the highest logit, [trial]; a block of the vocabulary at a time, which stays in the cache."""
+        weights = self._weight.split(_BLOCK)
+        biases = [None] * len(weights) if self._bias is None else self._bias.split(_BLOCK)
+        best = [functional.linear(final, *block).max(-1) for block in zip(weights, biases, strict=True)]
+        logits, tokens = torch.stack([b.values for b in best]), torch.stack([b.indices for b in best])
+        block = logits.argmax(0)
+        return tokens.gather(0, block[None])[0] + _BLOCK * block
 
     def _above(self, layer: int) -> list[_Layer]:
         """The layers above a layer, but for those that add nothing."""
@@ -105,11 +118,11 @@ class _Layer:
         self._gate_up, self._down = _fused(mlp.gate_proj, mlp.up_proj), _weights(mlp.down_proj)
         self._activation, self._heads, self._kv_heads = mlp.act_fn, heads, kv_heads
 
-    def edited(self, hidden: Tensor, pattern: Tensor, start: int) -> Tensor:
-        """Rows from `start` on after the layer, with a written pattern."""
+    def edited(self, hidden: Tensor, pattern: Tensor, start: int, which: Tensor) -> Tensor:
+        """Rows from `start` on after the layer, [trial, token, size], with a written pattern."""
         values = _by_head(functional.linear(self.into(hidden), *self._values), self._kv_heads)
-        mixed = pattern[:, :, start:] @ values.repeat_interleave(self._heads // self._kv_heads, 1)
-        return self._rest(hidden[:, start:], mixed)
+        values = values.repeat_interleave(self._heads // self._kv_heads, 1)
+        return self._rest(_of(hidden[:, start:], which), pattern[:, :, start:] @ _of(values, which))
 
     def keys(self, entering: Tensor, turn: tuple[Tensor, ...]) -> Keys:
         """Keys and values of the normalised rows."""
@@ -132,8 +145,13 @@ class _Layer:
         return hidden + functional.linear(self._activation(gate) * up, *self._down)
 
 
-def _joined(early: Tensor, late: Tensor, start: int) -> Tensor:
-    return torch.cat((early[:, :, :start], late), dim=2)
+def _of(each: Tensor, which: Tensor) -> Tensor:
+    """Each trial's, [trial, …] of [prompt, …]; without a copy where there is one prompt."""
+    return each.expand(len(which), *each.shape[1:]) if len(each) == 1 else each[which]
+
+
+def _joined(early: Tensor, late: Tensor, which: Tensor) -> Tensor:
+    return torch.cat((_of(early, which), late), dim=2)
 
 
 def _weights(projection: Any) -> tuple[Tensor, Tensor | None]:

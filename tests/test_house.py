@@ -11,7 +11,19 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ["errors", "embedded", "prompts", "vocabulary", "circuits", "planted", "subjects", "tokens", "patterns"]
-ROOMS += ["edits", "attention", "tail", "scoring", "batches", "backends", "store", "sweep", "checks"]
+ROOMS += [
+    "edits",
+    "attention",
+    "tail",
+    "scoring",
+    "batches",
+    "entered",
+    "backends",
+    "store",
+    "sweep",
+    "drift",
+    "checks",
+]
 ROOMS += ["statistics", "curves", "verdict"]
 ROOMS += ["experiments.behaviour", "experiments.bandwidth", "experiments.interventions", "experiments.injection"]
 ROOMS += ["experiments.routing", "experiments.specialization", "experiments.thresholds", "experiments.subsets"]

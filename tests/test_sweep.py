@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pandas as pd
 import pytest
 import torch
 
-from bandwidth import backends, batches, sweep
+from bandwidth import backends, sweep
 from bandwidth.attention import Attention
 from bandwidth.edits import Flatten, InHeads, Keep, Move, Replace, SetShare
 from bandwidth.prompts import ORDERS, QA, SIMPLE, Pair, Prompt
@@ -153,9 +151,9 @@ def test_only_rows_that_change_are_computed(llama, monkeypatch):
     starts = []
     run = Tail.run
 
-    def watched(self, layer, hidden, patterns, start, before):
+    def watched(self, layer, hidden, which, patterns, start, before):
         starts.append(start)
-        return run(self, layer, hidden, patterns, start, before)
+        return run(self, layer, hidden, which, patterns, start, before)
 
     monkeypatch.setattr(Tail, "run", watched)
     target, donor = tokens_of(llama, QA)[0], tokens_of(llama, SIMPLE)[0]
@@ -234,20 +232,3 @@ def test_other_faults_are_not_tried_again(llama, monkeypatch):
     with pytest.raises(RuntimeError, match="shapes differ"):
         sweep.run(llama, trials_of(llama))
     assert len(tried) == 1
-
-
-@dataclass(frozen=True)
-class Wish:
-    tokens: range
-    edit: str | None = None
-
-
-def test_batches_hold_one_length_and_one_kind():
-    """Long ones first; edited apart from unedited; none lost."""
-    wishes = [Wish(range(length), edit) for length in (5, 800) for edit in (None, "edit") for _ in range(3)]
-
-    found = list(batches.of_equal_length(wishes))
-
-    assert [len(some) for some in found] == [2, 1, 2, 1, 3, 3]
-    assert all(len({(len(w.tokens), w.edit) for w in some}) == 1 for some in found)
-    assert sorted(id(w) for some in found for w in some) == sorted(map(id, wishes))

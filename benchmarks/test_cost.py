@@ -1,0 +1,92 @@
+"""What a sweep costs as it grows: in trials, in the length of the prompt, and with the layer of interest."""
+
+from __future__ import annotations
+
+from statistics import median
+
+import numpy as np
+import pytest
+
+from bandwidth import backends, entered, sweep
+from bandwidth.prompts import INJECTION, SKETCH_PAIRS, Prompt
+from bandwidth.tokens import tokenize
+from benchmarks import works
+
+COUNTS = (1, 10, 50, 100, 200, 400)
+LAYERS = (0, 5, 10, 15, 20, 25, 29)
+ROUNDS = 5
+
+
+@pytest.fixture(params=backends.NAMES)
+def backend(request):
+    backends.use(request.param)
+    yield request.param
+    backends.use("nnsight")
+
+
+def run(subject, trials):
+    """Nothing known of earlier rounds."""
+    with entered.forgetful(subject):
+        sweep.run(subject, trials)
+
+
+def in_turn(benchmark, subject, sets):
+    """Medians in ms of sets of trials, run in turn."""
+    seconds = {name: [] for name in sets}
+
+    def once():
+        for name, trials in sets.items():
+            began = benchmark._timer()
+            run(subject.at(name) if benchmark.group == "layer" else subject, trials)
+            seconds[name].append(benchmark._timer() - began)
+
+    benchmark.pedantic(once, rounds=ROUNDS, warmup_rounds=1)
+    found = {name: 1000 * median(each[1:]) for name, each in seconds.items()}
+    benchmark.extra_info |= {str(name): round(ms, 2) for name, ms in found.items()}
+    return found
+
+
+def table(what, found):
+    heads = " | ".join(str(name) for name in found)
+    cells = " | ".join(f"{ms:.0f}" for ms in found.values())
+    return f"| {what} | {heads} |\n|---|{'---:|' * len(found)}\n| ms | {cells} |"
+
+
+@pytest.mark.parametrize("last_row", [False, True], ids=["all rows", "last row"])
+def test_cost_grows_with_trials_as_a_line(last_row, backend, benchmark, subject, show):
+    """What is shared is the intercept, what a trial costs the slope."""
+    most = works.trials(subject, last_row=last_row, count=max(COUNTS))
+    benchmark.group = "trials"
+
+    found = in_turn(benchmark, subject, {count: most[:count] for count in COUNTS})
+
+    slope, intercept = np.polyfit(list(found), list(found.values()), 1)
+    benchmark.extra_info |= {"slope": round(slope, 2), "intercept": round(intercept, 1)}
+    kind = "last row" if last_row else "all rows"
+    line = f"\nslope {slope:.1f} ms a trial, intercept {intercept:.0f} ms"
+    show(f"trials, {kind}, {backend}", table("trials", found) + line)
+
+
+def test_cost_grows_with_length(backend, benchmark, subject, show):
+    """50 trials of the sketch's question with more and more format around it."""
+    chosen = {}
+    for format in INJECTION:
+        prompt = Prompt(SKETCH_PAIRS[0], "bigger first", format)
+        length = len(tokenize(prompt, subject.tokenizer))
+        chosen.setdefault(length, works.trials(subject, last_row=False, count=50, prompt=prompt))
+    lengths = sorted(chosen)[:: max(1, len(chosen) // 6)]
+    benchmark.group = "length"
+
+    found = in_turn(benchmark, subject, {length: chosen[length] for length in lengths})
+
+    show(f"tokens of a prompt, 50 trials, {backend}", table("tokens", found))
+
+
+def test_cost_falls_with_the_layer_of_interest(backend, benchmark, subject, show):
+    """50 trials: what lies below is computed once."""
+    trials = works.trials(subject, last_row=False, count=50)
+    benchmark.group = "layer"
+
+    found = in_turn(benchmark, subject, dict.fromkeys(LAYERS, trials))
+
+    show(f"layer of interest of 30, 50 trials, {backend}", table("layer", found))

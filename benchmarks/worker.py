@@ -1,0 +1,38 @@
+"""One way of doing the work, in a process and an environment of its own: `python -m benchmarks.worker WAY FILE`.
+
+Waits for a line on standard input, does the work, and answers with a line of JSON: seconds and numbers. So that ways
+can be timed in turn, although each has its own versions of everything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from benchmarks import work
+
+
+def main(way: str, file: str) -> None:
+    """`way` is module:function in benchmarks/ways; the function takes the work and returns what does it."""
+    module, _, function = way.partition(":")
+    answers = sys.stdout
+    with contextlib.redirect_stdout(sys.stderr):
+        do = getattr(importlib.import_module(f"benchmarks.ways.{module}"), function)(work.load(Path(file)))
+        print(json.dumps({"ready": way, "torch": torch.__version__}), file=answers, flush=True)
+        for _ in sys.stdin:
+            began = time.perf_counter()
+            found = do()
+            seconds = time.perf_counter() - began
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            print(json.dumps({"seconds": seconds, "found": found.tolist(), "peak": peak}), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
