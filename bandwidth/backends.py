@@ -12,9 +12,8 @@ from torch import Tensor
 
 from bandwidth.attention import Attention, Readout
 from bandwidth.batches import Batches
-from bandwidth.edits import Edit, InHeads, first_row
+from bandwidth.edits import Edit, InHeads
 from bandwidth.entered import Entered
-from bandwidth.errors import SelfCheckFailed
 from bandwidth.subjects import Subject
 from bandwidth.tail import Tail
 from bandwidth.tokens import Tokens
@@ -100,6 +99,10 @@ class TorchBackend(NnsightBackend):
 
     name = "torch"
 
+    def __init__(self, subject: Subject) -> None:
+        super().__init__(subject)
+        self._firsts: dict[tuple[Tokens, Edit], int] = {}
+
     def prepare(self, trials: Sequence[Any]) -> None:
         super().prepare(trials)
         unchanged: dict[Tokens, int] = {}
@@ -115,8 +118,18 @@ class TorchBackend(NnsightBackend):
             self.entered.keep_keys(some, tail.unedited(layer, hidden, patterns.to(hidden)))
 
     def rows(self, trial: Any) -> int:
-        first = first_row(trial.edit, trial.tokens) if trial.edit else len(trial.tokens) - 1
-        return len(trial.tokens) - first
+        return len(trial.tokens) - self._first(trial.tokens, trial.edit)
+
+    def _first(self, tokens: Tokens, edit: Edit | None) -> int:
+        """The first row in which an edited pattern is another; for an edit in some heads, in any head."""
+        last = len(tokens) - 1
+        if edit is None:
+            return last
+        everywhere = edit.edit if isinstance(edit, InHeads) else edit
+        if (tokens, everywhere) not in self._firsts:
+            changed = (self._everywhere(tokens, everywhere) != self.entered.pattern(tokens)).any(-1).any(0)
+            self._firsts[tokens, everywhere] = min([last, *changed.nonzero().flatten().tolist()])
+        return self._firsts[tokens, everywhere]
 
     def run(self, tokens: Sequence[Tokens], edits: Sequence[Edit | None]) -> Readout:
         own = torch.stack([self.entered.pattern(t) for t in tokens])
@@ -124,7 +137,7 @@ class TorchBackend(NnsightBackend):
         for i, (t, edit) in enumerate(zip(tokens, edits, strict=True)):
             if edit:
                 patterns[i] = self.edited(t, edit)
-        start = self._start(patterns != own, tokens, edits)
+        start = min(map(self._first, tokens, edits))
         patterns = patterns.to(self.subject.device, self.subject.model.dtype)
         tail = Tail.of(self.subject)
 
@@ -136,17 +149,6 @@ class TorchBackend(NnsightBackend):
             return tail.run(self.subject.layer, hidden, which, patterns[rows], start, before)
 
         return Readout.joined(_side_by_side(part, len(tokens), self.subject.device.type))
-
-    def _start(self, changed: Tensor, tokens: Sequence[Tokens], edits: Sequence[Edit | None]) -> int:
-        """The first row to be computed: the first that may change in any trial. Raises SelfCheckFailed."""
-        start = min(first_row(edit, t) if edit else len(t) - 1 for t, edit in zip(tokens, edits, strict=True))
-        if changed[:, :, :start].any():
-            raise SelfCheckFailed(
-                "An edit must leave the rows before its first row alone",
-                f"a change before row {start}",
-                "Correct `edits.first_row`.",
-            )
-        return start
 
 
 def _side_by_side(part: Callable[[slice], Readout], rows: int, device: str) -> list[Readout]:

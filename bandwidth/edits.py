@@ -178,18 +178,3 @@ class Together:
 def members(tokens: Tokens, category: Category) -> Tensor:
     """Which keys of a prompt and its forced prefix belong to a category, [key]."""
     return torch.tensor([held == category for held in tokens.categories])
-
-
-def first_row(edit: Edit, target: Tokens) -> int:
-    """The first row that an edit may change, as far as it is known without looking at patterns.
-
-    Never row 0: whatever is done, it attends to itself alone.
-    """
-    match edit:
-        case InHeads(edit=inner):
-            return first_row(inner, target)
-        case Replace(alignment="last row"):
-            return target.n_prompt - 1
-        case KnockOut(edges=edges):
-            return max(1, min(query for _, query, _ in edges))
-    return 1

