@@ -5,18 +5,21 @@ A check that fails is a fault, never a verdict.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from bandwidth import scoring
+from bandwidth import backends, scoring
 from bandwidth.attention import Attention
-from bandwidth.edits import Edit, Flatten, Keep, TurnInward
+from bandwidth.backends import Backend, NnsightBackend
+from bandwidth.edits import Edit, Flatten, Keep, KnockOut, TurnInward
 from bandwidth.errors import SelfCheckFailed
 from bandwidth.prompts import ORDERS, QA, SKETCH_PAIRS, Prompt
 from bandwidth.subjects import Subject
-from bandwidth.tokens import tokenize
+from bandwidth.sweep import Trial
+from bandwidth.tokens import Tokens, tokenize
 
 DRIFT_LOGITS = {"float32": 1e-3, "float16": 5e-2, "bfloat16": 5e-1}
 """How far a margin may move when the same trial runs in another batch, by dtype, in logits."""
@@ -36,6 +39,18 @@ class Check:
 def self_check(subject: Subject) -> list[Check]:
     """Reads and edits the layer of interest on the sketch's first pair; raises SelfCheckFailed when one fails."""
     prompts = [tokenize(Prompt(SKETCH_PAIRS[0], order, QA), subject.tokenizer) for order in ORDERS]
+    checks = [*_of_attention(subject, prompts), *_of_second_backend(subject, prompts)]
+    for check in checks:
+        if not check.passed:
+            raise SelfCheckFailed(
+                f"Self-check on {subject.name}, layer {subject.layer}: {check.rule} ({check.limit})",
+                f"{check.measured:g}",
+                "Nothing can be judged; try the versions of constraints.txt or --dtype float32.",
+            )
+    return checks
+
+
+def _of_attention(subject: Subject, prompts: Sequence[Tokens]) -> list[Check]:
     port = Attention(subject)
     ids = torch.tensor([tokens.ids for tokens in prompts])
     pattern = port.read(ids, [subject.layer])[:, 0]
@@ -64,7 +79,7 @@ def self_check(subject: Subject) -> list[Check]:
     skipped = change(Keep(), entered)
 
     rows, drifts = _ROW_SUM[subject.dtype], DRIFT_LOGITS[subject.dtype]
-    checks = [
+    return [
         Check("rows of a pattern sum to one", row_error, f"≤ {rows:g}", row_error <= rows),
         Check("no attention to later tokens", future, "= 0", future == 0),
         Check("writing a pattern back changes no logit", kept, "= 0", kept == 0),
@@ -75,11 +90,23 @@ def self_check(subject: Subject) -> list[Check]:
         Check("starting at the layer of interest changes no logit", skipped, "= 0", skipped == 0),
         Check("margins are differences of the model's own logits", own_logits, f"≤ {drifts:g}", own_logits <= drifts),
     ]
-    for check in checks:
-        if not check.passed:
-            raise SelfCheckFailed(
-                f"Self-check on {subject.name}, layer {subject.layer}: {check.rule} ({check.limit})",
-                f"{check.measured:g}",
-                "Nothing can be judged; try the versions of constraints.txt or --dtype float32.",
-            )
-    return checks
+
+
+def _of_second_backend(subject: Subject, prompts: Sequence[Tokens]) -> list[Check]:
+    """Whether the chosen backend computes what nnsight does, where it is another."""
+    chosen = backends.of(subject)
+    if chosen.name == NnsightBackend.name:
+        return []
+    last = len(prompts[0]) - 1
+    edits: list[Edit] = [Keep(), Flatten(), TurnInward(), KnockOut(((0, last, last),))]
+    trials = [Trial(tokens, edit) for edit in edits for tokens in prompts]
+
+    def margins(backend: Backend) -> Tensor:
+        backend.prepare(trials)
+        tokens = [trial.tokens for trial in trials]
+        return scoring.margins_of(subject, backend.run(tokens, [trial.edit for trial in trials]).final, tokens)
+
+    apart = (margins(chosen) - margins(NnsightBackend(subject))).abs().max().item()
+    limit = DRIFT_LOGITS[subject.dtype]
+    rule = f"the {chosen.name} backend gives nnsight's margins, in logits"
+    return [Check(rule, apart, f"≤ {limit:g}", apart <= limit)]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bandwidth.statistics import Estimate
     from claims.theory import Claim
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SCHEMA = Path(__file__).with_name("schema.json")
 _CONTENTS = {"report.json", "index.html", "figures", "data"}
 _PACKAGES = ("torch", "transformers", "nnsight", "scipy", "pandas", "hypothesis", "pytest")

@@ -1,17 +1,18 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from bandwidth import attention, checks, scoring, sweep
+from bandwidth import attention, backends, checks, scoring, sweep
 from bandwidth.edits import Flatten, Keep, Replace
 from bandwidth.errors import NoReadableAttention, SelfCheckFailed
 from bandwidth.prompts import ORDERS, QA, SIMPLE, Pair, Prompt
+from bandwidth.tail import Tail
 from bandwidth.tokens import tokenize
 
 PAIR = Pair("9.8", "9.11")
@@ -203,6 +204,24 @@ def test_a_broken_instrument_fails_its_self_checks(llama, monkeypatch, breakage,
 
     with pytest.raises(SelfCheckFailed, match=rule):
         checks.self_check(llama)
+
+
+@pytest.mark.parametrize("wrong", [0.0, 0.1])
+def test_the_second_backend_is_checked_against_the_first(llama, monkeypatch, wrong):
+    """Where it is chosen: ten checks, and a backend that computes something else never gets to judge."""
+    run = Tail.run
+    monkeypatch.setattr(backends, "_chosen", "torch")
+
+    def off(self, *given):
+        readout = run(self, *given)
+        return replace(readout, final=readout.final * (1 + wrong))
+
+    monkeypatch.setattr(Tail, "run", off)
+    if wrong:
+        with pytest.raises(SelfCheckFailed, match="the torch backend gives nnsight's margins"):
+            checks.self_check(llama)
+    else:
+        assert [check.passed for check in checks.self_check(llama)] == [True] * 10
 
 
 def test_margins_that_are_not_numbers_are_a_fault(llama, monkeypatch):

@@ -66,6 +66,8 @@ def test_the_report_says_on_what(run, llama, llama_folder):
     assert report["subject"]["name"] == str(llama_folder)
     assert len(report["self_checks"]) == 9
     assert all(check["passed"] for check in report["self_checks"])
+    assert report["margins"]["margins"] > 1000
+    assert 0 <= report["margins"]["alone"] < 1e-3
     assert {"torch", "transformers", "nnsight"} <= set(report["environment"]["packages"])
     assert report["command"].startswith("pytest claims/ --no-cache --model")
 
