@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 import torch
 from nnsight import TransformersModel
 from torch import Tensor
+from transformers import DynamicCache
 
 from bandwidth.errors import NoReadableAttention
 from bandwidth.subjects import Subject
@@ -23,6 +24,12 @@ _ATTENTION_MODULES = ("self_attn", "attn", "attention")
 _PROJECTIONS = ("o_proj", "c_proj", "dense")
 _ATTENTION_CALLS = ("attention_interface_1", "attention_interface_0")
 _PATTERN_OPERATION = "nn_functional_dropout_0"
+
+
+KeysValues = tuple[Tensor, Tensor]
+"""Of rows: keys, turned where the model turns them, and values; both [prompt, key-value head, token, size]."""
+Keys = dict[int, KeysValues]
+"""The same by layer."""
 
 
 @dataclass(frozen=True)
@@ -77,30 +84,61 @@ class Attention:
             tracer.stop()
         return hidden, pattern
 
-    def run(self, ids: Tensor, pattern: Tensor | None = None, hidden: Tensor | None = None) -> Readout:
+    def keys(self, ids: Tensor, hidden: Tensor) -> Keys:
+        """Keys and values of unedited prompts [prompt, token] from the layer of interest on, given what enters it."""
+        with torch.no_grad(), self._trace(ids, logits_to_keep=1, use_cache=True):
+            self._start_with(hidden)
+            self._leave_out_idle(self._wrapped.layers[self.subject.layer].output)
+            cache = self._wrapped.traced.output.past_key_values.save()
+        layers = (k for k in range(self.subject.layer, self.subject.n_layers) if k not in self._wrapped.idle)
+        return {k: (cache.layers[k].keys, cache.layers[k].values) for k in layers}
+
+    def run(
+        self, ids: Tensor, pattern: Tensor | None = None, hidden: Tensor | None = None, before: Keys | None = None
+    ) -> Readout:
         """One forward pass of [trial, token], with [trial, head, query, key] written at the layer of interest.
 
-        With `hidden`, of `enter`, the layers below are not computed again.
+        With `hidden`, of `enter`, the layers below are not computed again, and with `before`, of `keys`, nor are the
+        first rows, whose pattern must be the trials' own.
         """
-        layer = self.subject.layer
-        with torch.no_grad(), self._trace(ids, logits_to_keep=1):
+        layer, start, cache = self.subject.layer, 0, None
+        if before:
+            start, cache = next(iter(before.values()))[0].shape[2], self._cache(before)
+        with torch.no_grad(), self._trace(ids[:, start:], logits_to_keep=1, past_key_values=cache):
             if hidden is not None:
-                for below in range(layer):
-                    self._wrapped.layers[below].skip(None)
-                self._wrapped.layers[layer].input = hidden
+                self._start_with(hidden[:, start:])
             if pattern is not None:
-                self._wrapped.site(layer).output = pattern.to(self.subject.device, self.subject.model.dtype)
+                written = pattern[:, :, start:].to(self.subject.device, self.subject.model.dtype)
+                self._wrapped.site(layer).output = written
             output = self._wrapped.layers[layer].output
             stream = output[0] if isinstance(output, tuple) else output
             norm = stream[:, -1].float().norm(dim=-1).save()
-            for above in range(layer + 1, self.subject.n_layers) if self._wrapped.idle else ():
-                if above in self._wrapped.idle:
-                    self._wrapped.layers[above].skip(stream)
-                else:
-                    stream = self._wrapped.layers[above].output
+            self._leave_out_idle(stream)
             final = self._wrapped.unembedding.input[:, -1].clone().save()
             top = self._wrapped.traced.output.logits[:, -1].argmax(-1).save()
         return Readout(final, norm, top)
+
+    def _start_with(self, hidden: Tensor) -> None:
+        """Inside a trace: what enters the layer of interest, without the layers below."""
+        for below in range(self.subject.layer):
+            self._wrapped.layers[below].skip(None)
+        self._wrapped.layers[self.subject.layer].input = hidden
+
+    def _leave_out_idle(self, stream: Tensor) -> None:
+        """Inside a trace: layers above the layer of interest that add nothing."""
+        for above in range(self.subject.layer + 1, self.subject.n_layers) if self._wrapped.idle else ():
+            if above in self._wrapped.idle:
+                self._wrapped.layers[above].skip(stream)
+            else:
+                stream = self._wrapped.layers[above].output
+
+    def _cache(self, before: Keys) -> DynamicCache:
+        """As transformers has it. Layers that are not computed need keys, too: the first one's length is looked at."""
+        cache = DynamicCache(config=self.subject.model.config)
+        nothing = tuple(torch.zeros_like(held[:1, :1]) for held in next(iter(before.values())))
+        for layer in range(self.subject.n_layers):
+            cache.update(*before.get(layer, nothing), layer)
+        return cache
 
     def gradients(self, ids: Tensor, score: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
         """Patterns at the layer of interest and the gradient of a score with respect to them.
@@ -134,10 +172,14 @@ class Attention:
         attention = getattr(self._wrapped.layers[layer], self._wrapped.module)
         return getattr(attention, next(name for name in _PROJECTIONS if hasattr(attention, name)))
 
-    def _trace(self, ids: Tensor, **options: Any) -> Any:
+    def _trace(self, ids: Tensor, *, use_cache: bool = False, past_key_values: Any = None, **options: Any) -> Any:
         ids = ids.to(self.subject.device)
-        inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-        return self._wrapped.traced.trace(inputs, use_cache=False, **options)
+        length = ids.shape[1]
+        if past_key_values is not None:
+            length += past_key_values.get_seq_length()
+            options["past_key_values"] = past_key_values
+        inputs = {"input_ids": ids, "attention_mask": ids.new_ones(len(ids), length)}
+        return self._wrapped.traced.trace(inputs, use_cache=use_cache, **options)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -11,13 +12,14 @@ import torch
 from torch import Tensor
 
 from bandwidth.attention import Attention, Readout
-from bandwidth.batches import Batches
 from bandwidth.edits import Edit, InHeads
 from bandwidth.entered import Entered
 from bandwidth.subjects import Subject
 from bandwidth.tail import Tail
 from bandwidth.tokens import Tokens
 
+_ROWS_WORTH, _TRIALS_WORTH = 2, 3
+"""So many leading rows, in so many trials of a prompt, are worth computing once beforehand."""
 NAMES = ("nnsight", "torch")
 _chosen = "nnsight"
 
@@ -57,7 +59,10 @@ def of(subject: Subject) -> Backend:
 
 
 class NnsightBackend:
-    """Layers below the layer of interest once a prompt, the others for every trial, all in nnsight's traces."""
+    """All in nnsight's traces: what the trials of a prompt share once, the rest for every trial.
+
+    Shared are the layers below the layer of interest and, above, the rows before the first one that an edit reaches.
+    """
 
     name = "nnsight"
 
@@ -65,19 +70,29 @@ class NnsightBackend:
         self.subject = subject
         self.entered = Entered.of(subject)
         self._lately: tuple[Any, Any] = (None, None)
+        self._starts: dict[tuple[Tokens, Edit | None], int] = {}
 
     def prepare(self, trials: Sequence[Any]) -> None:
         donors = [trial.edit.donor for trial in trials if trial.edit and trial.edit.donor]
         self.entered.prepare([*(trial.tokens for trial in trials), *donors])
+        reached = {(t.tokens, t.edit): self._first_changed(t.tokens, t.edit) for t in trials}
+        times = Counter(tokens for (tokens, _), first in reached.items() if first >= _ROWS_WORTH)
+        self._starts = {held: first if times[held[0]] >= _TRIALS_WORTH else 0 for held, first in reached.items()}
+        shared: dict[Tokens, int] = {}
+        for (tokens, _), start in self._starts.items():
+            shared[tokens] = max(start, shared.get(tokens, 0))
+        self.entered.prepare_keys(shared)
 
     def rows(self, trial: Any) -> int:
-        return len(trial.tokens)
+        return len(trial.tokens) - self._starts[trial.tokens, trial.edit]
 
     def run(self, tokens: Sequence[Tokens], edits: Sequence[Edit | None]) -> Readout:
+        start = min(self._starts[held] for held in zip(tokens, edits, strict=True))
         hidden = torch.stack([self.entered.hidden(t) for t in tokens])
         patterns = [self.edited(t, edit) for t, edit in zip(tokens, edits, strict=True) if edit]
         ids = torch.tensor([t.ids for t in tokens])
-        return Attention(self.subject).run(ids, torch.stack(patterns) if patterns else None, hidden)
+        before = self.entered.keys(tokens, start)
+        return Attention(self.subject).run(ids, torch.stack(patterns) if patterns else None, hidden, before)
 
     def edited(self, tokens: Tokens, edit: Edit) -> Tensor:
         """A prompt's pattern under an edit, [head, query, key]."""
@@ -93,52 +108,23 @@ class NnsightBackend:
             self._lately = ((tokens, edit), edit(tokens, self.entered.pattern(tokens), donor))
         return self._lately[1]
 
+    def _first_changed(self, tokens: Tokens, edit: Edit | None) -> int:
+        """The first row in which an edited pattern is another; 0 where none is."""
+        if edit is None:
+            return 0
+        changed = (self.edited(tokens, edit) != self.entered.pattern(tokens)).any(-1).any(0)
+        return int(changed.int().argmax())
+
 
 class TorchBackend(NnsightBackend):
-    """The layers from the layer of interest on in plain PyTorch; what lies below is entered through nnsight."""
+    """Rows and layers that trials do not share in plain PyTorch; what they share still comes through nnsight."""
 
     name = "torch"
 
-    def __init__(self, subject: Subject) -> None:
-        super().__init__(subject)
-        self._firsts: dict[tuple[Tokens, Edit], int] = {}
-
-    def prepare(self, trials: Sequence[Any]) -> None:
-        super().prepare(trials)
-        unchanged: dict[Tokens, int] = {}
-        for trial in trials:
-            rows = len(trial.tokens) - self.rows(trial)
-            unchanged[trial.tokens] = max(rows, unchanged.get(trial.tokens, 0))
-        layer, tail = self.subject.layer, Tail.of(self.subject)
-        new = [t for t, rows in unchanged.items() if not self.entered.has_keys(t, rows)]
-        for some in Batches(new, self.subject, rows=unchanged.__getitem__):
-            rows = unchanged[some[0]]
-            hidden = torch.stack([self.entered.hidden(t)[:rows] for t in some])
-            patterns = torch.stack([self.entered.pattern(t)[:, :rows, :rows] for t in some])
-            self.entered.keep_keys(some, tail.unedited(layer, hidden, patterns.to(hidden)))
-
-    def rows(self, trial: Any) -> int:
-        return len(trial.tokens) - self._first(trial.tokens, trial.edit)
-
-    def _first(self, tokens: Tokens, edit: Edit | None) -> int:
-        """The first row in which an edited pattern is another; for an edit in some heads, in any head."""
-        last = len(tokens) - 1
-        if edit is None:
-            return last
-        everywhere = edit.edit if isinstance(edit, InHeads) else edit
-        if (tokens, everywhere) not in self._firsts:
-            changed = (self._everywhere(tokens, everywhere) != self.entered.pattern(tokens)).any(-1).any(0)
-            self._firsts[tokens, everywhere] = min([last, *changed.nonzero().flatten().tolist()])
-        return self._firsts[tokens, everywhere]
-
     def run(self, tokens: Sequence[Tokens], edits: Sequence[Edit | None]) -> Readout:
-        own = torch.stack([self.entered.pattern(t) for t in tokens])
-        patterns = own.clone()
-        for i, (t, edit) in enumerate(zip(tokens, edits, strict=True)):
-            if edit:
-                patterns[i] = self.edited(t, edit)
-        start = min(map(self._first, tokens, edits))
-        patterns = patterns.to(self.subject.device, self.subject.model.dtype)
+        start = min(self._starts[held] for held in zip(tokens, edits, strict=True))
+        patterns = [self.edited(t, e) if e else self.entered.pattern(t) for t, e in zip(tokens, edits, strict=True)]
+        written = torch.stack(patterns).to(self.subject.device, self.subject.model.dtype)
         tail = Tail.of(self.subject)
 
         def part(rows: slice) -> Readout:
@@ -146,7 +132,7 @@ class TorchBackend(NnsightBackend):
             which = torch.tensor([place[t] for t in tokens[rows]], device=self.subject.device)
             hidden = torch.stack([self.entered.hidden(t) for t in place])
             before = self.entered.keys(list(place), start)
-            return tail.run(self.subject.layer, hidden, which, patterns[rows], start, before)
+            return tail.run(self.subject.layer, hidden, which, written[rows], start, before)
 
         return Readout.joined(_side_by_side(part, len(tokens), self.subject.device.type))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -10,10 +10,9 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
-from bandwidth.attention import Attention
+from bandwidth.attention import Attention, Keys
 from bandwidth.batches import Batches
 from bandwidth.subjects import Subject
-from bandwidth.tail import Keys
 from bandwidth.tokens import Tokens
 
 _PROMPTS, _LAYERS = 1024, 3
@@ -27,7 +26,7 @@ class Entered:
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
         self._held: dict[Tokens, tuple[Tensor, Tensor]] = {}
-        self._keys: dict[Tokens, list[Keys]] = {}
+        self._keys: dict[Tokens, Keys] = {}
 
     @classmethod
     def of(cls, subject: Subject) -> Entered:
@@ -58,22 +57,30 @@ class Entered:
         """[head, query, key], in float32 on the CPU."""
         return self._held[tokens][1]
 
-    def has_keys(self, tokens: Tokens, rows: int) -> bool:
-        """Whether the keys of at least so many first rows are kept."""
-        return tokens in self._keys and all(k.shape[1] >= rows for k, _ in self._keys[tokens])
+    def prepare_keys(self, rows: Mapping[Tokens, int]) -> None:
+        """Computes the keys of the first rows of prompts, so many of each, where they are not known yet."""
+        new = [t for t, count in rows.items() if count > self._rows_kept(t)]
+        port = Attention(self._subject)
+        for some in Batches(new, self._subject, rows=rows.__getitem__):
+            count = rows[some[0]]
+            ids = torch.tensor([tokens.ids[:count] for tokens in some])
+            keys = port.keys(ids, torch.stack([self.hidden(tokens)[:count] for tokens in some]))
+            for i, tokens in enumerate(some):
+                self._keys[tokens] = {layer: (k[i], v[i]) for layer, (k, v) in keys.items()}
 
-    def keep_keys(self, prompts: Sequence[Tokens], keys: Sequence[Keys]) -> None:
-        """Keeps `Tail.unedited` of some prompts, each prompt's by itself."""
-        for i, tokens in enumerate(prompts):
-            self._keys[tokens] = [(k[i], v[i]) for k, v in keys]
+    def _rows_kept(self, tokens: Tokens) -> int:
+        return next(iter(self._keys[tokens].values()))[0].shape[1] if tokens in self._keys else 0
 
-    def keys(self, prompts: Sequence[Tokens], rows: int) -> list[Keys]:
-        """What was kept of the first rows of some prompts, together again."""
-        layers = zip(*(self._keys[tokens] for tokens in prompts), strict=True)
-        return [
-            (torch.stack([k[:, :rows] for k, _ in layer]), torch.stack([v[:, :rows] for _, v in layer]))
-            for layer in layers
-        ]
+    def keys(self, prompts: Sequence[Tokens], rows: int) -> Keys:
+        """Of the first rows of some prompts; nothing where no row is asked for."""
+        each = [self._keys[tokens] for tokens in prompts] if rows else [{}]
+        return {
+            layer: (
+                torch.stack([held[layer][0][:, :rows] for held in each]),
+                torch.stack([held[layer][1][:, :rows] for held in each]),
+            )
+            for layer in each[0]
+        }
 
 
 @contextmanager

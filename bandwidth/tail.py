@@ -14,16 +14,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from bandwidth.attention import Readout
+from bandwidth.attention import Keys, KeysValues, Readout
 from bandwidth.subjects import Subject
 
 _BLOCK = 2048
 _MODELS = ("LlamaForCausalLM",)
 _built: WeakKeyDictionary[Any, Tail] = WeakKeyDictionary()
-
-
-Keys = tuple[Tensor, Tensor]
-"""Keys (turned) and values of a layer's rows, both [prompt, key-value head, token, size]."""
 
 
 class Tail:
@@ -48,45 +44,27 @@ class Tail:
         self._norm, self._rotary = model.norm, model.rotary_emb
         self._weight, self._bias = _weights(subject.model.get_output_embeddings())
 
-    def unedited(self, layer: int, hidden: Tensor, pattern: Tensor) -> list[Keys]:
-        """Keys and values of every working layer above the layer, for prompts whose pattern is their own.
-
-        Args:
-            hidden: before the layer, [prompt, token, size].
-            pattern: in the layer, [prompt, head, query, key].
-        """
-        with torch.inference_mode():
-            turn = self._turn(hidden)
-            hidden = self._layers[layer].edited(hidden, pattern, 0, torch.arange(len(hidden)))
-            found = []
-            for above in self._above(layer):
-                keys = above.keys(above.into(hidden), turn)
-                found.append(keys)
-                hidden = above(hidden, turn, keys)
-        return found
-
-    def run(
-        self, layer: int, hidden: Tensor, which: Tensor, patterns: Tensor, start: int, before: list[Keys]
-    ) -> Readout:
+    def run(self, layer: int, hidden: Tensor, which: Tensor, patterns: Tensor, start: int, before: Keys) -> Readout:
         """As `Attention.run`, computing rows from `start` on.
 
         Args:
             hidden: before the layer, [prompt, token, size].
             which: each trial's prompt, [trial].
             patterns: in the layer, [trial, head, query, key].
-            start: the first row in which any trial's pattern is not the prompt's own.
-            before: of `unedited`, the prompts', up to `start`.
+            start: the first row in which any trial's pattern is not the prompt's own, or an earlier one.
+            before: the prompts' keys and values in the rows before.
         """
         with torch.inference_mode():
             turn = tuple(part[:, start:] for part in self._turn(hidden))
             hidden = self._layers[layer].edited(hidden, patterns, start, which)
             norm = hidden[:, -1].float().norm(dim=-1)
-            for k, (above, early) in enumerate(zip(self._above(layer), before, strict=True)):
-                new = above.keys(above.into(hidden), turn)
-                keys = _joined(early[0], new[0], which), _joined(early[1], new[1], which)
-                if k == len(before) - 1:
+            above = [k for k in self._working if k > layer]
+            for k in above:
+                new = self._layers[k].keys(self._layers[k].into(hidden), turn)
+                keys = _joined(before[k], new, which) if start else new
+                if k == above[-1]:
                     hidden, turn = hidden[:, -1:], tuple(part[:, -1:] for part in turn)
-                hidden = above(hidden, turn, keys)
+                hidden = self._layers[k](hidden, turn, keys)
             final = self._norm(hidden[:, -1])
             return Readout(final, norm, self._most_likely(final))
 
@@ -98,10 +76,6 @@ class Tail:
         logits, tokens = torch.stack([b.values for b in best]), torch.stack([b.indices for b in best])
         block = logits.argmax(0)
         return tokens.gather(0, block[None])[0] + _BLOCK * block
-
-    def _above(self, layer: int) -> list[_Layer]:
-        """The layers above a layer, but for those that add nothing."""
-        return [self._layers[k] for k in self._working if k > layer]
 
     def _turn(self, hidden: Tensor) -> tuple[Tensor, ...]:
         return self._rotary(hidden, torch.arange(hidden.shape[1], device=hidden.device)[None])
@@ -124,12 +98,12 @@ class _Layer:
         values = values.repeat_interleave(self._heads // self._kv_heads, 1)
         return self._rest(_of(hidden[:, start:], which), pattern[:, :, start:] @ _of(values, which))
 
-    def keys(self, entering: Tensor, turn: tuple[Tensor, ...]) -> Keys:
+    def keys(self, entering: Tensor, turn: tuple[Tensor, ...]) -> KeysValues:
         """Keys and values of the normalised rows."""
         key, value = functional.linear(entering, *self._keys_values).chunk(2, dim=-1)
         return _turned(_by_head(key, self._kv_heads), turn), _by_head(value, self._kv_heads)
 
-    def __call__(self, hidden: Tensor, turn: tuple[Tensor, ...], keys: Keys) -> Tensor:
+    def __call__(self, hidden: Tensor, turn: tuple[Tensor, ...], keys: KeysValues) -> Tensor:
         """The last rows after the layer, which see all rows whose keys there are."""
         query = _turned(_by_head(functional.linear(self.into(hidden), *self._query), self._heads), turn)
         rows, columns = query.shape[2], keys[0].shape[2]
@@ -150,8 +124,9 @@ def _of(each: Tensor, which: Tensor) -> Tensor:
     return each.expand(len(which), *each.shape[1:]) if len(each) == 1 else each[which]
 
 
-def _joined(early: Tensor, late: Tensor, which: Tensor) -> Tensor:
-    return torch.cat((_of(early, which), late), dim=2)
+def _joined(early: KeysValues, late: KeysValues, which: Tensor) -> KeysValues:
+    keys, values = (torch.cat((_of(e, which), n), dim=2) for e, n in zip(early, late, strict=True))
+    return keys, values
 
 
 def _weights(projection: Any) -> tuple[Tensor, Tensor | None]:

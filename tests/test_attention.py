@@ -228,8 +228,8 @@ def test_margins_that_are_not_numbers_are_a_fault(llama, monkeypatch):
     """NaN is never a wrong answer."""
     run = attention.Attention.run
 
-    def poisoned(self, ids, pattern=None, hidden=None):
-        readout = run(self, ids, pattern, hidden)
+    def poisoned(self, *given):
+        readout = run(self, *given)
         readout.final.fill_(float("nan"))
         return readout
 

@@ -57,9 +57,7 @@ def shift_heads(patch):
     patch.setattr(
         Attention,
         "run",
-        lambda self, ids, pattern=None, hidden=None: run(
-            self, ids, None if pattern is None else pattern.roll(-1, 1), hidden
-        ),
+        lambda self, ids, pattern=None, *rest: run(self, ids, None if pattern is None else pattern.roll(-1, 1), *rest),
     )
 
 
@@ -109,17 +107,17 @@ def double_bos(patch):
 def lose_edits(patch):
     """What is written never arrives."""
     run = Attention.run
-    patch.setattr(Attention, "run", lambda self, ids, pattern=None, hidden=None: run(self, ids, None, hidden))
+    patch.setattr(Attention, "run", lambda self, ids, pattern=None, *rest: run(self, ids, None, *rest))
 
 
 def edit_one_row_late(patch):
     """Edited rows land one position too far down."""
     run = Attention.run
 
-    def late(self, ids, pattern=None, hidden=None):
+    def late(self, ids, pattern=None, *rest):
         if pattern is not None:
             pattern = torch.cat([pattern[..., :1, :], pattern[..., :-1, :]], dim=-2)
-        return run(self, ids, pattern, hidden)
+        return run(self, ids, pattern, *rest)
 
     patch.setattr(Attention, "run", late)
 

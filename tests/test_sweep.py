@@ -6,7 +6,7 @@ import torch
 
 from bandwidth import backends, sweep
 from bandwidth.attention import Attention
-from bandwidth.edits import Flatten, InHeads, Keep, Move, Replace, SetShare
+from bandwidth.edits import Flatten, InHeads, Keep, KnockOut, Move, Replace, SetShare
 from bandwidth.prompts import ORDERS, QA, SIMPLE, Pair, Prompt
 from bandwidth.sweep import Trial
 from bandwidth.tail import Tail
@@ -145,22 +145,46 @@ def test_the_tail_is_for_llamas(shaped):
     assert backends.of(shaped).name == ("torch" if shaped.name == "tiny Llama" else "nnsight")
 
 
-@pytest.mark.usefixtures("torch_backend")
-def test_only_rows_that_change_are_computed(llama, monkeypatch):
-    """An edit of the last prompt row starts there."""
+@pytest.mark.parametrize("backend", backends.NAMES)
+def test_rows_that_no_edit_reaches_are_computed_once(llama, monkeypatch, backend):
+    """Edits of the last prompt row start there; too few of them are not worth it."""
     starts = []
-    run = Tail.run
+    run, tail = Attention.run, Tail.run
 
-    def watched(self, layer, hidden, which, patterns, start, before):
+    def watched(self, ids, pattern, hidden, before):
+        starts.append(next(iter(before.values()))[0].shape[2] if before else 0)
+        return run(self, ids, pattern, hidden, before)
+
+    def watched_tail(self, layer, hidden, which, patterns, start, before):
         starts.append(start)
-        return run(self, layer, hidden, which, patterns, start, before)
+        return tail(self, layer, hidden, which, patterns, start, before)
 
-    monkeypatch.setattr(Tail, "run", watched)
+    monkeypatch.setattr(backends, "_chosen", backend)
+    monkeypatch.setattr(backends, "_side_by_side", lambda part, rows, device: [part(slice(0, rows))])
+    monkeypatch.setattr(Attention, "run", watched)
+    monkeypatch.setattr(Tail, "run", watched_tail)
     target, donor = tokens_of(llama, QA)[0], tokens_of(llama, SIMPLE)[0]
+    trials = [Trial(target, Replace(donor, amount, "last row")) for amount in (0.2, 0.4, 0.6)]
 
-    sweep.run(llama, [Trial(target, Replace(donor, 1.0, "last row"))])
+    sweep.run(llama, [*trials, Trial(target), Trial(target, Keep())])
+    sweep.run(llama, trials[:2])
 
-    assert starts == [target.n_prompt - 1]
+    assert starts == [target.n_prompt - 1, 0, 0, 0]
+
+
+@pytest.mark.parametrize("backend", backends.NAMES)
+def test_a_batch_of_several_prompts_and_first_rows_is_exact(shaped, monkeypatch, backend):
+    """Each trial as if it ran by itself, in one whole forward pass; in each shape of model, at each layer."""
+    monkeypatch.setattr(backends, "_chosen", backend)
+    targets = [t for pair in (PAIR, Pair("7.5", "7.31"), Pair("3.9", "3.25")) for t in tokens_of(shaped, QA, pair)]
+    heads = [(0,), (1, 2), (0, 1, 2, 3)]
+    trials = [Trial(t, KnockOut(tuple((h, row, 1) for h in some))) for some in heads for t in targets for row in (3, 9)]
+    trials += [Trial(t, InHeads(Replace(targets[0], 0.7), some)) for some in heads for t in targets]
+
+    for layer in range(shaped.n_layers):
+        subject = shaped.at(layer)
+        found = sweep.run(subject, trials).iloc[layer::7].reset_index(drop=True)
+        assert same(found, sweep.run_alone(subject, trials[layer::7]), tolerance=1e-4)
 
 
 def test_an_idle_layer_is_left_out_and_changes_nothing(llama):
