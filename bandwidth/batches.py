@@ -93,7 +93,7 @@ class Batches(Generic[Wish]):
         try:
             return measured(some)
         except (MemoryError, RuntimeError) as problem:
-            if len(some) == 1 or not _out_of_memory(problem):
+            if len(some) == 1 or not out_of_memory(problem):
                 raise
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -125,7 +125,8 @@ class Batches(Generic[Wish]):
         config, number = subject.model.config.get_text_config(), subject.model.dtype.itemsize
         size, wide = config.hidden_size, getattr(config, "intermediate_size", None) or 4 * config.hidden_size
         streams = shape.rows * (8 * size + 4 * wide) * number
-        keys = 4 * shape.tokens * size * subject.n_kv_heads // subject.n_heads * number
+        layers = subject.n_layers - subject.layer if shape.rows < shape.tokens else 1
+        keys = 4 * layers * shape.tokens * size * subject.n_kv_heads // subject.n_heads * number
         patterns = 4 * subject.n_heads * shape.tokens**2 * torch.float32.itemsize
         return _free_bytes(subject.device) // 2 // (self._layers_held * (streams + keys + patterns))
 
@@ -152,7 +153,8 @@ def _free_bytes(device: torch.device) -> int:
     return int(told["MemAvailable"].split()[0]) << 10
 
 
-def _out_of_memory(problem: BaseException) -> bool:
+def out_of_memory(problem: BaseException) -> bool:
+    """Whether a fault is a lack of memory, of the GPU or of the machine."""
     told = str(problem).lower()
     return isinstance(problem, (torch.OutOfMemoryError, MemoryError)) or any(
         words in told for words in ("out of memory", "can't allocate memory", "not enough memory")

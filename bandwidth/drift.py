@@ -11,9 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from heapq import nsmallest
 
-import torch
-
 from bandwidth import sweep
+from bandwidth.batches import out_of_memory
 from bandwidth.subjects import Subject
 from bandwidth.sweep import Trial
 
@@ -106,9 +105,11 @@ def _again(closest: Sequence[Close]) -> list[float]:
 def _again_in_float32(closest: Sequence[Close]) -> list[float] | None:
     try:
         model = copy.deepcopy(closest[0].subject.model).float()
-    except torch.OutOfMemoryError:
+        return _again([replace(close, subject=replace(close.subject, model=model)) for close in closest])
+    except (MemoryError, RuntimeError) as problem:
+        if not out_of_memory(problem):
+            raise
         return None
-    return _again([replace(close, subject=replace(close.subject, model=model)) for close in closest])
 
 
 def _largest_change(before: Sequence[float], after: Sequence[float]) -> float:

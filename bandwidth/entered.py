@@ -15,7 +15,7 @@ from bandwidth.batches import Batches
 from bandwidth.subjects import Subject
 from bandwidth.tokens import Tokens
 
-_PROMPTS, _LAYERS = 1024, 3
+PROMPTS, _LAYERS = 1024, 3
 """How many of each are remembered."""
 _entered: WeakKeyDictionary[Any, dict[int, Entered]] = WeakKeyDictionary()
 
@@ -40,14 +40,19 @@ class Entered:
     def prepare(self, prompts: Sequence[Tokens]) -> None:
         """Computes what is not known yet, in batches."""
         new = [t for t in dict.fromkeys(prompts) if t not in self._held]
-        if len(self._held) + len(new) > _PROMPTS:
+        if len(self._held) + len(new) > PROMPTS:
             self._held.clear()
             self._keys.clear()
             new = list(dict.fromkeys(prompts))
         port = Attention(self._subject)
-        for some in Batches(new, self._subject):
+
+        def entered(some: Sequence[Tokens]) -> list[tuple[Tensor, Tensor]]:
             hidden, pattern = port.enter(torch.tensor([tokens.ids for tokens in some]))
-            self._held |= dict(zip(some, zip(hidden, pattern.float().cpu(), strict=True), strict=True))
+            return list(zip(hidden, pattern.float().cpu(), strict=True))
+
+        batches = Batches(new, self._subject)
+        for some in batches:
+            self._held |= dict(zip(some, batches.measure(entered, some), strict=True))
 
     def hidden(self, tokens: Tokens) -> Tensor:
         """[token, size], on the subject's device."""
@@ -61,12 +66,16 @@ class Entered:
         """Computes the keys of the first rows of prompts, so many of each, where they are not known yet."""
         new = [t for t, count in rows.items() if count > self._rows_kept(t)]
         port = Attention(self._subject)
-        for some in Batches(new, self._subject, rows=rows.__getitem__):
+
+        def each(some: Sequence[Tokens]) -> list[Keys]:
             count = rows[some[0]]
             ids = torch.tensor([tokens.ids[:count] for tokens in some])
             keys = port.keys(ids, torch.stack([self.hidden(tokens)[:count] for tokens in some]))
-            for i, tokens in enumerate(some):
-                self._keys[tokens] = {layer: (k[i], v[i]) for layer, (k, v) in keys.items()}
+            return [{layer: (k[i], v[i]) for layer, (k, v) in keys.items()} for i in range(len(some))]
+
+        batches = Batches(new, self._subject, rows=rows.__getitem__)
+        for some in batches:
+            self._keys |= dict(zip(some, batches.measure(each, some), strict=True))
 
     def _rows_kept(self, tokens: Tokens) -> int:
         return next(iter(self._keys[tokens].values()))[0].shape[1] if tokens in self._keys else 0

@@ -55,8 +55,8 @@ class Store:
 
     def _prepare(self) -> None:
         self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("CREATE TABLE IF NOT EXISTS results (key BLOB PRIMARY KEY, sum BLOB, value BLOB)")
-        self._connection.execute("SELECT count(*) FROM results").fetchone()
+        self._connection.execute("CREATE TABLE IF NOT EXISTS measured (key BLOB PRIMARY KEY, sum BLOB, value BLOB)")
+        self._connection.execute("SELECT count(*) FROM measured").fetchone()
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, Any]:
         """What is known, by key."""
@@ -64,7 +64,7 @@ class Store:
         for start in range(0, len(keys), _AT_ONCE):
             some = list(keys[start : start + _AT_ONCE])
             marks = ",".join("?" * len(some))
-            rows = self._connection.execute(f"SELECT key, sum, value FROM results WHERE key IN ({marks})", some)
+            rows = self._connection.execute(f"SELECT key, sum, value FROM measured WHERE key IN ({marks})", some)
             # A value that is not what was written is no result.
             found |= {key: _unpacked(value) for key, kept, value in rows if kept == _sum(value)}
         return found
@@ -74,7 +74,7 @@ class Store:
         packed = [(key, _packed(value)) for key, value in results]
         with self._connection:
             self._connection.executemany(
-                "INSERT OR REPLACE INTO results VALUES (?, ?, ?)", ((key, _sum(value), value) for key, value in packed)
+                "INSERT OR REPLACE INTO measured VALUES (?, ?, ?)", ((key, _sum(value), value) for key, value in packed)
             )
 
     def close(self) -> None:
@@ -134,8 +134,10 @@ def keepable(*parts: Any) -> bool:
 
 @lru_cache(maxsize=100_000)
 def _own(part: Any) -> bool:
+    if isinstance(part, tuple):
+        return all(map(_own, part))
     if not is_dataclass(part):
-        return isinstance(part, (str, int, float, tuple, range, type(None)))
+        return isinstance(part, (str, int, float, range, type(None)))
     held = (getattr(part, field.name) for field in fields(part))
     return type(part).__module__.startswith("bandwidth.") and all(_own(value) for value in held)
 

@@ -22,6 +22,7 @@ EMBEDDED: dict[str, Callable[[], Path]] = {"smollm2": embedded.smollm2}
 PLANTED = ("planted", "random")
 HUB_NAMES = {"llama-3.1-8b": "meta-llama/Llama-3.1-8B-Instruct"}
 _BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+_OF_THE_MODEL = ("fingerprint", "idle_layers")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -49,7 +50,10 @@ class Subject:
     def at(self, layer: int) -> Subject:
         """The same model with another layer of interest. Raises LayerOutOfRange."""
         _require_layer(self.name, layer, self.n_layers)
-        return replace(self, layer=layer)
+        moved = replace(self, layer=layer)
+        # What is known of the model is true of it at any layer.
+        moved.__dict__.update({name: self.__dict__[name] for name in _OF_THE_MODEL if name in self.__dict__})
+        return moved
 
     @property
     def even_heads(self) -> list[int]:

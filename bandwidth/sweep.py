@@ -6,7 +6,7 @@ looked up, the rest is grouped by length, batched and put back in order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -21,9 +21,10 @@ from bandwidth.attention import Attention
 from bandwidth.backends import Backend
 from bandwidth.batches import Batches
 from bandwidth.edits import Edit
+from bandwidth.entered import PROMPTS, Entered
 from bandwidth.errors import SelfCheckFailed
 from bandwidth.subjects import Subject
-from bandwidth.tokens import Tokens
+from bandwidth.tokens import Tokens, alike
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,22 @@ def read(
     """
     chosen = (subject.layer,) if layers is None else tuple(layers)
 
-    def measured(some: Sequence[Tokens]) -> list[Tensor]:
-        patterns = Attention(subject).read(_ids(some), chosen).float().cpu()
-        _require_finite(patterns.numpy(), "attention pattern")
-        return [measure(tokens, pattern) for tokens, pattern in zip(some, patterns, strict=True)]
+    def patterns(some: Sequence[Tokens]) -> Iterable[Tensor]:
+        if chosen == (subject.layer,):
+            # Trials of the same prompts will need what was computed on the way there.
+            held = Entered.of(subject)
+            held.prepare(some)
+            return (held.pattern(tokens)[None] for tokens in some)
+        return Attention(subject).read(_ids(some), chosen).float().cpu()
 
-    return _granted(subject, prompts, measured, partial(store.key, subject, "read", measure, chosen), progress)
+    def measured(some: Sequence[Tokens]) -> list[Tensor]:
+        found = []
+        for tokens, pattern in zip(some, patterns(some), strict=True):
+            _require_finite(pattern.numpy(), "attention pattern")
+            found.append(measure(tokens, pattern))
+        return found
+
+    return _granted(subject, prompts, measured, ("read", measure, chosen), progress)
 
 
 def gradients(
@@ -99,14 +110,14 @@ def gradients(
             _require_finite(held.numpy(), "gradient of an attention pattern")
         return [measure(t, own, slope) for t, own, slope in zip(some, pattern, gradient, strict=True)]
 
-    key, above = partial(store.key, subject, "gradient", measure), subject.n_layers - subject.layer
-    return _granted(subject, prompts, measured, key, progress, layers_held=above)
+    above = subject.n_layers - subject.layer
+    return _granted(subject, prompts, measured, ("gradient", measure), progress, layers_held=above)
 
 
 def answers(subject: Subject, prompts: Sequence[Tokens], *, progress: str | None = None) -> list[str]:
     """What the subject writes by itself after each prompt: "right", "wrong" or "neither"; see `greedy_answers`."""
     measured = partial(scoring.greedy_answers, subject)
-    return _granted(subject, prompts, measured, partial(store.key, subject, "greedy"), progress)
+    return _granted(subject, prompts, measured, ("greedy",), progress)
 
 
 def run(subject: Subject, trials: Sequence[Trial], *, progress: str | None = None) -> pd.DataFrame:
@@ -116,8 +127,10 @@ def run(subject: Subject, trials: Sequence[Trial], *, progress: str | None = Non
     Raises SelfCheckFailed when a margin is not a number.
     """
     backend = backends.of(subject)
-    measured, key = partial(_rows, subject, backend), partial(store.key, subject, backend.name)
-    table = _table(_granted(subject, trials, measured, key, progress, prepare=backend.prepare, rows=backend.rows))
+    measured = partial(_rows, subject, backend)
+    way = (backend.name,)
+    rows = _granted(subject, trials, measured, way, progress, prepare=backend.prepare, rows=backend.rows)
+    table = _table(rows)
     for observer in observers:
         observer(subject, trials, table["margin_logits"].tolist())
     return table
@@ -132,8 +145,8 @@ def run_alone(subject: Subject, trials: Sequence[Trial]) -> pd.DataFrame:
             backend.prepare([trial])
             return _rows(subject, backend, [trial])[0]
 
-    key = partial(store.key, subject, f"{backends.of(subject).name}, alone")
-    return _table(_granted(subject, trials, lambda some: list(map(alone, some)), key, None))
+    way = f"{backends.of(subject).name}, alone"
+    return _table(_granted(subject, trials, lambda some: list(map(alone, some)), (way,), None))
 
 
 def _rows(subject: Subject, backend: Backend, trials: Sequence[Trial]) -> list[Row]:
@@ -154,7 +167,7 @@ def _granted(
     subject: Subject,
     wishes: Sequence[Any],
     measured: Callable[[Sequence[Any]], list],
-    key: Callable[[Any], bytes],
+    way: tuple[Any, ...],
     progress: str | None,
     *,
     prepare: Callable[[Sequence[Any]], None] | None = None,
@@ -162,28 +175,37 @@ def _granted(
 ) -> list[Any]:
     """What is wished for, in order: from memory, from disk, or measured in batches and kept.
 
-    `prepare` is told all that must be measured before the first batch of it is; `options` are those of Batches.
+    `way` is all that a result depends on beside subject and wish. `prepare` is told what will be measured next, of a
+    limited number of prompts; `options` are those of Batches.
     """
     distinct = list(dict.fromkeys(wishes))
     kept = store.current()
     known: dict[Any, Any] = {}
     keys: dict[Any, bytes] = {}
-    if kept and not all(map(store.keepable, distinct)):
+    if kept and not store.keepable(*way, *distinct):
         kept = None
     if kept:
-        keys = {wish: key(wish) for wish in distinct}
+        keys = {wish: store.key(subject, *way, wish) for wish in distinct}
         by_key = kept.find(list(keys.values()))
         known = {wish: by_key[k] for wish, k in keys.items() if k in by_key}
-    missing = [wish for wish in distinct if wish not in known]
-    if missing and prepare:
-        prepare(missing)
-    batches = Batches(missing, subject, progress=progress, **options)
-    for some in batches:
-        found = batches.measure(measured, some)
-        known |= dict(zip(some, found, strict=True))
-        if kept:
-            kept.keep((keys[wish], value) for wish, value in zip(some, found, strict=True))
+    for missing in _by_prompt([wish for wish in distinct if wish not in known]):
+        if prepare:
+            prepare(missing)
+        batches = Batches(missing, subject, progress=progress, **options)
+        for some in batches:
+            found = batches.measure(measured, some)
+            known |= dict(zip(some, found, strict=True))
+            if kept:
+                kept.keep((keys[wish], value) for wish, value in zip(some, found, strict=True))
     return [known[wish] for wish in wishes]
+
+
+def _by_prompt(wishes: Sequence[Any]) -> Iterator[list[Any]]:
+    """All wishes at once, or in parts about as many prompts as can be remembered."""
+    groups = alike(wishes, lambda wish: getattr(wish, "tokens", wish))
+    for start in range(0, len(groups), PROMPTS // 2):
+        chosen = sorted(i for group in groups[start : start + PROMPTS // 2] for i in group)
+        yield [wishes[i] for i in chosen]
 
 
 def _ids(prompts: Sequence[Tokens]) -> Tensor:

@@ -32,15 +32,16 @@ class Tail:
 
     @classmethod
     def of(cls, subject: Subject) -> Tail:
-        """The tail of a subject's model, its fused weights made once."""
+        """The tail of a subject's model, made once."""
         if subject.model not in _built:
             _built[subject.model] = cls(subject)
         return _built[subject.model]
 
     def __init__(self, subject: Subject) -> None:
         model = subject.model.model
-        self._layers = [_Layer(layer, subject.n_heads, subject.n_kv_heads) for layer in model.layers]
-        self._working = [k for k in range(len(self._layers)) if k not in subject.idle_layers]
+        self._plain, self._heads, self._kv_heads = model.layers, subject.n_heads, subject.n_kv_heads
+        self._fused: dict[int, _Layer] = {}
+        self._working = [k for k in range(subject.n_layers) if k not in subject.idle_layers]
         self._norm, self._rotary = model.norm, model.rotary_emb
         self._weight, self._bias = _weights(subject.model.get_output_embeddings())
 
@@ -56,17 +57,24 @@ class Tail:
         """
         with torch.inference_mode():
             turn = tuple(part[:, start:] for part in self._turn(hidden))
-            hidden = self._layers[layer].edited(hidden, patterns, start, which)
+            hidden = self._layer(layer).edited(hidden, patterns, start, which)
             norm = hidden[:, -1].float().norm(dim=-1)
             above = [k for k in self._working if k > layer]
             for k in above:
-                new = self._layers[k].keys(self._layers[k].into(hidden), turn)
+                here = self._layer(k)
+                new = here.keys(here.into(hidden), turn)
                 keys = _joined(before[k], new, which) if start else new
                 if k == above[-1]:
                     hidden, turn = hidden[:, -1:], tuple(part[:, -1:] for part in turn)
-                hidden = self._layers[k](hidden, turn, keys)
+                hidden = here(hidden, turn, keys)
             final = self._norm(hidden[:, -1])
             return Readout(final, norm, self._most_likely(final))
+
+    def _layer(self, k: int) -> _Layer:
+        """Fused when it is first needed: layers below every layer of interest never are."""
+        if k not in self._fused:
+            self._fused[k] = _Layer(self._plain[k], self._heads, self._kv_heads)
+        return self._fused[k]
 
     def _most_likely(self, final: Tensor) -> Tensor:
         """The token with the highest logit, [trial]; a block of the vocabulary at a time, which stays in the cache."""

@@ -13,7 +13,7 @@ import torch
 
 from bandwidth import store, sweep
 from bandwidth.attention import Attention
-from bandwidth.edits import InHeads, Keep, Mask, Move, Replace
+from bandwidth.edits import InHeads, Keep, Mask, Move, Replace, Together
 from bandwidth.experiments.bandwidth import Shares
 from bandwidth.experiments.routing import TopEdges
 from bandwidth.prompts import QA, SIMPLE, Pair, Prompt
@@ -146,14 +146,21 @@ class Foreign:
         return own
 
 
+@dataclass(frozen=True)
+class ForeignMeasure:
+    def __call__(self, tokens, pattern):
+        return pattern[0, 0]
+
+
 def test_what_is_defined_elsewhere_is_not_kept(llama, tokens, folder):
     """Its source may change without its name doing so; inside another edit, too."""
     assert store.keepable(Trial(tokens, Keep()))
     assert not store.keepable(Trial(tokens, Foreign()))
     assert not store.keepable(Trial(tokens, InHeads(Foreign(), (0,))))
+    assert not store.keepable(Trial(tokens, Together((Keep(), Foreign()))))
     with store.kept(llama):
         sweep.run(llama, [Trial(tokens, Foreign())])
-        kept = sqlite3.connect(store.current().file).execute("SELECT count(*) FROM results").fetchone()
+        kept = sqlite3.connect(store.current().file).execute("SELECT count(*) FROM measured").fetchone()
 
     assert kept == (0,)
 
@@ -171,6 +178,15 @@ def test_a_damaged_file_is_measured_again(llama, folder):
     assert first.equals(again)
 
 
+def test_a_measure_that_is_defined_elsewhere_is_not_kept(llama, tokens):
+    """What a notebook's own measure said before it was changed is not what it says now."""
+    with store.kept(llama):
+        sweep.read(llama, [tokens], ForeignMeasure())
+        kept = sqlite3.connect(store.current().file).execute("SELECT count(*) FROM measured").fetchone()
+
+    assert kept == (0,)
+
+
 def test_a_value_that_was_changed_is_no_hit(llama):
     """One flipped bit is found by its checksum, and the trial is run again."""
     with store.kept(llama):
@@ -178,7 +194,7 @@ def test_a_value_that_was_changed_is_no_hit(llama):
         file = store.current().file
     connection = sqlite3.connect(file)
     with connection:
-        connection.execute("UPDATE results SET value = ?", (b'[99.0, "right", 1.0]',))
+        connection.execute("UPDATE measured SET value = ?", (b'[99.0, "right", 1.0]',))
     connection.close()
 
     with store.kept(llama):
