@@ -101,7 +101,7 @@ def proportion(successes: int, n: int) -> Estimate:
     return Estimate(successes / n, float(found.low), float(found.high), n)
 
 
-def proportion_over_pairs(hits: ArrayLike, pairs: Sequence) -> Estimate:
+def proportion_over_pairs(hits: ArrayLike, pairs: Sequence, *, looks: int = 1) -> Estimate:
     """Share of hits, pairs weighing the same, with Wilson's interval for as many units as there are pairs.
 
     Several trials of one pair are one unit, whatever their number: too wide rather than too narrow where they differ.
@@ -109,12 +109,13 @@ def proportion_over_pairs(hits: ArrayLike, pairs: Sequence) -> Estimate:
     Args:
         hits: [trial], true or false (or shares).
         pairs: the pair of each trial, its cluster.
+        looks: of how many such shares this one was chosen; the interval is wide enough for the choice (Bonferroni).
     """
     _, cluster = np.unique(np.asarray(pairs), return_inverse=True)
     sums, counts = np.bincount(cluster, np.asarray(hits, float)), np.bincount(cluster)
     share, n = float((sums / counts).mean()), len(counts)
     # Wilson's interval with a number of successes that need not be whole.
-    z = stats.norm.ppf(0.975)
+    z = stats.norm.ppf(1 - 0.025 / looks)
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     reach = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     return Estimate(share, float(max(0.0, centre - reach)), float(min(1.0, centre + reach)), n)

@@ -123,6 +123,9 @@ def judged(
     for estimate in [*parts.values(), *by_order.values(), *(v.estimate for v in others)]:
         if not all(map(isfinite, (estimate.value, estimate.low, estimate.high))):
             raise SelfCheckFailed("Every estimate must be finite", f"{estimate}", f"Report claim {claim.id}.")
+    for world in finding.chance:
+        if not all(map(isfinite, filter(None, (world.value, world.p)))):
+            raise SelfCheckFailed("What chance gives must be finite", f"{world}", f"Report claim {claim.id}.")
     if verdict is Verdict.SUPPORTED and (reason := _unlucky(finding, max_p) or _one_sided(claim, orders)):
         return replace(finding, verdict=Verdict.INCONCLUSIVE, reason=reason)
     if verdict is Verdict.INCONCLUSIVE:
@@ -150,16 +153,17 @@ def _one_sided(claim: Claim, orders: dict[str, dict[str, Estimate]]) -> str | No
     return None
 
 
-def holm_adjusted(findings: Sequence[Finding]) -> dict[str, float]:
-    """p of every judged headline claim against "not as claimed", adjusted for all of them (Holm 1979); by id.
+def holm_adjusted(findings: Sequence[Finding], family: int) -> dict[str, float]:
+    """p of every judged headline claim against "not as claimed", adjusted for the whole family (Holm 1979); by id.
 
-    Of a claim in several parts the largest p counts.
+    Of a claim in several parts the largest p counts; headline claims that are not judged here count as p = 1.
     """
     from bandwidth.statistics import holm
 
     judged_ones = [f for f in findings if f.claim.headline and f.parts]
     p = [max(p_value(f.claim.criterion, part) for part in f.parts.values()) for f in judged_ones]
-    return {f.claim.id: adjusted for f, adjusted in zip(judged_ones, holm(p), strict=True)} if p else {}
+    absent = [1.0] * (family - len(p))
+    return {f.claim.id: adjusted for f, adjusted in zip(judged_ones, holm([*p, *absent]), strict=False)}
 
 
 def _variant(name: str, claim: Claim, parts: dict[str, Estimate], *, comparable: bool) -> Variant:

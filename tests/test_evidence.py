@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +11,28 @@ import pytest
 from hypothesis import strategies as st
 
 from bandwidth.experiments import interventions
-from bandwidth.experiments.interventions import UNEDITED, move_arm
+from bandwidth.experiments.bandwidth import ALL_ROWS
+from bandwidth.experiments.interventions import UNEDITED, mask_arm, move_arm, share_arm
 from bandwidth.experiments.thresholds import REPLACED
 from bandwidth.prompts import ORDERS
-from bandwidth.statistics import Estimate
+from bandwidth.statistics import Estimate, proportion
+from bandwidth.tokens import CATEGORIES
 from bandwidth.verdict import Verdict
-from claims.theory import FAULTY_DONOR_IDLE, MOST, OTHER_TOKENS_IDLE, SURGERY_REPAIRS
+from claims.theory import (
+    DROP_AT_SIXTY,
+    EVEN_HEADS_BREAK,
+    FAULTY_DONOR_IDLE,
+    MOST,
+    OTHER_TOKENS_IDLE,
+    SURGERY_REPAIRS,
+)
 from fixtures.attacks import attack
 from fixtures.evidence.edited import Edited
+from fixtures.evidence.injection import InjectionEvidence
+from fixtures.evidence.manipulation import ManipulationEvidence
 from fixtures.evidence.parity import Parity
-from fixtures.evidence.repair import LayerEvidence, RepairEvidence
+from fixtures.evidence.repair import MASKED, LayerEvidence, RepairEvidence
+from fixtures.ledger import NotApplicable
 from fixtures.options import Settings
 from reports.findings import Finding, holm_adjusted, judged
 
@@ -175,17 +188,118 @@ def test_cases_that_a_claim_is_silent_about_are_not_counted():
 
 def test_headlines_are_adjusted_for_one_another():
     """Two headline claims of equal p: both twice as large; a claim of many parts counts with its worst."""
-    from dataclasses import replace
-
     claims = [replace(SURGERY_REPAIRS, id=str(i), headline=i) for i in (1, 2)]
     sure, shaky = Estimate(0.9, 0.8, 1.0, 20), Estimate(0.6, 0.49, 0.71, 20)
     findings = [Finding(claims[0], Verdict.SUPPORTED, {"a": sure, "b": shaky}, "b")]
-    alone = holm_adjusted(findings)["1"]
+    alone = holm_adjusted(findings, family=1)["1"]
 
-    both = holm_adjusted([*findings, Finding(claims[1], Verdict.SUPPORTED, {"a": shaky}, "a")])
+    both = holm_adjusted([*findings, Finding(claims[1], Verdict.SUPPORTED, {"a": shaky}, "a")], family=2)
 
     assert 0.01 < alone < 0.05
     assert both == pytest.approx({"1": 2 * alone, "2": 2 * alone})
+    assert holm_adjusted(findings, family=2) == pytest.approx({"1": 2 * alone})
+    assert holm_adjusted([], family=5) == {}
+
+
+STARVED = {share_arm("even", 0.3): BOTH, share_arm("odd", 0.3): NEITHER}
+
+
+def starved(held_before, placebo):
+    """Right answers that break when the even heads get 30 %; what they had before, and what the placebo does."""
+    held = edited(STARVED | {share_arm("even", 0.3, "other"): placebo})
+    flipped = held.table.assign(right=~held.table["right"])
+    # GROUPS are only drawn.
+    evidence = ManipulationEvidence(
+        Edited(flipped, SETTINGS, wrong_before=False),
+        None,
+        [],
+        held_before=dict.fromkeys(held.turned(share_arm("even", 0.3)).index, held_before),
+        threshold=0.4,
+    )
+    evidence.figure = lambda: None
+    evidence._told = lambda: ""
+    return verdict(EVEN_HEADS_BREAK, evidence.starved([0.3]))
+
+
+def test_starving_is_supported_when_it_breaks_and_its_placebo_does_not():
+    """Attention taken from the numbers, where there was some to take."""
+    assert starved(0.6, NEITHER).verdict is Verdict.SUPPORTED
+
+
+def test_starving_is_not_supported_when_any_tokens_do():
+    """The same share set on tokens that are neither breaks as many."""
+    assert "not told from chance" in starved(0.6, BOTH).reason
+
+
+def test_an_edit_that_feeds_does_not_starve():
+    """Right answers of even heads that had less beforehand hold in spite of it: they speak against the claim."""
+    found = starved(0.1, NEITHER)
+
+    assert found.verdict is Verdict.REFUTED
+    assert "In 32 of 32 right answers the even heads are below 30% unedited" in found.notes[-1]
+
+
+def test_one_strength_of_the_mask_must_repair_most():
+    """Not each prompt at a strength of its own; the interval allows for the choice among four."""
+    arms = {mask_arm(group, s, kind): NEITHER for group in ("odd", "even") for s in MASKED for kind in CATEGORIES}
+    held = edited(arms)
+    for i, strength in enumerate(MASKED):
+        here = (held.table["arm"] == mask_arm("odd", strength)) & held.table["pair"].isin(PAIRS[4 * i : 4 * i + 4])
+        held.table.loc[here, "right"] = True
+    evidence = RepairEvidence(held, {})
+
+    found = evidence.hidden()["all"]
+
+    assert found.value == 0.25
+    assert evidence.best_strength() == MASKED[0]
+    assert found.high > proportion(4, 16).high
+
+
+def test_rivals_are_parts_of_the_heads(llama):
+    """With one key-value head "even key-value groups" are all heads: no rival."""
+    parity = Parity(replace(llama, n_kv_heads=1), SETTINGS)
+
+    found = parity.chance("even", parity.difference(np.array([1.0, 0.0, 1.0, 0.0])), sign=1)
+
+    assert not any(c.world.removeprefix("even ") == "key-value groups" for c in found)
+
+
+def test_no_layer_to_compare_with_is_not_applicable():
+    """In a model of few layers."""
+    with pytest.raises(NotApplicable, match="no layer three below or three above"):
+        LayerEvidence(edited({REPLACED: NEITHER}), {}).other_layers(MOST)
+
+
+def injected(accuracy):
+    """Accuracy along the share of format tokens, the same for every pair."""
+    shares = np.round(np.arange(0, 0.9, 0.05), 2)
+    rng = np.random.default_rng(0)
+    rows = [
+        (pair, order, f"{share}", share, ALL_ROWS, 0.5, 0.5, right, 1.0, "right" if right else "wrong")
+        for pair in PAIRS
+        for order in ORDERS
+        for share in shares
+        for right in [bool(rng.random() < accuracy(share))]
+    ]
+    columns = ["pair", "order", "format", "format_share", "measure", "numerical_share", "diluted_share", "correct"]
+    table = pd.DataFrame(rows, columns=[*columns, "margin_logits", "top_answer"])
+    found = InjectionEvidence(table, SETTINGS, share_threshold=0.4, drop=DROP_AT_SIXTY.criterion)
+    found.figure = lambda: None
+    return found
+
+
+def test_a_straight_decline_does_not_drop_at_its_middle():
+    """Its change point lies there, but a line foretells held-out pairs better; a step does not have that."""
+    line, step = (injected(f).dropping()["chance"] for f in (lambda s: 1.2 - 1.2 * s, lambda s: 0.05 + 0.9 * (s < 0.6)))
+
+    assert [world.veto for world in line] == [True]
+    assert step == ()
+
+
+def test_nothing_drops_where_nothing_is_right():
+    """NOT APPLICABLE, no verdict."""
+    with pytest.raises(NotApplicable, match="none is"):
+        injected(lambda share: 0.0).dropping()
 
 
 def test_a_shift_below_the_instruments_resolution_is_none():

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from bandwidth import patterns, sweep
+from bandwidth import entered, patterns, sweep
 from bandwidth.edits import Replace
 from bandwidth.experiments import bandwidth, behaviour, thresholds
 from bandwidth.prompts import QA, SIMPLE, Pair, ask, pairs
@@ -174,9 +176,12 @@ def test_width_of_a_step_is_below_the_grid():
     assert found.width_share == pytest.approx(0.04)
 
 
-def test_width_is_infinite_where_nothing_rises():
-    """A margin that is right and falls has no rise to measure."""
-    assert thresholds.crossings(curve([2.0, 1.0]))["width_share"].tolist() == [np.inf]
+def test_what_was_never_wrong_is_not_repaired():
+    """It has no crossing, and is left out."""
+    table = pd.concat([curve([2.0, 1.0]), curve([-1.0, 1.0], pair="8.7 > 8.12")])
+
+    assert thresholds.crossings(table)["pair"].tolist() == ["8.7 > 8.12"]
+    assert thresholds.crossings(curve([2.0, 1.0])).empty
 
 
 def test_refinement_adds_amounts_around_the_turn(llama, monkeypatch):
@@ -213,12 +218,14 @@ def test_attention_that_is_not_a_number_is_a_fault(llama, monkeypatch):
     from bandwidth.attention import Attention
     from bandwidth.errors import SelfCheckFailed
 
-    read = Attention.read
-    monkeypatch.setattr(
-        Attention,
-        "read",
-        lambda self, ids, layers: read(self, ids, layers).index_fill_(2, torch.tensor([1]), torch.nan),
-    )
+    enter = Attention.enter
+
+    def poisoned(self, ids):
+        hidden, pattern = enter(self, ids)
+        return hidden, pattern.index_fill(1, torch.tensor([1]), torch.nan)
+
+    monkeypatch.setattr(Attention, "enter", poisoned)
+    monkeypatch.setattr(entered, "_entered", WeakKeyDictionary())
 
     with pytest.raises(SelfCheckFailed, match="Every attention pattern must be finite"):
         bandwidth.bandwidth_distribution(llama, ask(PAIRS, [SIMPLE]))

@@ -134,7 +134,7 @@ def _middles(table: pd.DataFrame) -> list[tuple[int, float]]:
 
 
 def crossings(table: pd.DataFrame) -> pd.DataFrame:
-    """A row a case of `replacement`: where its margin turns, and how abruptly.
+    """A row a case of `replacement` that is wrong at amount 0: where its margin turns, and how abruptly.
 
     Columns:
         crossing_share: smallest amount at which the margin is zero, interpolated; infinite where the full
@@ -149,6 +149,8 @@ def crossings(table: pd.DataFrame) -> pd.DataFrame:
     for (pair, order), curve in table.groupby(["pair", "order"], sort=False):
         amount, margin = curve["amount"].to_numpy(), curve["margin_logits"].to_numpy()
         right = margin > 0
+        if right[0]:
+            continue  # what was never wrong cannot be repaired
         repaired = bool(right[-1])
         rows.append(
             {

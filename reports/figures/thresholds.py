@@ -42,7 +42,7 @@ def replacement_curve(
         ax.plot(middle.index, middle, color=NUMERICAL, linewidth=2.5, label="median prompt")
     margin.axhline(0, color="black", linewidth=0.8)
     margin.set(ylabel="margin, right − wrong (logits)")
-    norm.set(ylabel="residual stream after the layer (norm)")
+    norm.set(ylabel="norm of the residual stream")
     norm.ticklabel_format(useOffset=False)
     for ax in (success, margin):
         ax.axvspan(*band, color=THRESHOLD, alpha=0.2, label=f"claimed {band[0]:.0%}–{band[1]:.0%}")
