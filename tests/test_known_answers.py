@@ -129,10 +129,13 @@ def edit_one_row_late(patch):
     ids=lambda breakage: breakage.__name__,
 )
 def test_a_broken_instrument_is_caught(breakage, monkeypatch):
-    """On the model in which the theory is true, an instrument that is wrong does not find it true."""
+    """On the model in which the theory is true, an instrument that is wrong does not find it true.
+
+    Two claims are enough to see it: one that reads patterns, one that writes them.
+    """
     breakage(monkeypatch)
 
-    calls = trial.judge(PLANTED, seed=0, backend="nnsight")
+    calls = trial.judge(PLANTED, seed=0, backend="nnsight", only="headline1 or headline3")
 
     assert {call.verdict for call in calls} != {"SUPPORTED"}
     assert any(not call.right for call in calls)
