@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 
+class Work:
+    """Can be handed to another process."""
+
+    def save(self, file: Path) -> None:
+        torch.save(asdict(self), file)
+
+
 @dataclass(frozen=True)
-class Sweep:
+class Sweep(Work):
     """Edited forward passes of one prompt.
 
     Attributes:
@@ -36,15 +43,9 @@ class Sweep:
         """[trial] from [trial, vocabulary]."""
         return logits[:, self.right] - logits[:, self.wrong]
 
-    def answered(self, expected: Tensor) -> Sweep:
-        return replace(self, expected=expected)
-
-    def save(self, file: Path) -> None:
-        torch.save(asdict(self), file)
-
 
 @dataclass(frozen=True)
-class Reading:
+class Reading(Work):
     """Patterns of some layers for many prompts.
 
     Attributes:
@@ -58,9 +59,6 @@ class Reading:
     layers: list[int]
     prompts: list[list[int]]
     expected: Tensor
-
-    def save(self, file: Path) -> None:
-        torch.save(asdict(self), file)
 
 
 def load(file: Path) -> Sweep | Reading:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def sweep(subject: Subject, folder: Path, *, last_row: bool) -> Sweep:
     made = Sweep(
         str(folder), subject.layer, ids, patterns, target.right_id, target.wrong_id, torch.zeros(0), last_row=last_row
     )
-    return made.answered(made.margins(logits))
+    return replace(made, expected=made.margins(logits))
 
 
 def reading(subject: Subject, folder: Path) -> Reading:
