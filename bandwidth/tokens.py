@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import takewhile
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -73,6 +73,9 @@ class Tokens:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __hash__(self) -> int:
+        return hash(self.ids)
+
     def positions(self, role: Role) -> tuple[int, ...]:
         return tuple(i for i, held in enumerate(self.roles) if held == role)
 
@@ -82,6 +85,7 @@ class Tokens:
         return self.cue + tuple(range(self.n_prompt, len(self.ids)))
 
 
+@lru_cache(maxsize=10_000)
 def tokenize(prompt: Prompt, tokenizer: PreTrainedTokenizerFast) -> Tokens:
     """The tokens of a prompt and of what its two answers share.
 
