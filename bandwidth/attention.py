@@ -72,17 +72,20 @@ class Attention:
             tracer.stop()
         return torch.stack(held, dim=1)
 
-    def enter(self, ids: Tensor) -> tuple[Tensor, Tensor]:
-        """The residual stream before the layer of interest and the pattern there.
+    def enter(self, ids: Tensor, before: Keys | None = None) -> tuple[Tensor, Tensor, Keys]:
+        """What the layer of interest is given: the residual stream, the pattern, and keys up to this layer.
 
-        [prompt, token, size] and [prompt, head, query, key].
+        [prompt, row, size] and [prompt, head, row, key] of prompts [prompt, token]. With `before`, keys of all layers
+        up to this one, the first rows are not computed, and neither they nor their keys are returned.
         """
-        layer = self.subject.layer
-        with torch.no_grad(), self._trace(ids) as tracer:
+        layer, start = self.subject.layer, _rows(before)
+        cache = cache_of(self.subject, before) if before else cache_of(self.subject, {})
+        with torch.no_grad(), self._trace(ids[:, start:], past_key_values=cache) as tracer:
             hidden = self._wrapped.layers[layer].input.clone().save()
             pattern = self._wrapped.site(layer).output.clone().save()
             tracer.stop()
-        return hidden, pattern
+        made = {k: (cache.layers[k].keys, cache.layers[k].values) for k in range(layer + 1)}
+        return hidden, pattern, {k: (keys[:, :, start:], values[:, :, start:]) for k, (keys, values) in made.items()}
 
     def keys(self, ids: Tensor, hidden: Tensor) -> Keys:
         """Keys and values of unedited prompts [prompt, token] from the layer of interest on, given what enters it."""
@@ -101,9 +104,8 @@ class Attention:
         With `hidden`, of `enter`, the layers below are not computed again, and with `before`, of `keys`, nor are the
         first rows, whose pattern must be the trials' own.
         """
-        layer, start, cache = self.subject.layer, 0, None
-        if before:
-            start, cache = next(iter(before.values()))[0].shape[2], self._cache(before)
+        layer, start = self.subject.layer, _rows(before)
+        cache = cache_of(self.subject, before) if before else None
         with torch.no_grad(), self._trace(ids[:, start:], logits_to_keep=1, past_key_values=cache):
             if hidden is not None:
                 self._start_with(hidden[:, start:])
@@ -132,19 +134,12 @@ class Attention:
             else:
                 stream = self._wrapped.layers[above].output
 
-    def _cache(self, before: Keys) -> DynamicCache:
-        """As transformers has it. Layers that are not computed need keys, too: the first one's length is looked at."""
-        cache = DynamicCache(config=self.subject.model.config)
-        nothing = tuple(torch.zeros_like(held[:1, :1]) for held in next(iter(before.values())))
-        for layer in range(self.subject.n_layers):
-            cache.update(*before.get(layer, nothing), layer)
-        return cache
-
-    def gradients(self, ids: Tensor, score: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+    def gradients(self, ids: Tensor, hidden: Tensor, score: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
         """Patterns at the layer of interest and the gradient of a score with respect to them.
 
         Args:
             ids: [prompt, token].
+            hidden: of `enter`, for all rows.
             score: from logits at the last position, [prompt, vocabulary], to a scalar: a sum over prompts.
 
         Returns:
@@ -152,6 +147,7 @@ class Attention:
         """
         site = self._wrapped.site
         with torch.enable_grad(), self._trace(ids, logits_to_keep=1):
+            self._start_with(hidden)
             # A leaf: what lies below needs no gradient, and no parameter gets one.
             pattern = site(self.subject.layer).output.detach().requires_grad_().save()
             site(self.subject.layer).output = pattern
@@ -180,6 +176,23 @@ class Attention:
             options["past_key_values"] = past_key_values
         inputs = {"input_ids": ids, "attention_mask": ids.new_ones(len(ids), length)}
         return self._wrapped.traced.trace(inputs, use_cache=use_cache, **options)
+
+
+def cache_of(subject: Subject, keys: Keys) -> DynamicCache:
+    """Keys and values as transformers takes them; a copy, to which a forward pass can add.
+
+    Layers of which there are none get zeros: they are not computed, or what they compute counts for nothing.
+    """
+    cache = DynamicCache(config=subject.model.config)
+    nothing = tuple(held.new_zeros(()).expand(held.shape) for held in next(iter(keys.values()), ()))
+    for layer in range(subject.n_layers) if keys else ():
+        cache.update(*keys.get(layer, nothing), layer)
+    return cache
+
+
+def _rows(before: Keys | None) -> int:
+    """How many rows there are keys of."""
+    return next(iter(before.values()))[0].shape[2] if before else 0
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,8 @@ class Backend(Protocol):
     @property
     def name(self) -> str: ...
 
-    def prepare(self, trials: Sequence[Any]) -> None:
-        """Told all trials of a sweep before the first batch: what prompts share is computed once."""
+    def prepare(self, trials: Sequence[Any], progress: str | None) -> None:
+        """Told all trials of a sweep before the first batch: what they share is computed once. `progress` names it."""
         ...
 
     def rows(self, trial: Any) -> int:
@@ -61,7 +61,8 @@ def of(subject: Subject) -> Backend:
 class NnsightBackend:
     """All in nnsight's traces: what the trials of a prompt share once, the rest for every trial.
 
-    Shared are the layers below the layer of interest and, above, the rows before the first one that an edit reaches.
+    Shared are the layers below the layer of interest and, above, the rows before the first one that an edit reaches,
+    or those with which prompts begin alike.
     """
 
     name = "nnsight"
@@ -72,16 +73,17 @@ class NnsightBackend:
         self._lately: tuple[Any, Any] = (None, None)
         self._starts: dict[tuple[Tokens, Edit | None], int] = {}
 
-    def prepare(self, trials: Sequence[Any]) -> None:
+    def prepare(self, trials: Sequence[Any], progress: str | None) -> None:
         donors = [trial.edit.donor for trial in trials if trial.edit and trial.edit.donor]
-        self.entered.prepare([*(trial.tokens for trial in trials), *donors])
-        reached = {(t.tokens, t.edit): self._first_changed(t.tokens, t.edit) for t in trials}
+        self.entered.prepare([*(trial.tokens for trial in trials), *donors], progress)
+        reached = {(t.tokens, t.edit): self._first_changed(t.tokens, t.edit) for t in trials if t.edit}
         times = Counter(tokens for (tokens, _), first in reached.items() if first >= _ROWS_WORTH)
-        self._starts = {held: first if times[held[0]] >= _TRIALS_WORTH else 0 for held, first in reached.items()}
-        shared: dict[Tokens, int] = {}
-        for (tokens, _), start in self._starts.items():
-            shared[tokens] = max(start, shared.get(tokens, 0))
-        self.entered.prepare_keys(shared)
+        starts = {held: first if times[held[0]] >= _TRIALS_WORTH else 0 for held, first in reached.items()}
+        wanted: dict[Tokens, int] = {}
+        for (tokens, _), start in starts.items():
+            wanted[tokens] = max(start, wanted.get(tokens, 0))
+        unedited = self.entered.prepare_keys((trial.tokens for trial in trials if not trial.edit), wanted)
+        self._starts = starts | {(tokens, None): start for tokens, start in unedited.items()}
 
     def rows(self, trial: Any) -> int:
         return len(trial.tokens) - self._starts[trial.tokens, trial.edit]
@@ -108,10 +110,8 @@ class NnsightBackend:
             self._lately = ((tokens, edit), edit(tokens, self.entered.pattern(tokens), donor))
         return self._lately[1]
 
-    def _first_changed(self, tokens: Tokens, edit: Edit | None) -> int:
+    def _first_changed(self, tokens: Tokens, edit: Edit) -> int:
         """The first row in which an edited pattern is another; 0 where none is."""
-        if edit is None:
-            return 0
         changed = (self.edited(tokens, edit) != self.entered.pattern(tokens)).any(-1).any(0)
         return int(changed.int().argmax())
 

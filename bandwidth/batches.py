@@ -17,8 +17,8 @@ from bandwidth.tokens import alike
 Wish = TypeVar("Wish")
 Found = TypeVar("Found")
 
-TOKENS_AT_ONCE = {"cpu": 1600, "cuda": 65_536}
-"""Rows × tokens of a batch. On a CPU matrix products are at full speed from about 600 rows, and larger ones only leave
+TOKENS_AT_ONCE = {"cpu": 1200, "cuda": 65_536}
+"""Rows × tokens of a batch. On a CPU matrix products are at full speed from about 400 rows, and larger ones only leave
 its caches; a GPU wants more, and has the memory for it."""
 LONG = 60.0
 """Seconds left from which on it pays to look for a better size."""
@@ -59,7 +59,7 @@ class Batches(Generic[Wish]):
         self._groups = sorted(groups, key=lambda group: -group[0].tokens)
         self._left = sum(shape.rows for shape in shapes)
         self._done, self._seconds = 0, 0.0
-        self._at_once = TOKENS_AT_ONCE.get(subject.device.type, TOKENS_AT_ONCE["cpu"])
+        self._at_once = tokens_at_once(subject)
         self._cost_before: float | None = None
         self._settled = False
 
@@ -76,7 +76,8 @@ class Batches(Generic[Wish]):
                 room = self._that_fit(shape)
                 start = 0
                 while start < len(group):
-                    some = group[start : start + max(1, min(self._at_once // shape.rows, room))]
+                    most, left = max(1, min(self._at_once // shape.rows, room)), len(group) - start
+                    some = group[start : start + _evenly(left, most)]
                     first, began = not self._done, perf_counter()
                     yield some
                     self._learn(len(some) * shape.rows, perf_counter() - began)
@@ -131,6 +132,11 @@ class Batches(Generic[Wish]):
         return _free_bytes(subject.device) // 2 // (self._layers_held * (streams + keys + patterns))
 
 
+def tokens_at_once(subject: Subject) -> int:
+    """How many rows × tokens of a batch pay on a subject's device."""
+    return TOKENS_AT_ONCE.get(subject.device.type, TOKENS_AT_ONCE["cpu"])
+
+
 class _Shape(NamedTuple):
     """Wishes of one shape can share a batch: tokens of a prompt, how many are computed, whether anything is edited."""
 
@@ -142,6 +148,11 @@ class _Shape(NamedTuple):
 def _shape(wish: Any, rows: Callable[[Any], int] | None) -> _Shape:
     tokens = len(getattr(wish, "tokens", wish))
     return _Shape(tokens, rows(wish) if rows else tokens, getattr(wish, "edit", None) is not None)
+
+
+def _evenly(left: int, most: int) -> int:
+    """How many of those left to take, at most so many; the last two batches are about equal: small ones cost more."""
+    return min(left, most) if left <= most or left >= 2 * most else -(-left // 2)
 
 
 def _free_bytes(device: torch.device) -> int:

@@ -60,7 +60,7 @@ def _of_attention(subject: Subject, prompts: Sequence[Tokens]) -> list[Check]:
         return (port.run(ids, edited, hidden).final - plain).abs().max().item()
 
     plain = port.run(ids).final
-    entered, _ = port.enter(ids)
+    entered, _, _ = port.enter(ids)
     with torch.no_grad():
         logits = subject.model(ids.to(subject.device)).logits[:, -1].float()
     margins = scoring.margins_of(subject, plain, prompts)
@@ -102,7 +102,7 @@ def _of_second_backend(subject: Subject, prompts: Sequence[Tokens]) -> list[Chec
     trials = [Trial(tokens, edit) for edit in edits for tokens in prompts]
 
     def margins(backend: Backend) -> Tensor:
-        backend.prepare(trials)
+        backend.prepare(trials, None)
         tokens = [trial.tokens for trial in trials]
         return scoring.margins_of(subject, backend.run(tokens, [trial.edit for trial in trials]).final, tokens)
 

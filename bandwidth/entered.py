@@ -1,8 +1,8 @@
-"""What trials of one prompt share: everything below the layer of interest, and rows that no edit reaches."""
+"""What trials share: layers below the layer of interest, rows that no edit reaches, beginnings that are alike."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from bandwidth.attention import Attention, Keys
-from bandwidth.batches import Batches
+from bandwidth.batches import Batches, tokens_at_once
 from bandwidth.subjects import Subject
 from bandwidth.tokens import Tokens
+from bandwidth.trunks import Trunk, trunks
 
 PROMPTS, _LAYERS = 1024, 3
 """How many of each are remembered."""
@@ -21,12 +22,17 @@ _entered: WeakKeyDictionary[Any, dict[int, Entered]] = WeakKeyDictionary()
 
 
 class Entered:
-    """Of prompts seen lately: the residual stream before the layer of interest, the pattern there, keys above it."""
+    """Of prompts seen lately: the residual stream before the layer of interest, the pattern there, and keys.
+
+    Where prompts begin alike, one of them, their trunk, is computed first, and the others from where they part.
+    """
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
         self._held: dict[Tokens, tuple[Tensor, Tensor]] = {}
-        self._keys: dict[Tokens, Keys] = {}
+        self._trunks: dict[Tokens, Trunk] = {}
+        self._lower: dict[Tokens, Keys] = {}
+        self._upper: dict[Tokens, Keys] = {}
 
     @classmethod
     def of(cls, subject: Subject) -> Entered:
@@ -37,22 +43,47 @@ class Entered:
             del layers[next(iter(layers))]
         return layers[subject.layer]
 
-    def prepare(self, prompts: Sequence[Tokens]) -> None:
-        """Computes what is not known yet, in batches."""
+    def prepare(self, prompts: Sequence[Tokens], progress: str | None) -> None:
+        """Computes what is not known yet, in batches; `progress` names the work on a bar."""
         new = [t for t in dict.fromkeys(prompts) if t not in self._held]
         if len(self._held) + len(new) > PROMPTS:
-            self._held.clear()
-            self._keys.clear()
+            for held in (self._held, self._trunks, self._lower, self._upper):
+                held.clear()
             new = list(dict.fromkeys(prompts))
+        self._trunks |= trunks(new, tokens_at_once(self._subject) // 2)
+        bearing = {trunk.prompt for trunk in self._trunks.values()}
+        self._enter([t for t in new if t not in self._trunks], bearing, progress)
+        self._enter([t for t in new if t in self._trunks], bearing, progress)
+
+    def _enter(self, prompts: Sequence[Tokens], bearing: Set[Tokens], progress: str | None) -> None:
+        """Computes what is known of prompts whose trunks are known; of those that bear others, the lower keys, too."""
         port = Attention(self._subject)
 
-        def entered(some: Sequence[Tokens]) -> list[tuple[Tensor, Tensor]]:
-            hidden, pattern = port.enter(torch.tensor([tokens.ids for tokens in some]))
-            return list(zip(hidden, pattern.float().cpu(), strict=True))
+        def entered(some: Sequence[Tokens]) -> list[None]:
+            start = self.trunk(some[0]).rows
+            before = _first_rows([self._lower[self._trunks[t].prompt] for t in some], start) if start else None
+            hidden, pattern, keys = port.enter(torch.tensor([t.ids for t in some]), before)
+            for i, tokens in enumerate(some):
+                self._held[tokens] = self._whole(tokens, hidden[i], pattern[i].float().cpu())
+                if tokens in bearing:
+                    self._lower[tokens] = {layer: (k[i], v[i]) for layer, (k, v) in keys.items()}
+            return [None] * len(some)
 
-        batches = Batches(new, self._subject)
+        batches = Batches(prompts, self._subject, rows=lambda t: len(t) - self.trunk(t).rows, progress=progress)
         for some in batches:
-            self._held |= dict(zip(some, batches.measure(entered, some), strict=True))
+            batches.measure(entered, some)
+
+    def _whole(self, tokens: Tokens, hidden: Tensor, pattern: Tensor) -> tuple[Tensor, Tensor]:
+        """A prompt's residual stream and pattern, put together of its trunk's first rows and its own."""
+        trunk, rows = self.trunk(tokens)
+        if not rows:
+            return hidden, pattern
+        first = self.pattern(trunk)[:, :rows, : len(tokens)]
+        return torch.cat((self.hidden(trunk)[:rows], hidden)), torch.cat((first, pattern), dim=1)
+
+    def trunk(self, tokens: Tokens) -> Trunk:
+        """Whose first rows a prompt has, and how many; where it has no other's, none of its own."""
+        return self._trunks.get(tokens, Trunk(tokens, 0))
 
     def hidden(self, tokens: Tokens) -> Tensor:
         """[token, size], on the subject's device."""
@@ -62,9 +93,21 @@ class Entered:
         """[head, query, key], in float32 on the CPU."""
         return self._held[tokens][1]
 
-    def prepare_keys(self, rows: Mapping[Tokens, int]) -> None:
-        """Computes the keys of the first rows of prompts, so many of each, where they are not known yet."""
-        new = [t for t, count in rows.items() if count > self._rows_kept(t)]
+    def prepare_keys(self, plain: Iterable[Tokens], edited: Mapping[Tokens, int]) -> dict[Tokens, int]:
+        """Computes keys of first rows where they are not known yet.
+
+        Args:
+            plain: prompts that are to be run as they are.
+            edited: of prompts, how many of their first rows.
+
+        Returns:
+            The first row of each plain prompt that is then left to compute.
+        """
+        plain = list(plain)
+        rows = dict(edited)
+        for trunk, shared in map(self.trunk, plain):
+            rows[trunk] = max(shared, rows.get(trunk, 0))
+        new = [t for t, count in rows.items() if count > _count(self._upper.get(t, {}))]
         port = Attention(self._subject)
 
         def each(some: Sequence[Tokens]) -> list[Keys]:
@@ -75,21 +118,37 @@ class Entered:
 
         batches = Batches(new, self._subject, rows=rows.__getitem__)
         for some in batches:
-            self._keys |= dict(zip(some, batches.measure(each, some), strict=True))
-
-    def _rows_kept(self, tokens: Tokens) -> int:
-        return next(iter(self._keys[tokens].values()))[0].shape[1] if tokens in self._keys else 0
+            self._upper |= dict(zip(some, batches.measure(each, some), strict=True))
+        return {tokens: max(rows.get(tokens, 0), self.trunk(tokens).rows) for tokens in plain}
 
     def keys(self, prompts: Sequence[Tokens], rows: int) -> Keys:
-        """Of the first rows of some prompts; nothing where no row is asked for."""
-        each = [self._keys[tokens] for tokens in prompts] if rows else [{}]
-        return {
-            layer: (
-                torch.stack([held[layer][0][:, :rows] for held in each]),
-                torch.stack([held[layer][1][:, :rows] for held in each]),
-            )
-            for layer in each[0]
-        }
+        """From the layer of interest on, of the first rows of some prompts; nothing where no row is asked for."""
+        return _first_rows([self._upper[self._bearer(tokens, rows)] for tokens in prompts], rows) if rows else {}
+
+    def all_keys(self, prompts: Sequence[Tokens], rows: int) -> Keys:
+        """In every layer, of first rows that prompts share with a trunk, or trunks with other prompts."""
+        lower = _first_rows([self._lower[self.trunk(tokens).prompt] for tokens in prompts], rows) if rows else {}
+        return lower | self.keys(prompts, rows)
+
+    def _bearer(self, tokens: Tokens, rows: int) -> Tokens:
+        """Whose upper keys tell a prompt's first rows: its own, or its trunk's."""
+        return tokens if _count(self._upper.get(tokens, {})) >= rows else self.trunk(tokens).prompt
+
+
+def _first_rows(each: Sequence[Keys], rows: int) -> Keys:
+    """Keys of several prompts as one batch."""
+    return {
+        layer: (
+            torch.stack([held[layer][0][:, :rows] for held in each]),
+            torch.stack([held[layer][1][:, :rows] for held in each]),
+        )
+        for layer in each[0]
+    }
+
+
+def _count(keys: Keys) -> int:
+    """Of how many rows a prompt's keys are."""
+    return next(iter(keys.values()))[0].shape[1] if keys else 0
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig, PreTrainedTokenizerFast, StoppingCriteria, StoppingCriteriaList
 
+from bandwidth.attention import Keys, cache_of
 from bandwidth.subjects import Subject
 from bandwidth.tokens import Tokens, alike
 
@@ -79,8 +80,13 @@ class _AllNamed(StoppingCriteria):
         return torch.tensor(named, device=input_ids.device)
 
 
-def greedy_answers(subject: Subject, prompts: Sequence[Tokens], *, max_new_tokens: int = 12) -> list[Answer]:
-    """What the subject writes by itself after each prompt (no forced prefix), read by `first_named`."""
+def greedy_answers(
+    subject: Subject, prompts: Sequence[Tokens], before: Keys | None = None, *, max_new_tokens: int = 12
+) -> list[Answer]:
+    """What the subject writes by itself after each prompt (no forced prefix), read by `first_named`.
+
+    `before` are keys in all layers of the prompts' first rows, which are then not computed again.
+    """
     tokenizer, model = subject.tokenizer, subject.model
     settings = GenerationConfig(
         max_new_tokens=max_new_tokens,
@@ -96,7 +102,10 @@ def greedy_answers(subject: Subject, prompts: Sequence[Tokens], *, max_new_token
         for group in alike(prompts, lambda tokens: tokens.n_prompt):
             ids = torch.tensor([prompts[i].ids[: prompts[i].n_prompt] for i in group], device=subject.device)
             stop = StoppingCriteriaList([_AllNamed(tokenizer, [prompts[i] for i in group], ids.shape[1])])
-            written = model.generate(ids, attention_mask=torch.ones_like(ids), stopping_criteria=stop)
+            known = cache_of(subject, {k: (keys[group], values[group]) for k, (keys, values) in (before or {}).items()})
+            written = model.generate(
+                ids, attention_mask=torch.ones_like(ids), past_key_values=known, stopping_criteria=stop
+            )
             texts = tokenizer.batch_decode(written[:, ids.shape[1] :])
             for i, text in zip(group, texts, strict=True):
                 answers[i] = first_named(text, prompts[i].prompt.right, prompts[i].prompt.wrong)

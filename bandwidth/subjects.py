@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from bandwidth import embedded, planted
+from bandwidth import embedded, planted, products
 from bandwidth.errors import LayerOutOfRange, NoOffsets, NoSuchDevice, UnknownModel
 
 if TYPE_CHECKING:
@@ -171,6 +171,7 @@ def assemble(
             "Save the model with a fast tokenizer (tokenizer.json) and give that folder to --model.",
         )
     model.set_attn_implementation("eager")
+    products.quicken(model)
     return Subject(
         name=name,
         revision=getattr(model.config, "_commit_hash", None) or "local",

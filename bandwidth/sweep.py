@@ -79,12 +79,11 @@ def read(
     `layers` is the layer of interest unless given; `progress` names the work on a progress bar.
     """
     chosen = (subject.layer,) if layers is None else tuple(layers)
+    # At the layer of interest, trials of the same prompts will need what was computed on the way there.
+    held = Entered.of(subject) if chosen == (subject.layer,) else None
 
     def patterns(some: Sequence[Tokens]) -> Iterable[Tensor]:
-        if chosen == (subject.layer,):
-            # Trials of the same prompts will need what was computed on the way there.
-            held = Entered.of(subject)
-            held.prepare(some)
+        if held:
             return (held.pattern(tokens)[None] for tokens in some)
         return Attention(subject).read(_ids(some), chosen).float().cpu()
 
@@ -95,7 +94,8 @@ def read(
             found.append(measure(tokens, pattern))
         return found
 
-    return _granted(subject, prompts, measured, ("read", measure, chosen), progress)
+    way = ("read", measure, chosen)
+    return _granted(subject, prompts, measured, way, progress, prepare=held.prepare if held else None)
 
 
 def gradients(
@@ -103,21 +103,39 @@ def gradients(
 ) -> list[Tensor]:
     """The measure of each prompt's pattern at the layer of interest and of its margin's gradient there, in order."""
 
+    entering = Entered.of(subject)
+
     def measured(some: Sequence[Tokens]) -> list[Tensor]:
-        score = partial(_total_margin, some)
-        pattern, gradient = (held.cpu() for held in Attention(subject).gradients(_ids(some), score))
+        hidden = torch.stack([entering.hidden(tokens) for tokens in some])
+        found = Attention(subject).gradients(_ids(some), hidden, partial(_total_margin, some))
+        pattern, gradient = (held.cpu() for held in found)
         for held in (pattern, gradient):
             _require_finite(held.numpy(), "gradient of an attention pattern")
         return [measure(t, own, slope) for t, own, slope in zip(some, pattern, gradient, strict=True)]
 
     above = subject.n_layers - subject.layer
-    return _granted(subject, prompts, measured, ("gradient", measure), progress, layers_held=above)
+    way = ("gradient", measure)
+    return _granted(subject, prompts, measured, way, progress, prepare=entering.prepare, layers_held=above)
 
 
 def answers(subject: Subject, prompts: Sequence[Tokens], *, progress: str | None = None) -> list[str]:
     """What the subject writes by itself after each prompt: "right", "wrong" or "neither"; see `greedy_answers`."""
-    measured = partial(scoring.greedy_answers, subject)
-    return _granted(subject, prompts, measured, ("greedy",), progress)
+    held = Entered.of(subject)
+    starts: dict[Tokens, int] = {}
+
+    def prepare(some: Sequence[Tokens], progress: str | None) -> None:
+        held.prepare(some, progress)
+        for tokens, start in held.prepare_keys(some, {}).items():
+            # The prompt's last row says what is written next.
+            starts[tokens] = min(start, tokens.n_prompt - 1)
+
+    def measured(some: Sequence[Tokens]) -> list[scoring.Answer]:
+        return scoring.greedy_answers(subject, some, held.all_keys(some, starts[some[0]]))
+
+    def rows(tokens: Tokens) -> int:
+        return len(tokens) - starts[tokens]
+
+    return _granted(subject, prompts, measured, ("greedy",), progress, prepare=prepare, rows=rows)
 
 
 def run(subject: Subject, trials: Sequence[Trial], *, progress: str | None = None) -> pd.DataFrame:
@@ -142,7 +160,7 @@ def run_alone(subject: Subject, trials: Sequence[Trial]) -> pd.DataFrame:
     def alone(trial: Trial) -> Row:
         with entered.forgetful(subject):
             backend = backends.of(subject)
-            backend.prepare([trial])
+            backend.prepare([trial], None)
             return _rows(subject, backend, [trial])[0]
 
     way = f"{backends.of(subject).name}, alone"
@@ -170,7 +188,7 @@ def _granted(
     way: tuple[Any, ...],
     progress: str | None,
     *,
-    prepare: Callable[[Sequence[Any]], None] | None = None,
+    prepare: Callable[[Sequence[Any], str | None], None] | None = None,
     **options: Any,
 ) -> list[Any]:
     """What is wished for, in order: from memory, from disk, or measured in batches and kept.
@@ -190,7 +208,7 @@ def _granted(
         known = {wish: by_key[k] for wish, k in keys.items() if k in by_key}
     for missing in _by_prompt([wish for wish in distinct if wish not in known]):
         if prepare:
-            prepare(missing)
+            prepare(missing, progress)
         batches = Batches(missing, subject, progress=progress, **options)
         for some in batches:
             found = batches.measure(measured, some)

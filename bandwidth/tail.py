@@ -1,8 +1,9 @@
 """The layers from the layer of interest on, in plain PyTorch, for Llama-shaped models: the same numbers, sooner.
 
 Rows before the first one that an edit changes are those of the unedited prompt, in every layer: attention looks back
-only. Their keys and values are computed once a prompt. Key and value projections are one product, and so are gate and
-up; layers above the edited one use the fused attention kernel; the last layer computes its last row alone.
+only. Their keys and values are computed once a prompt. Key and value projections are one product; weights are laid out
+for many products; layers above the edited one use the fused attention kernel; the last layer computes its last row
+alone.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from bandwidth import products
 from bandwidth.attention import Keys, KeysValues, Readout
+from bandwidth.products import Product
 from bandwidth.subjects import Subject
 
 _BLOCK = 2048
@@ -43,7 +46,7 @@ class Tail:
         self._fused: dict[int, _Layer] = {}
         self._working = [k for k in range(subject.n_layers) if k not in subject.idle_layers]
         self._norm, self._rotary = model.norm, model.rotary_emb
-        self._weight, self._bias = _weights(subject.model.get_output_embeddings())
+        self._unembedding = subject.model.get_output_embeddings()
 
     def run(self, layer: int, hidden: Tensor, which: Tensor, patterns: Tensor, start: int, before: Keys) -> Readout:
         """As `Attention.run`, computing rows from `start` on.
@@ -71,16 +74,17 @@ class Tail:
             return Readout(final, norm, self._most_likely(final))
 
     def _layer(self, k: int) -> _Layer:
-        """Fused when it is first needed: layers below every layer of interest never are."""
+        """Laid out when it is first needed: layers below every layer of interest never are."""
         if k not in self._fused:
             self._fused[k] = _Layer(self._plain[k], self._heads, self._kv_heads)
         return self._fused[k]
 
     def _most_likely(self, final: Tensor) -> Tensor:
         """The token with the highest logit, [trial]; a block of the vocabulary at a time, which stays in the cache."""
-        weights = self._weight.split(_BLOCK)
-        biases = [None] * len(weights) if self._bias is None else self._bias.split(_BLOCK)
-        best = [functional.linear(final, *block).max(-1) for block in zip(weights, biases, strict=True)]
+        weight, bias = self._unembedding.weight, self._unembedding.bias
+        weights = weight.split(_BLOCK)
+        biases = [None] * len(weights) if bias is None else bias.split(_BLOCK)
+        best = [products.linear(final, *block).max(-1) for block in zip(weights, biases, strict=True)]
         logits, tokens = torch.stack([b.values for b in best]), torch.stack([b.indices for b in best])
         block = logits.argmax(0)
         return tokens.gather(0, block[None])[0] + _BLOCK * block
@@ -90,30 +94,30 @@ class Tail:
 
 
 class _Layer:
-    """One layer with fused weights."""
+    """One layer, its key and value projections as one product."""
 
     def __init__(self, layer: Any, heads: int, kv_heads: int) -> None:
         attention, mlp = layer.self_attn, layer.mlp
         self.into, self._between = layer.input_layernorm, layer.post_attention_layernorm
-        self._query, self._out = _weights(attention.q_proj), _weights(attention.o_proj)
-        self._keys_values, self._values = _fused(attention.k_proj, attention.v_proj), _weights(attention.v_proj)
-        self._gate_up, self._down = _fused(mlp.gate_proj, mlp.up_proj), _weights(mlp.down_proj)
+        self._query, self._out, self._values = map(_product, (attention.q_proj, attention.o_proj, attention.v_proj))
+        self._keys_values = _product(attention.k_proj, attention.v_proj)
+        self._gate, self._up, self._down = map(_product, (mlp.gate_proj, mlp.up_proj, mlp.down_proj))
         self._activation, self._heads, self._kv_heads = mlp.act_fn, heads, kv_heads
 
     def edited(self, hidden: Tensor, pattern: Tensor, start: int, which: Tensor) -> Tensor:
         """Rows from `start` on after the layer, [trial, token, size], with a written pattern."""
-        values = _by_head(functional.linear(self.into(hidden), *self._values), self._kv_heads)
+        values = _by_head(self._values(self.into(hidden)), self._kv_heads)
         values = values.repeat_interleave(self._heads // self._kv_heads, 1)
         return self._rest(_of(hidden[:, start:], which), pattern[:, :, start:] @ _of(values, which))
 
     def keys(self, entering: Tensor, turn: tuple[Tensor, ...]) -> KeysValues:
         """Keys and values of the normalised rows."""
-        key, value = functional.linear(entering, *self._keys_values).chunk(2, dim=-1)
+        key, value = self._keys_values(entering).chunk(2, dim=-1)
         return _turned(_by_head(key, self._kv_heads), turn), _by_head(value, self._kv_heads)
 
     def __call__(self, hidden: Tensor, turn: tuple[Tensor, ...], keys: KeysValues) -> Tensor:
         """The last rows after the layer, which see all rows whose keys there are."""
-        query = _turned(_by_head(functional.linear(self.into(hidden), *self._query), self._heads), turn)
+        query = _turned(_by_head(self._query(self.into(hidden)), self._heads), turn)
         rows, columns = query.shape[2], keys[0].shape[2]
         seen = torch.ones(rows, columns, dtype=torch.bool, device=query.device).tril(columns - rows)
         mixed = functional.scaled_dot_product_attention(
@@ -122,9 +126,9 @@ class _Layer:
         return self._rest(hidden, mixed)
 
     def _rest(self, hidden: Tensor, mixed: Tensor) -> Tensor:
-        hidden = hidden + functional.linear(mixed.transpose(1, 2).flatten(2), *self._out)
-        gate, up = functional.linear(self._between(hidden), *self._gate_up).chunk(2, dim=-1)
-        return hidden + functional.linear(self._activation(gate) * up, *self._down)
+        hidden = self._out.plus(mixed.transpose(1, 2).flatten(2), hidden)
+        entering = self._between(hidden)
+        return self._down.plus(self._up.times(entering, self._activation(self._gate(entering))), hidden)
 
 
 def _of(each: Tensor, which: Tensor) -> Tensor:
@@ -137,15 +141,12 @@ def _joined(early: KeysValues, late: KeysValues, which: Tensor) -> KeysValues:
     return keys, values
 
 
-def _weights(projection: Any) -> tuple[Tensor, Tensor | None]:
-    return projection.weight.detach(), None if projection.bias is None else projection.bias.detach()
-
-
-def _fused(*projections: Any) -> tuple[Tensor, Tensor | None]:
-    """Several projections of the same input as one."""
-    weight = torch.cat([projection.weight for projection in projections])
-    biases = [projection.bias for projection in projections]
-    return weight.detach(), None if biases[0] is None else torch.cat(biases).detach()
+def _product(*projections: Any) -> Product:
+    """Projections of the same input as one."""
+    weights, biases = [p.weight for p in projections], [p.bias for p in projections]
+    if len(projections) == 1:
+        return Product(weights[0], biases[0])
+    return Product(torch.cat(weights), None if biases[0] is None else torch.cat(biases))
 
 
 def _by_head(flat: Tensor, heads: int) -> Tensor:

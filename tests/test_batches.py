@@ -20,6 +20,12 @@ def wishes(length, count, edit=None):
     return [Wish(range(length), edit, i) for i in range(count)]
 
 
+@pytest.fixture(autouse=True)
+def tokens_at_once(monkeypatch):
+    """1600, whatever pays on the machines of today."""
+    monkeypatch.setitem(batches.TOKENS_AT_ONCE, "cpu", 1600)
+
+
 @pytest.fixture
 def clock(monkeypatch):
     """Time that passes only when it is told to."""
@@ -49,11 +55,17 @@ def test_batches_hold_one_length_and_one_kind(llama):
 
 
 def test_what_is_computed_in_part_comes_in_larger_batches(llama):
-    """1600 tokens at once on a CPU are 16 prompts of 100 tokens, or 320 of whose rows five are computed."""
+    """1600 tokens at once are 16 prompts of 100 tokens; of 400 whose rows five are computed, half."""
     asked = wishes(100, 400)
 
     assert len(next(iter(Batches(asked, llama)))) == 16
-    assert len(next(iter(Batches(asked, llama, rows=lambda wish: 5)))) == 320
+    assert len(next(iter(Batches(asked, llama, rows=lambda wish: 5)))) == 200
+
+
+def test_the_last_two_batches_are_about_equal(llama):
+    """A small rest would cost nearly as much as a large one."""
+    assert [len(some) for some in Batches(wishes(100, 18), llama)] == [9, 9]
+    assert [len(some) for some in Batches(wishes(100, 35), llama)] == [16, 10, 9]
 
 
 @pytest.mark.parametrize(("layers_held", "rows"), [(1, 4), (4, 1)])
@@ -77,7 +89,7 @@ def test_a_long_sweep_looks_for_a_better_size(llama, clock):
     sizes = run(Batches(wishes(100, 6400), llama), clock, lambda tokens: 10 + 0.001 * tokens)
 
     assert sizes[:8] == [16, 32, 64, 128, 256, 512, 1024, 512]
-    assert set(sizes[8:-1]) == {512}
+    assert set(sizes[8:-2]) == {512}
 
 
 def test_a_size_that_does_not_pay_is_given_up(llama, clock):

@@ -94,7 +94,7 @@ def test_alone_means_without_what_others_left(llama, monkeypatch):
     sweep.run(llama, trials)
     calls = []
     enter = Attention.enter
-    monkeypatch.setattr(Attention, "enter", lambda self, ids: calls.append(len(ids)) or enter(self, ids))
+    monkeypatch.setattr(Attention, "enter", lambda self, *given: calls.append(len(given[0])) or enter(self, *given))
 
     sweep.run_alone(llama, [trials[1], trials[4]])
     assert calls == [1, 1]

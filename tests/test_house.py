@@ -10,23 +10,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ["errors", "embedded", "prompts", "vocabulary", "circuits", "planted", "subjects", "tokens", "patterns"]
-ROOMS += [
-    "edits",
-    "attention",
-    "tail",
-    "scoring",
-    "batches",
-    "entered",
-    "backends",
-    "store",
-    "sweep",
-    "drift",
-    "checks",
-]
-ROOMS += ["statistics", "curves", "verdict"]
-ROOMS += ["experiments.behaviour", "experiments.bandwidth", "experiments.interventions", "experiments.injection"]
-ROOMS += ["experiments.routing", "experiments.specialization", "experiments.thresholds", "experiments.subsets"]
+ORDER = """
+    errors embedded prompts vocabulary circuits planted products subjects tokens trunks patterns edits attention tail
+    scoring batches entered backends store sweep drift checks statistics curves verdict experiments.behaviour
+    experiments.bandwidth experiments.interventions experiments.injection experiments.routing experiments.specialization
+    experiments.thresholds experiments.subsets
+"""
+ROOMS = ORDER.split()
 MODULES = sorted(p for folder in ("bandwidth", "claims", "fixtures", "reports") for p in (ROOT / folder).rglob("*.py"))
 
 

@@ -169,7 +169,7 @@ def test_rows_that_no_edit_reaches_are_computed_once(llama, monkeypatch, backend
     sweep.run(llama, [*trials, Trial(target), Trial(target, Keep())])
     sweep.run(llama, trials[:2])
 
-    assert starts == [target.n_prompt - 1, 0, 0, 0]
+    assert starts == [target.n_prompt - 1, target.n_prompt - 1, 0, 0]
 
 
 @pytest.mark.parametrize("backend", backends.NAMES)

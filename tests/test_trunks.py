@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from bandwidth import backends, entered, prompts, sweep
+from bandwidth.edits import InHeads, SetShare
+from bandwidth.entered import Entered
+from bandwidth.prompts import QA, SIMPLE, ask, injected
+from bandwidth.sweep import Trial
+from bandwidth.tokens import tokenize
+from bandwidth.trunks import trunks
+
+
+def tokens_of(tokenizer, formats, pairs=4):
+    return [tokenize(prompt, tokenizer) for prompt in ask(prompts.pairs(pairs), formats)]
+
+
+def common(one, other):
+    same = [a == b for a, b in zip(one.ids, other.ids, strict=False)]
+    return same.index(False) if False in same else len(same)
+
+
+def test_one_prompt_bears_all_that_begin_like_it(single):
+    """Of eight questions, seven begin as the first does, and all of them share equally much."""
+    asked = tokens_of(single, [QA])
+
+    found = trunks(asked, worth=1)
+
+    assert set(found) == set(asked[1:])
+    assert {trunk.prompt for trunk in found.values()} == {asked[0]}
+    assert {trunk.rows for trunk in found.values()} == {min(common(asked[0], other) for other in asked[1:])}
+
+
+def test_short_prompts_hang_on_the_longest_that_they_begin(single):
+    """Each comparison with few words on the same with many."""
+    asked = tokens_of(single, [injected(words) for words in (0, 3, 12)])
+    long = [tokens for tokens in asked if tokens.prompt.format == injected(12)]
+
+    found = trunks(asked, worth=1)
+
+    assert set(found) == set(asked) - set(long)
+    for tokens, trunk in found.items():
+        assert (trunk.prompt.prompt.pair, trunk.prompt.prompt.order) == (tokens.prompt.pair, tokens.prompt.order)
+        assert trunk.rows <= min(common(tokens, trunk.prompt), tokens.n_prompt - 1)
+
+
+def test_no_trunk_has_a_trunk(single):
+    """In a mixture of formats; and prompts of one length share one of few numbers of rows."""
+    asked = tokens_of(single, [SIMPLE, QA, *(injected(words) for words in range(8))], pairs=9)
+
+    found = trunks(asked, worth=1)
+
+    assert not {trunk.prompt for trunk in found.values()} & set(found)
+    for length in {len(tokens) for tokens in found}:
+        assert len({trunk.rows for tokens, trunk in found.items() if len(tokens) == length}) <= 4
+
+
+def test_little_in_common_is_not_worth_a_trunk(single):
+    """The same questions, where more must be saved than they can save; and nothing at all."""
+    asked = tokens_of(single, [QA])
+    shared = sum(trunk.rows for trunk in trunks(asked, worth=1).values())
+
+    assert trunks(asked, worth=shared)
+    assert trunks(asked, worth=shared + 1) == {}
+    assert trunks([], worth=1) == {}
+
+
+@pytest.fixture
+def eager_to_share(monkeypatch):
+    """Every common beginning is computed once, however short."""
+    monkeypatch.setattr(entered, "tokens_at_once", lambda subject: 2)
+
+
+@pytest.mark.usefixtures("eager_to_share")
+@pytest.mark.parametrize("backend", backends.NAMES)
+def test_what_is_shared_changes_nothing(shaped, monkeypatch, backend):
+    """Margins, edited and not, patterns and answers, in every shape of model at every layer, as if each ran alone."""
+    monkeypatch.setattr(backends, "_chosen", backend)
+    asked = tokens_of(shaped.tokenizer, [QA, injected(2), injected(9)], pairs=1)
+    trials = [Trial(t, edit) for t in asked for edit in (None, InHeads(SetShare(0.3), (0, 2)))]
+
+    for layer in range(shaped.n_layers):
+        subject = shaped.at(layer)
+        found = sweep.run(subject, trials)
+        alone = sweep.run_alone(subject, trials)
+        assert any(Entered.of(subject).trunk(tokens).rows for tokens in asked)
+        scale = found["margin_logits"].abs().max()
+        assert (found["margin_logits"] - alone["margin_logits"]).abs().max() < 1e-4 * scale
+        assert found["top_answer"].equals(alone["top_answer"])
+        assert (found["output_norm"] - alone["output_norm"]).abs().max() < 1e-5 * found["output_norm"].max()
+        for tokens, pattern in zip(asked, sweep.read(subject, asked, sweep.Whole()), strict=True):
+            with entered.forgetful(subject):
+                (own,) = sweep.read(subject, [tokens], sweep.Whole())
+            assert torch.allclose(pattern, own, atol=1e-5)
+
+
+@pytest.mark.usefixtures("eager_to_share")
+def test_answers_go_on_from_what_is_shared(shaped):
+    """What is written after each prompt is what is written after it alone."""
+    asked = tokens_of(shaped.tokenizer, [QA, injected(2), injected(9)], pairs=3)
+
+    found = sweep.answers(shaped, asked)
+
+    for tokens, answer in zip(asked, found, strict=True):
+        with entered.forgetful(shaped):
+            assert sweep.answers(shaped, [tokens]) == [answer]
