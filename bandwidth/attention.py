@@ -7,7 +7,7 @@ function by its name, which differs between versions of transformers and is ther
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -16,6 +16,7 @@ import torch
 from nnsight import TransformersModel
 from torch import Tensor
 from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from bandwidth.errors import NoReadableAttention
 from bandwidth.subjects import Subject
@@ -72,29 +73,28 @@ class Attention:
             tracer.stop()
         return torch.stack(held, dim=1)
 
-    def enter(self, ids: Tensor, before: Keys | None = None) -> tuple[Tensor, Tensor, Keys]:
-        """What the layer of interest is given: the residual stream, the pattern, and keys up to this layer.
+    def enter(self, ids: Tensor, before: Keys | None = None, *, keep: bool = False) -> tuple[Tensor, Tensor, Keys]:
+        """What the layer of interest is given: the residual stream, the pattern and, to `keep`, keys up to this layer.
 
         [prompt, row, size] and [prompt, head, row, key] of prompts [prompt, token]. With `before`, keys of all layers
-        up to this one, the first rows are not computed, and neither they nor their keys are returned.
+        up to this one, the first rows are neither computed nor returned.
         """
         layer, start = self.subject.layer, _rows(before)
-        cache = cache_of(self.subject, before) if before else cache_of(self.subject, {})
+        cache = cache_of(before or {}) if keep or before else None
         with torch.no_grad(), self._trace(ids[:, start:], past_key_values=cache) as tracer:
             hidden = self._wrapped.layers[layer].input.clone().save()
             pattern = self._wrapped.site(layer).output.clone().save()
             tracer.stop()
-        made = {k: (cache.layers[k].keys, cache.layers[k].values) for k in range(layer + 1)}
-        return hidden, pattern, {k: (keys[:, :, start:], values[:, :, start:]) for k, (keys, values) in made.items()}
+        return hidden, pattern, _held_in(cache, range(layer + 1)) if keep else {}
 
     def keys(self, ids: Tensor, hidden: Tensor) -> Keys:
         """Keys and values of unedited prompts [prompt, token] from the layer of interest on, given what enters it."""
-        with torch.no_grad(), self._trace(ids, logits_to_keep=1, use_cache=True):
+        cache = cache_of({})
+        with torch.no_grad(), self._trace(ids, logits_to_keep=1, past_key_values=cache):
             self._start_with(hidden)
             self._leave_out_idle(self._wrapped.layers[self.subject.layer].output)
-            cache = self._wrapped.traced.output.past_key_values.save()
         layers = (k for k in range(self.subject.layer, self.subject.n_layers) if k not in self._wrapped.idle)
-        return {k: (cache.layers[k].keys, cache.layers[k].values) for k in layers}
+        return _held_in(cache, layers)
 
     def run(
         self, ids: Tensor, pattern: Tensor | None = None, hidden: Tensor | None = None, before: Keys | None = None
@@ -105,7 +105,7 @@ class Attention:
         first rows, whose pattern must be the trials' own.
         """
         layer, start = self.subject.layer, _rows(before)
-        cache = cache_of(self.subject, before) if before else None
+        cache = cache_of(before) if before else None
         with torch.no_grad(), self._trace(ids[:, start:], logits_to_keep=1, past_key_values=cache):
             if hidden is not None:
                 self._start_with(hidden[:, start:])
@@ -178,16 +178,27 @@ class Attention:
         return self._wrapped.traced.trace(inputs, use_cache=use_cache, **options)
 
 
-def cache_of(subject: Subject, keys: Keys) -> DynamicCache:
+def remembers_keys_alone(subject: Subject) -> bool:
+    """Whether keys and values are all that a layer needs of earlier rows: a recurrent state is something else."""
+    layers = DynamicCache(config=subject.model.config).layers
+    return all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in layers)
+
+
+def cache_of(keys: Keys) -> DynamicCache:
     """Keys and values as transformers takes them; a copy, to which a forward pass can add.
 
-    Layers of which there are none get zeros: they are not computed, or what they compute counts for nothing.
+    Told the model's configuration, it would forget rows that a sliding window has left. Layers without keys get some
+    that are none: they are not computed, but the first one's length is looked at.
     """
-    cache = DynamicCache(config=subject.model.config)
-    nothing = tuple(held.new_zeros(()).expand(held.shape) for held in next(iter(keys.values()), ()))
-    for layer in range(subject.n_layers) if keys else ():
+    cache = DynamicCache()
+    nothing = tuple(torch.zeros_like(held[:1, :1]) for held in next(iter(keys.values()), ()))
+    for layer in range(max(keys, default=-1) + 1):
         cache.update(*keys.get(layer, nothing), layer)
     return cache
+
+
+def _held_in(cache: DynamicCache, layers: Iterable[int]) -> Keys:
+    return {layer: (cache.layers[layer].keys, cache.layers[layer].values) for layer in layers}
 
 
 def _rows(before: Keys | None) -> int:

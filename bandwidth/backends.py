@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from bandwidth.attention import Attention, Readout
+from bandwidth.attention import Attention, Readout, remembers_keys_alone
 from bandwidth.edits import Edit, InHeads
 from bandwidth.entered import Entered
 from bandwidth.subjects import Subject
@@ -78,6 +78,8 @@ class NnsightBackend:
         self.entered.prepare([*(trial.tokens for trial in trials), *donors], progress)
         reached = {(t.tokens, t.edit): self._first_changed(t.tokens, t.edit) for t in trials if t.edit}
         times = Counter(tokens for (tokens, _), first in reached.items() if first >= _ROWS_WORTH)
+        if not remembers_keys_alone(self.subject):
+            times.clear()
         starts = {held: first if times[held[0]] >= _TRIALS_WORTH else 0 for held, first in reached.items()}
         wanted: dict[Tokens, int] = {}
         for (tokens, _), start in starts.items():
@@ -126,6 +128,7 @@ class TorchBackend(NnsightBackend):
         patterns = [self.edited(t, e) if e else self.entered.pattern(t) for t, e in zip(tokens, edits, strict=True)]
         written = torch.stack(patterns).to(self.subject.device, self.subject.model.dtype)
         tail = Tail.of(self.subject)
+        tail.lay_out(self.subject.layer)
 
         def part(rows: slice) -> Readout:
             place = {prompt: i for i, prompt in enumerate(dict.fromkeys(tokens[rows]))}

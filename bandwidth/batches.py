@@ -43,15 +43,17 @@ class Batches(Generic[Wish]):
         *,
         rows: Callable[[Wish], int] | None = None,
         layers_held: int = 1,
+        keys_of: int = 1,
         progress: str | None = None,
     ) -> None:
         """
         Args:
             rows: how many of a wish's tokens are computed, all unless given.
             layers_held: how many layers' activations a batch keeps at once; more than one for gradients.
+            keys_of: of how many layers a batch has keys.
             progress: names the work on a bar with rate and time left, and in the plan of what will take long.
         """
-        self._subject, self._layers_held, self._progress = subject, layers_held, progress
+        self._subject, self._layers_held, self._keys_of, self._progress = subject, layers_held, keys_of, progress
         shapes = [_shape(wish, rows) for wish in wishes]
         groups = [
             (shapes[group[0]], [wishes[i] for i in group]) for group in alike(range(len(wishes)), shapes.__getitem__)
@@ -111,7 +113,7 @@ class Batches(Generic[Wish]):
     def _learn(self, tokens: int, seconds: float) -> None:
         """Counts a batch, and looks whether its size paid."""
         self._left, self._done, self._seconds = self._left - tokens, self._done + tokens, self._seconds + seconds
-        full = tokens > _PAYS * self._at_once
+        full = tokens > _PAYS * self._at_once / 2
         if self._settled or not full or (self.seconds_left or 0) < LONG:
             return
         cost = seconds / tokens
@@ -126,8 +128,7 @@ class Batches(Generic[Wish]):
         config, number = subject.model.config.get_text_config(), subject.model.dtype.itemsize
         size, wide = config.hidden_size, getattr(config, "intermediate_size", None) or 4 * config.hidden_size
         streams = shape.rows * (8 * size + 4 * wide) * number
-        layers = subject.n_layers - subject.layer if shape.rows < shape.tokens else 1
-        keys = 4 * layers * shape.tokens * size * subject.n_kv_heads // subject.n_heads * number
+        keys = 4 * self._keys_of * shape.tokens * size * subject.n_kv_heads // subject.n_heads * number
         patterns = 4 * subject.n_heads * shape.tokens**2 * torch.float32.itemsize
         return _free_bytes(subject.device) // 2 // (self._layers_held * (streams + keys + patterns))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
-from bandwidth.attention import Attention, Keys
+from bandwidth.attention import Attention, Keys, remembers_keys_alone
 from bandwidth.batches import Batches, tokens_at_once
 from bandwidth.subjects import Subject
 from bandwidth.tokens import Tokens
@@ -32,7 +32,7 @@ class Entered:
         self._held: dict[Tokens, tuple[Tensor, Tensor]] = {}
         self._trunks: dict[Tokens, Trunk] = {}
         self._lower: dict[Tokens, Keys] = {}
-        self._upper: dict[Tokens, Keys] = {}
+        self._upper: dict[Tokens, tuple[int, Keys]] = {}
 
     @classmethod
     def of(cls, subject: Subject) -> Entered:
@@ -50,26 +50,34 @@ class Entered:
             for held in (self._held, self._trunks, self._lower, self._upper):
                 held.clear()
             new = list(dict.fromkeys(prompts))
-        self._trunks |= trunks(new, tokens_at_once(self._subject) // 2)
-        bearing = {trunk.prompt for trunk in self._trunks.values()}
-        self._enter([t for t in new if t not in self._trunks], bearing, progress)
-        self._enter([t for t in new if t in self._trunks], bearing, progress)
+        found = trunks(new, tokens_at_once(self._subject) // 2) if remembers_keys_alone(self._subject) else {}
+        # What hangs on a trunk whose preparation did not come to its end hangs anew.
+        self._trunks = {t: trunk for t, trunk in self._trunks.items() if t in self._held} | found
+        bearing = {trunk.prompt for trunk in found.values()}
+        self._enter([t for t in new if t in bearing], progress, keep=True)
+        self._enter([t for t in new if t not in bearing], progress)
 
-    def _enter(self, prompts: Sequence[Tokens], bearing: Set[Tokens], progress: str | None) -> None:
-        """Computes what is known of prompts whose trunks are known; of those that bear others, the lower keys, too."""
+    def _enter(self, prompts: Sequence[Tokens], progress: str | None, *, keep: bool = False) -> None:
+        """Computes what is known of prompts whose trunks are known; to `keep`, the lower keys, too."""
         port = Attention(self._subject)
 
         def entered(some: Sequence[Tokens]) -> list[None]:
             start = self.trunk(some[0]).rows
-            before = _first_rows([self._lower[self._trunks[t].prompt] for t in some], start) if start else None
-            hidden, pattern, keys = port.enter(torch.tensor([t.ids for t in some]), before)
+            before = _first_rows([self._lower[self.trunk(t).prompt] for t in some], start) if start else None
+            hidden, pattern, keys = port.enter(torch.tensor([t.ids for t in some]), before, keep=keep)
             for i, tokens in enumerate(some):
                 self._held[tokens] = self._whole(tokens, hidden[i], pattern[i].float().cpu())
-                if tokens in bearing:
+                if keep:
                     self._lower[tokens] = {layer: (k[i], v[i]) for layer, (k, v) in keys.items()}
             return [None] * len(some)
 
-        batches = Batches(prompts, self._subject, rows=lambda t: len(t) - self.trunk(t).rows, progress=progress)
+        batches = Batches(
+            prompts,
+            self._subject,
+            rows=lambda tokens: len(tokens) - self.trunk(tokens).rows,
+            keys_of=self._subject.layer + 1,
+            progress=progress and f"{progress}: what comes before",
+        )
         for some in batches:
             batches.measure(entered, some)
 
@@ -107,32 +115,47 @@ class Entered:
         rows = dict(edited)
         for trunk, shared in map(self.trunk, plain):
             rows[trunk] = max(shared, rows.get(trunk, 0))
-        new = [t for t, count in rows.items() if count > _count(self._upper.get(t, {}))]
+        new = [t for t, count in rows.items() if count > self._rows_kept(t)]
         port = Attention(self._subject)
 
-        def each(some: Sequence[Tokens]) -> list[Keys]:
+        def each(some: Sequence[Tokens]) -> list[tuple[int, Keys]]:
             count = rows[some[0]]
             ids = torch.tensor([tokens.ids[:count] for tokens in some])
             keys = port.keys(ids, torch.stack([self.hidden(tokens)[:count] for tokens in some]))
-            return [{layer: (k[i], v[i]) for layer, (k, v) in keys.items()} for i in range(len(some))]
+            return [(count, {layer: (k[i], v[i]) for layer, (k, v) in keys.items()}) for i in range(len(some))]
 
-        batches = Batches(new, self._subject, rows=rows.__getitem__)
+        batches = Batches(new, self._subject, rows=rows.__getitem__, keys_of=self._subject.n_layers)
         for some in batches:
             self._upper |= dict(zip(some, batches.measure(each, some), strict=True))
         return {tokens: max(rows.get(tokens, 0), self.trunk(tokens).rows) for tokens in plain}
 
     def keys(self, prompts: Sequence[Tokens], rows: int) -> Keys:
         """From the layer of interest on, of the first rows of some prompts; nothing where no row is asked for."""
-        return _first_rows([self._upper[self._bearer(tokens, rows)] for tokens in prompts], rows) if rows else {}
+        return _first_rows([self._upper[self._bearer(tokens, rows)][1] for tokens in prompts], rows) if rows else {}
 
     def all_keys(self, prompts: Sequence[Tokens], rows: int) -> Keys:
         """In every layer, of first rows that prompts share with a trunk, or trunks with other prompts."""
-        lower = _first_rows([self._lower[self.trunk(tokens).prompt] for tokens in prompts], rows) if rows else {}
-        return lower | self.keys(prompts, rows)
+        if not rows:
+            return {}
+        lower = _first_rows([self._lower[self.trunk(tokens).prompt] for tokens in prompts], rows)
+        known = lower | self.keys(prompts, rows)
+        # Idle layers add nothing, whatever keys they have.
+        any_keys, any_values = lower[0]
+        return {
+            layer: known.get(layer, (torch.zeros_like(any_keys), torch.zeros_like(any_values)))
+            for layer in range(self._subject.n_layers)
+        }
 
     def _bearer(self, tokens: Tokens, rows: int) -> Tokens:
         """Whose upper keys tell a prompt's first rows: its own, or its trunk's."""
-        return tokens if _count(self._upper.get(tokens, {})) >= rows else self.trunk(tokens).prompt
+        if self._rows_kept(tokens) >= rows:
+            return tokens
+        trunk, shared = self.trunk(tokens)
+        assert rows <= shared, "keys are prepared before they are asked for"
+        return trunk
+
+    def _rows_kept(self, tokens: Tokens) -> int:
+        return self._upper[tokens][0] if tokens in self._upper else 0
 
 
 def _first_rows(each: Sequence[Keys], rows: int) -> Keys:
@@ -144,11 +167,6 @@ def _first_rows(each: Sequence[Keys], rows: int) -> Keys:
         )
         for layer in each[0]
     }
-
-
-def _count(keys: Keys) -> int:
-    """Of how many rows a prompt's keys are."""
-    return next(iter(keys.values()))[0].shape[1] if keys else 0
 
 
 @contextmanager

@@ -102,10 +102,9 @@ def greedy_answers(
         for group in alike(prompts, lambda tokens: tokens.n_prompt):
             ids = torch.tensor([prompts[i].ids[: prompts[i].n_prompt] for i in group], device=subject.device)
             stop = StoppingCriteriaList([_AllNamed(tokenizer, [prompts[i] for i in group], ids.shape[1])])
-            known = cache_of(subject, {k: (keys[group], values[group]) for k, (keys, values) in (before or {}).items()})
-            written = model.generate(
-                ids, attention_mask=torch.ones_like(ids), past_key_values=known, stopping_criteria=stop
-            )
+            known = {k: (keys[group], values[group]) for k, (keys, values) in (before or {}).items()}
+            options = {"past_key_values": cache_of(known)} if known else {}
+            written = model.generate(ids, attention_mask=torch.ones_like(ids), stopping_criteria=stop, **options)
             texts = tokenizer.batch_decode(written[:, ids.shape[1] :])
             for i, text in zip(group, texts, strict=True):
                 answers[i] = first_named(text, prompts[i].prompt.right, prompts[i].prompt.wrong)

@@ -135,7 +135,9 @@ def answers(subject: Subject, prompts: Sequence[Tokens], *, progress: str | None
     def rows(tokens: Tokens) -> int:
         return len(tokens) - starts[tokens]
 
-    return _granted(subject, prompts, measured, ("greedy",), progress, prepare=prepare, rows=rows)
+    return _granted(
+        subject, prompts, measured, ("greedy",), progress, prepare=prepare, rows=rows, keys_of=subject.n_layers
+    )
 
 
 def run(subject: Subject, trials: Sequence[Trial], *, progress: str | None = None) -> pd.DataFrame:
@@ -147,7 +149,10 @@ def run(subject: Subject, trials: Sequence[Trial], *, progress: str | None = Non
     backend = backends.of(subject)
     measured = partial(_rows, subject, backend)
     way = (backend.name,)
-    rows = _granted(subject, trials, measured, way, progress, prepare=backend.prepare, rows=backend.rows)
+    shared = subject.n_layers - subject.layer
+    rows = _granted(
+        subject, trials, measured, way, progress, prepare=backend.prepare, rows=backend.rows, keys_of=shared
+    )
     table = _table(rows)
     for observer in observers:
         observer(subject, trials, table["margin_logits"].tolist())

@@ -35,7 +35,7 @@ class Tail:
 
     @classmethod
     def of(cls, subject: Subject) -> Tail:
-        """The tail of a subject's model, made once."""
+        """The tail of a subject's model, made once, of the weights that it has then."""
         if subject.model not in _built:
             _built[subject.model] = cls(subject)
         return _built[subject.model]
@@ -43,7 +43,7 @@ class Tail:
     def __init__(self, subject: Subject) -> None:
         model = subject.model.model
         self._plain, self._heads, self._kv_heads = model.layers, subject.n_heads, subject.n_kv_heads
-        self._fused: dict[int, _Layer] = {}
+        self._layers: dict[int, _Layer] = {}
         self._working = [k for k in range(subject.n_layers) if k not in subject.idle_layers]
         self._norm, self._rotary = model.norm, model.rotary_emb
         self._unembedding = subject.model.get_output_embeddings()
@@ -60,11 +60,11 @@ class Tail:
         """
         with torch.inference_mode():
             turn = tuple(part[:, start:] for part in self._turn(hidden))
-            hidden = self._layer(layer).edited(hidden, patterns, start, which)
+            hidden = self._layers[layer].edited(hidden, patterns, start, which)
             norm = hidden[:, -1].float().norm(dim=-1)
             above = [k for k in self._working if k > layer]
             for k in above:
-                here = self._layer(k)
+                here = self._layers[k]
                 new = here.keys(here.into(hidden), turn)
                 keys = _joined(before[k], new, which) if start else new
                 if k == above[-1]:
@@ -73,11 +73,11 @@ class Tail:
             final = self._norm(hidden[:, -1])
             return Readout(final, norm, self._most_likely(final))
 
-    def _layer(self, k: int) -> _Layer:
-        """Laid out when it is first needed: layers below every layer of interest never are."""
-        if k not in self._fused:
-            self._fused[k] = _Layer(self._plain[k], self._heads, self._kv_heads)
-        return self._fused[k]
+    def lay_out(self, layer: int) -> None:
+        """Lays out the weights from a layer on, where that has not been done; before threads share them."""
+        for k in (layer, *(k for k in self._working if k > layer)):
+            if k not in self._layers:
+                self._layers[k] = _Layer(self._plain[k], self._heads, self._kv_heads)
 
     def _most_likely(self, final: Tensor) -> Tensor:
         """The token with the highest logit, [trial]; a block of the vocabulary at a time, which stays in the cache."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bandwidth.embedded import cache_folder
+from benchmarks import worker
 
 ROOT = Path(__file__).parents[1]
 STARTS = {
@@ -34,7 +35,7 @@ def elsewhere(tmp_path):
 
 def timed(command, environment):
     """Seconds to the end and to the first verdict (None without one), and the process's largest memory in bytes."""
-    began, first = time.perf_counter(), None
+    began, first, peak = time.perf_counter(), None, 0
     with subprocess.Popen(
         [sys.executable, *command],
         cwd=ROOT,
@@ -45,12 +46,19 @@ def timed(command, environment):
     ) as process:
         assert process.stdout
         for line in process.stdout:
+            peak = memory(process.pid) or peak
             if first is None and line[:1] in "✓✗?–":
                 first = time.perf_counter() - began
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode in (0, 1), line
-    return time.perf_counter() - began, first, used.ru_maxrss * 1024
+    return time.perf_counter() - began, first, peak
+
+
+def memory(pid):
+    """The largest memory of a process so far, in bytes; None once it has ended. Its last line comes at the end."""
+    try:
+        return worker.peak(pid)
+    except (OSError, KeyError):
+        return None
 
 
 @pytest.mark.parametrize("model", ["smollm2", "planted"])

@@ -94,7 +94,11 @@ def test_alone_means_without_what_others_left(llama, monkeypatch):
     sweep.run(llama, trials)
     calls = []
     enter = Attention.enter
-    monkeypatch.setattr(Attention, "enter", lambda self, *given: calls.append(len(given[0])) or enter(self, *given))
+    monkeypatch.setattr(
+        Attention,
+        "enter",
+        lambda self, *given, **options: calls.append(len(given[0])) or enter(self, *given, **options),
+    )
 
     sweep.run_alone(llama, [trials[1], trials[4]])
     assert calls == [1, 1]

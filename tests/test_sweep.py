@@ -46,9 +46,9 @@ def rows(monkeypatch):
     def watched(name, calls):
         method = getattr(Attention, name)
 
-        def counted(self, ids, *given):
+        def counted(self, ids, *given, **options):
             calls.append(len(ids))
-            return method(self, ids, *given)
+            return method(self, ids, *given, **options)
 
         monkeypatch.setattr(Attention, name, counted)
 

@@ -4,12 +4,14 @@ import pytest
 import torch
 
 from bandwidth import backends, entered, prompts, sweep
-from bandwidth.edits import InHeads, SetShare
+from bandwidth.attention import Attention
+from bandwidth.edits import InHeads, KnockOut, SetShare
 from bandwidth.entered import Entered
 from bandwidth.prompts import QA, SIMPLE, ask, injected
 from bandwidth.sweep import Trial
 from bandwidth.tokens import tokenize
 from bandwidth.trunks import trunks
+from conftest import SHAPES, tiny
 
 
 def tokens_of(tokenizer, formats, pairs=4):
@@ -66,6 +68,14 @@ def test_little_in_common_is_not_worth_a_trunk(single):
     assert trunks([], worth=1) == {}
 
 
+def patterns_alone(subject, asked):
+    found = []
+    for tokens in asked:
+        with entered.forgetful(subject):
+            found += sweep.read(subject, [tokens], sweep.Whole())
+    return found
+
+
 @pytest.fixture
 def eager_to_share(monkeypatch):
     """Every common beginning is computed once, however short."""
@@ -89,10 +99,59 @@ def test_what_is_shared_changes_nothing(shaped, monkeypatch, backend):
         assert (found["margin_logits"] - alone["margin_logits"]).abs().max() < 1e-4 * scale
         assert found["top_answer"].equals(alone["top_answer"])
         assert (found["output_norm"] - alone["output_norm"]).abs().max() < 1e-5 * found["output_norm"].max()
-        for tokens, pattern in zip(asked, sweep.read(subject, asked, sweep.Whole()), strict=True):
-            with entered.forgetful(subject):
-                (own,) = sweep.read(subject, [tokens], sweep.Whole())
+        found = sweep.read(subject, asked, sweep.Whole())
+        for pattern, own in zip(found, patterns_alone(subject, asked), strict=True):
             assert torch.allclose(pattern, own, atol=1e-5)
+
+
+@pytest.mark.usefixtures("eager_to_share")
+def test_what_was_interrupted_begins_anew(llama, monkeypatch):
+    """Whoever has no trunk yet gets one that is known, whatever was planned before."""
+    asked = tokens_of(llama.tokenizer, [QA], pairs=3)
+    enter, calls = Attention.enter, []
+
+    def interrupted(self, ids, before=None, **options):
+        calls.append(len(ids))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return enter(self, ids, before, **options)
+
+    with entered.forgetful(llama):
+        monkeypatch.setattr(Attention, "enter", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            sweep.read(llama, asked, sweep.Whole())
+        found = [*sweep.read(llama, asked[:0:-1], sweep.Whole()), *sweep.read(llama, asked, sweep.Whole())]
+
+    expected = patterns_alone(llama, asked)
+    for pattern, own in zip(found, [*expected[:0:-1], *expected], strict=True):
+        assert torch.allclose(pattern, own, atol=1e-5)
+
+
+@pytest.mark.usefixtures("eager_to_share")
+def test_rows_that_a_window_has_left_are_shared_too(grouped, monkeypatch):
+    """Layers that look back eight tokens only, in prompts of more than twice that."""
+    name, sizes = SHAPES["Gemma3"]
+    monkeypatch.setitem(SHAPES, "near-sighted", (name, sizes | {"sliding_window": 8}))
+    subject = tiny("near-sighted", grouped)
+    asked = tokens_of(subject.tokenizer, [injected(9), injected(30)], pairs=1)
+    trials = [Trial(t, edit) for t in asked for edit in (None, *(KnockOut(((0, 14, k),)) for k in (9, 10, 12)))]
+
+    for layer in range(subject.n_layers):
+        held = subject.at(layer)
+        found, alone = sweep.run(held, trials), sweep.run_alone(held, trials)
+        assert (found["margin_logits"] - alone["margin_logits"]).abs().max() < 1e-5
+        for pattern, own in zip(sweep.read(held, asked, sweep.Whole()), patterns_alone(held, asked), strict=True):
+            assert torch.allclose(pattern, own, atol=1e-5)
+    assert "sliding_attention" in subject.model.config.layer_types
+
+
+@pytest.mark.usefixtures("eager_to_share")
+def test_models_with_other_memories_share_nothing(llama, monkeypatch):
+    """Where keys and values are not all that a layer keeps of earlier rows."""
+    monkeypatch.setattr(entered, "remembers_keys_alone", lambda subject: False)
+    with entered.forgetful(llama):
+        sweep.read(llama, tokens_of(llama.tokenizer, [QA]), sweep.Whole())
+        assert not Entered.of(llama)._trunks
 
 
 @pytest.mark.usefixtures("eager_to_share")

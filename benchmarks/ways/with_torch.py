@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 from transformers import AutoConfig
 
+from bandwidth.products import Product
 from benchmarks.work import Sweep
 
-_ROWS_AT_ONCE = (600, 1200, 2400)
+_ROWS_AT_ONCE = (200, 600, 1200, 2400)
 
 
 def floor(work: Sweep) -> Callable[[], Tensor]:
     """Every projection of every changed row above the layer, and of the layer what follows its pattern.
 
-    Each shape in its own best batch of several; the numbers are random and mean nothing.
+    Each shape in its own best batch of several, by the faster of PyTorch's products; the numbers mean nothing.
     """
     config = AutoConfig.from_pretrained(work.model)
     size, wide, heads = config.hidden_size, config.intermediate_size, config.num_attention_heads
@@ -33,32 +37,36 @@ def floor(work: Sweep) -> Callable[[], Tensor]:
     }
     # The last layer's last row is all that the answer needs: its keys and values are of all rows, the rest is not.
     last = len(work.patterns) - rows
-    tables = [(torch.randn(a, b), rows * times + last) for (a, b), times in shapes.items()]
-    at_once = {weight.shape: min(_ROWS_AT_ONCE, key=lambda n: _cost(weight, n)) for weight, _ in tables}
+    works = [
+        (*_fastest(torch.randn(outs, ins)), rows * times + last, ins * outs) for (ins, outs), times in shapes.items()
+    ]
 
     def do() -> Tensor:
         flops = 0
-        for weight, needed in tables:
-            held = torch.randn(at_once[weight.shape], weight.shape[0])
+        for multiply, held, needed, weights in works:
             for _ in range(round(needed / len(held))):
-                torch.mm(held, weight)
-            flops += 2 * needed * weight.numel()
+                multiply(held)
+            flops += 2 * needed * weights
         return torch.tensor([flops / len(work.patterns)])
 
     return do
 
 
-def _cost(weight: Tensor, rows: int) -> float:
-    """Seconds a row."""
-    import time
+def _fastest(weight: Tensor) -> tuple[Callable[[Tensor], Tensor], Tensor]:
+    """How to multiply a weight [out, in], and with how many rows at once."""
+    ways = [partial(functional.linear, weight=weight), torch.inference_mode()(Product(weight))]
+    choices = [(way, torch.randn(rows, weight.shape[1])) for way in ways for rows in _ROWS_AT_ONCE]
+    return min(choices, key=lambda choice: _cost(*choice))
 
-    held = torch.randn(rows, weight.shape[0])
+
+def _cost(multiply: Callable[[Tensor], Tensor], held: Tensor) -> float:
+    """Seconds a row."""
     times = []
     for _ in range(9):
         began = time.perf_counter()
-        torch.mm(held, weight)
+        multiply(held)
         times.append(time.perf_counter() - began)
-    return sorted(times)[4] / rows
+    return sorted(times)[4] / len(held)
 
 
 def _first_changed(patterns: Tensor) -> int:
