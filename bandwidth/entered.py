@@ -76,7 +76,7 @@ class Entered:
             self._subject,
             rows=lambda tokens: len(tokens) - self.trunk(tokens).rows,
             keys_of=self._subject.layer + 1,
-            progress=progress and f"{progress}: what comes before",
+            progress=progress and f"{progress} (prompts)",
         )
         for some in batches:
             batches.measure(entered, some)

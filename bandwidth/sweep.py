@@ -102,7 +102,6 @@ def gradients(
     subject: Subject, prompts: Sequence[Tokens], measure: GradientMeasure, *, progress: str | None = None
 ) -> list[Tensor]:
     """The measure of each prompt's pattern at the layer of interest and of its margin's gradient there, in order."""
-
     entering = Entered.of(subject)
 
     def measured(some: Sequence[Tokens]) -> list[Tensor]:

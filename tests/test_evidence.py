@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
+from by_hand import BOTH, FIRST_ONLY, NEITHER, PAIRS, SETTINGS, edited, verdict
 from hypothesis import strategies as st
 
 from bandwidth.experiments import interventions
-from bandwidth.experiments.bandwidth import ALL_ROWS
-from bandwidth.experiments.interventions import UNEDITED, mask_arm, move_arm, share_arm
+from bandwidth.experiments.interventions import mask_arm, move_arm
 from bandwidth.experiments.thresholds import REPLACED
 from bandwidth.prompts import ORDERS
 from bandwidth.statistics import Estimate, proportion
 from bandwidth.tokens import CATEGORIES
 from bandwidth.verdict import Verdict
 from claims.theory import (
-    DROP_AT_SIXTY,
-    EVEN_HEADS_BREAK,
     FAULTY_DONOR_IDLE,
     MOST,
     OTHER_TOKENS_IDLE,
@@ -28,37 +24,10 @@ from claims.theory import (
 )
 from fixtures.attacks import attack
 from fixtures.evidence.edited import Edited
-from fixtures.evidence.injection import InjectionEvidence
-from fixtures.evidence.manipulation import ManipulationEvidence
 from fixtures.evidence.parity import Parity
 from fixtures.evidence.repair import MASKED, LayerEvidence, RepairEvidence
 from fixtures.ledger import NotApplicable
-from fixtures.options import Settings
-from reports.findings import Finding, holm_adjusted, judged
-
-SETTINGS = Settings("planted", None, None, "cpu", "float32", 0, "quick", Path("unused"))
-PAIRS = [f"9.{big} > 9.{big - 1}1" for big in range(2, 10)] + [f"8.{big} > 8.{big - 1}1" for big in range(2, 10)]
-
-
-def edited(turned: dict[str, dict[str, bool]]) -> Edited:
-    """Wrong answers that turn right, or do not, under each arm in each order."""
-    rows = [
-        (pair, order, "Q&A", arm, 1.0 if right else -1.0, right, "right" if right else "wrong")
-        for arm, by_order in ({UNEDITED: dict.fromkeys(ORDERS, False)} | turned).items()
-        for pair in PAIRS
-        for order, right in by_order.items()
-    ]
-    columns = ["pair", "order", "format", "arm", "margin_logits", "right", "top_answer"]
-    return Edited(pd.DataFrame(rows, columns=columns), SETTINGS, wrong_before=True)
-
-
-def verdict(claim, described) -> Finding:
-    parts = described.pop("parts")
-    return judged(claim, parts=parts(None), orders={order: parts(order) for order in ORDERS}, max_p=0.05, **described)
-
-
-BOTH, NEITHER = dict.fromkeys(ORDERS, True), dict.fromkeys(ORDERS, False)
-FIRST_ONLY = {ORDERS[0]: True, ORDERS[1]: False}
+from reports.findings import Finding, holm_adjusted
 
 
 @pytest.mark.parametrize(("turns", "expected"), [(BOTH, Verdict.REFUTED), (NEITHER, Verdict.SUPPORTED)])
@@ -201,43 +170,6 @@ def test_headlines_are_adjusted_for_one_another():
     assert holm_adjusted([], family=5) == {}
 
 
-STARVED = {share_arm("even", 0.3): BOTH, share_arm("odd", 0.3): NEITHER}
-
-
-def starved(held_before, placebo):
-    """Right answers that break when the even heads get 30 %; what they had before, and what the placebo does."""
-    held = edited(STARVED | {share_arm("even", 0.3, "other"): placebo})
-    flipped = held.table.assign(right=~held.table["right"])
-    # GROUPS are only drawn.
-    evidence = ManipulationEvidence(
-        Edited(flipped, SETTINGS, wrong_before=False),
-        None,
-        [],
-        held_before=dict.fromkeys(held.turned(share_arm("even", 0.3)).index, held_before),
-        threshold=0.4,
-    )
-    evidence.figure = lambda: None
-    evidence._told = lambda: ""
-    return verdict(EVEN_HEADS_BREAK, evidence.starved([0.3]))
-
-
-@pytest.mark.parametrize(("other", "share"), [(NEITHER, 0.0), (BOTH, 1.0)])
-def test_starving_is_supported_when_it_breaks(other, share):
-    """What as much attention on other tokens does is shown; that starves the numbers as well, and is no veto."""
-    found = starved(0.6, other)
-
-    assert found.verdict is Verdict.SUPPORTED
-    assert [world.value for world in found.chance if "neither" in world.world] == [share]
-
-
-def test_an_edit_that_feeds_does_not_starve():
-    """Right answers of even heads that had less beforehand hold in spite of it: they speak against the claim."""
-    found = starved(0.1, NEITHER)
-
-    assert found.verdict is Verdict.REFUTED
-    assert "In 32 of 32 right answers the even heads are below 30% unedited" in found.notes[-1]
-
-
 def test_one_strength_of_the_mask_must_repair_most():
     """Not each prompt at a strength of its own; the interval allows for the choice among four."""
     arms = {mask_arm(group, s, kind): NEITHER for group in ("odd", "even") for s in MASKED for kind in CATEGORIES}
@@ -267,38 +199,6 @@ def test_no_layer_to_compare_with_is_not_applicable():
     """In a model of few layers."""
     with pytest.raises(NotApplicable, match="no layer three below or three above"):
         LayerEvidence(edited({REPLACED: NEITHER}), {}).other_layers(MOST)
-
-
-def injected(accuracy):
-    """Accuracy along the share of format tokens, the same for every pair."""
-    shares = np.round(np.arange(0, 0.9, 0.05), 2)
-    rng = np.random.default_rng(0)
-    rows = [
-        (pair, order, f"{share}", share, ALL_ROWS, 0.5, 0.5, right, 1.0, "right" if right else "wrong")
-        for pair in PAIRS
-        for order in ORDERS
-        for share in shares
-        for right in [bool(rng.random() < accuracy(share))]
-    ]
-    columns = ["pair", "order", "format", "format_share", "measure", "numerical_share", "diluted_share", "correct"]
-    table = pd.DataFrame(rows, columns=[*columns, "margin_logits", "top_answer"])
-    found = InjectionEvidence(table, SETTINGS, share_threshold=0.4, drop=DROP_AT_SIXTY.criterion)
-    found.figure = lambda: None
-    return found
-
-
-def test_a_straight_decline_does_not_drop_at_its_middle():
-    """Its change point lies there, but a line foretells held-out pairs better; a step does not have that."""
-    line, step = (injected(f).dropping()["chance"] for f in (lambda s: 1.2 - 1.2 * s, lambda s: 0.05 + 0.9 * (s < 0.6)))
-
-    assert [world.veto for world in line] == [True]
-    assert step == ()
-
-
-def test_nothing_drops_where_nothing_is_right():
-    """NOT APPLICABLE, no verdict."""
-    with pytest.raises(NotApplicable, match="none is"):
-        injected(lambda share: 0.0).dropping()
 
 
 def test_a_shift_below_the_instruments_resolution_is_none():

@@ -220,9 +220,9 @@ def test_attention_that_is_not_a_number_is_a_fault(llama, monkeypatch):
 
     enter = Attention.enter
 
-    def poisoned(self, ids):
-        hidden, pattern = enter(self, ids)
-        return hidden, pattern.index_fill(1, torch.tensor([1]), torch.nan)
+    def poisoned(self, ids, before=None, **options):
+        hidden, pattern, keys = enter(self, ids, before, **options)
+        return hidden, pattern.index_fill(1, torch.tensor([1]), torch.nan), keys
 
     monkeypatch.setattr(Attention, "enter", poisoned)
     monkeypatch.setattr(entered, "_entered", WeakKeyDictionary())

@@ -1,0 +1,46 @@
+"""What claim 1.3b makes of accuracy along the share of format tokens."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from by_hand import PAIRS, SETTINGS
+
+from bandwidth.experiments.bandwidth import ALL_ROWS
+from bandwidth.prompts import ORDERS
+from claims.theory import DROP_AT_SIXTY
+from fixtures.evidence.injection import InjectionEvidence
+from fixtures.ledger import NotApplicable
+
+
+def injected(accuracy):
+    """Accuracy along the share of format tokens, the same for every pair."""
+    shares = np.round(np.arange(0, 0.9, 0.05), 2)
+    rng = np.random.default_rng(0)
+    rows = [
+        (pair, order, f"{share}", share, ALL_ROWS, 0.5, 0.5, right, 1.0, "right" if right else "wrong")
+        for pair in PAIRS
+        for order in ORDERS
+        for share in shares
+        for right in [bool(rng.random() < accuracy(share))]
+    ]
+    columns = ["pair", "order", "format", "format_share", "measure", "numerical_share", "diluted_share", "correct"]
+    table = pd.DataFrame(rows, columns=[*columns, "margin_logits", "top_answer"])
+    found = InjectionEvidence(table, SETTINGS, share_threshold=0.4, drop=DROP_AT_SIXTY.criterion)
+    found.figure = lambda: None
+    return found
+
+
+def test_a_straight_decline_does_not_drop_at_its_middle():
+    """Its change point lies there, but a line foretells held-out pairs better; a step does not have that."""
+    line, step = (injected(f).dropping()["chance"] for f in (lambda s: 1.2 - 1.2 * s, lambda s: 0.05 + 0.9 * (s < 0.6)))
+
+    assert [world.veto for world in line] == [True]
+    assert step == ()
+
+
+def test_nothing_drops_where_nothing_is_right():
+    """NOT APPLICABLE, no verdict."""
+    with pytest.raises(NotApplicable, match="none is"):
+        injected(lambda share: 0.0).dropping()
