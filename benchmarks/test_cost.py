@@ -1,4 +1,4 @@
-"""What a sweep costs as it grows: in trials, in the length of the prompt, and with the layer of interest."""
+"""What a sweep costs as it grows: in trials, in the length of the prompt, with the layer of interest, in prompts."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from statistics import median
 import numpy as np
 import pytest
 
-from bandwidth import backends, entered, sweep
-from bandwidth.prompts import INJECTION, SKETCH_PAIRS, Prompt
-from bandwidth.tokens import tokenize
+from bandwidth import backends, batches, entered, sweep
+from bandwidth.experiments.injection import graded_formats
+from bandwidth.prompts import INJECTION, QA, SIMPLE, SKETCH_PAIRS, Prompt, ask, injected, pairs
+from bandwidth.tokens import chat_format, tokenize
+from bandwidth.trunks import trunks
 from benchmarks import works
 
 COUNTS = (1, 10, 50, 100, 200, 400)
@@ -90,3 +92,35 @@ def test_cost_falls_with_the_layer_of_interest(backend, benchmark, subject, show
     found = in_turn(benchmark, subject, dict.fromkeys(LAYERS, trials))
 
     show(f"layer of interest of 30, 50 trials, {backend}", table("layer", found))
+
+
+BEGINNINGS = {
+    "36 pairs, both orders, Simple, Q&A and Chat": (36, lambda tokenizer: [SIMPLE, QA, chat_format(tokenizer)]),
+    "8 pairs, both orders, experiment 1.3's formats": (
+        8,
+        lambda tokenizer: [*INJECTION, *map(injected, graded_formats(tokenizer))],
+    ),
+}
+
+
+@pytest.mark.parametrize("prompts", BEGINNINGS)
+def test_equal_beginnings_are_computed_once(prompts, benchmark, subject, show, monkeypatch):
+    """Unedited margins, with trunks and without."""
+    count, formats = BEGINNINGS[prompts]
+    asked = [tokenize(prompt, subject.tokenizer) for prompt in ask(pairs(count), formats(subject.tokenizer))]
+    worth = {"with": batches.tokens_at_once, "without": lambda subject: len(asked) * 1000}
+    seconds = {name: [] for name in worth}
+
+    def once():
+        for name, least in worth.items():
+            monkeypatch.setattr(entered, "tokens_at_once", least)
+            began = benchmark._timer()
+            run(subject, [sweep.Trial(tokens) for tokens in asked])
+            seconds[name].append(benchmark._timer() - began)
+
+    benchmark.pedantic(once, rounds=ROUNDS, warmup_rounds=1)
+    found = {name: median(each[1:]) for name, each in seconds.items()}
+    benchmark.extra_info |= found
+    tokens, shared = sum(map(len, asked)), sum(trunk.rows for trunk in trunks(asked, worth=1).values())
+    head = "| tokens | of which shared | with | without |\n|---:|---:|---:|---:|"
+    show(prompts, f"{head}\n| {tokens} | {shared / tokens:.0%} | {found['with']:.1f} s | {found['without']:.1f} s |")
