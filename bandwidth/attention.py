@@ -87,11 +87,14 @@ class Attention:
             tracer.stop()
         return hidden, pattern, _held_in(cache, range(layer + 1)) if keep else {}
 
-    def keys(self, ids: Tensor, hidden: Tensor) -> Keys:
-        """Keys and values of unedited prompts [prompt, token] from the layer of interest on, given what enters it."""
-        cache = cache_of({})
-        with torch.no_grad(), self._trace(ids, logits_to_keep=1, past_key_values=cache):
-            self._start_with(hidden)
+    def keys(self, ids: Tensor, hidden: Tensor, before: Keys | None = None) -> Keys:
+        """Keys and values of unedited prompts [prompt, token] from the layer of interest on, given what enters it.
+
+        With `before`, of the first rows, these are not computed again.
+        """
+        cache, start = cache_of(before or {}), _rows(before)
+        with torch.no_grad(), self._trace(ids[:, start:], logits_to_keep=1, past_key_values=cache):
+            self._start_with(hidden[:, start:])
             self._leave_out_idle(self._wrapped.layers[self.subject.layer].output)
         layers = (k for k in range(self.subject.layer, self.subject.n_layers) if k not in self._wrapped.idle)
         return _held_in(cache, layers)

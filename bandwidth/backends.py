@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from bandwidth.attention import Attention, Readout, remembers_keys_alone
+from bandwidth.attention import Attention, Readout
 from bandwidth.edits import Edit, InHeads
 from bandwidth.entered import Entered
 from bandwidth.subjects import Subject
@@ -77,15 +77,18 @@ class NnsightBackend:
         donors = [trial.edit.donor for trial in trials if trial.edit and trial.edit.donor]
         self.entered.prepare([*(trial.tokens for trial in trials), *donors], progress)
         reached = {(t.tokens, t.edit): self._first_changed(t.tokens, t.edit) for t in trials if t.edit}
-        times = Counter(tokens for (tokens, _), first in reached.items() if first >= _ROWS_WORTH)
-        if not remembers_keys_alone(self.subject):
-            times.clear()
-        starts = {held: first if times[held[0]] >= _TRIALS_WORTH else 0 for held, first in reached.items()}
+        late = [(tokens, first) for (tokens, _), first in reached.items() if _ROWS_WORTH <= first < len(tokens)]
+        times = Counter(tokens for tokens, _ in late)
         wanted: dict[Tokens, int] = {}
-        for (tokens, _), start in starts.items():
-            wanted[tokens] = max(start, wanted.get(tokens, 0))
-        unedited = self.entered.prepare_keys((trial.tokens for trial in trials if not trial.edit), wanted)
-        self._starts = starts | {(tokens, None): start for tokens, start in unedited.items()}
+        for tokens, first in late:
+            if self.entered.keeps and times[tokens] >= _TRIALS_WORTH:
+                wanted[tokens] = max(first, wanted.get(tokens, 0))
+        unedited = [trial.tokens for trial in trials if not trial.edit]
+        for trunk, shared in map(self.entered.trunk, unedited):
+            wanted[trunk] = max(shared, wanted.get(trunk, 0))
+        self.entered.prepare_keys(wanted, progress)
+        self._starts = {(t, edit): min(first, self.entered.rows_known(t)) for (t, edit), first in reached.items()}
+        self._starts |= {(tokens, None): self.entered.rows_known(tokens) for tokens in unedited}
 
     def rows(self, trial: Any) -> int:
         return len(trial.tokens) - self._starts[trial.tokens, trial.edit]
@@ -113,9 +116,9 @@ class NnsightBackend:
         return self._lately[1]
 
     def _first_changed(self, tokens: Tokens, edit: Edit) -> int:
-        """The first row in which an edited pattern is another; 0 where none is."""
+        """The first row in which an edited pattern is another; the number of rows where none is."""
         changed = (self.edited(tokens, edit) != self.entered.pattern(tokens)).any(-1).any(0)
-        return int(changed.int().argmax())
+        return int(changed.int().argmax()) if changed.any() else len(tokens)
 
 
 class TorchBackend(NnsightBackend):

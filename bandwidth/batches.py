@@ -128,9 +128,16 @@ class Batches(Generic[Wish]):
         config, number = subject.model.config.get_text_config(), subject.model.dtype.itemsize
         size, wide = config.hidden_size, getattr(config, "intermediate_size", None) or 4 * config.hidden_size
         streams = shape.rows * (8 * size + 4 * wide) * number
-        keys = 4 * self._keys_of * shape.tokens * size * subject.n_kv_heads // subject.n_heads * number
+        keys = 2 * bytes_of_keys(subject, shape.tokens, self._keys_of)
         patterns = 4 * subject.n_heads * shape.tokens**2 * torch.float32.itemsize
-        return _free_bytes(subject.device) // 2 // (self._layers_held * (streams + keys + patterns))
+        return free_bytes(subject.device) // 2 // (self._layers_held * (streams + keys + patterns))
+
+
+def bytes_of_keys(subject: Subject, tokens: int, layers: int) -> int:
+    """What keys and values of so many tokens take in so many layers."""
+    config = subject.model.config.get_text_config()
+    width = (getattr(config, "head_dim", None) or config.hidden_size // subject.n_heads) * subject.n_kv_heads
+    return 2 * layers * tokens * width * subject.model.dtype.itemsize
 
 
 def tokens_at_once(subject: Subject) -> int:
@@ -156,7 +163,8 @@ def _evenly(left: int, most: int) -> int:
     return min(left, most) if left <= most or left >= 2 * most else -(-left // 2)
 
 
-def _free_bytes(device: torch.device) -> int:
+def free_bytes(device: torch.device) -> int:
+    """Memory that can still be had there."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     if not _MEMORY.exists():

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from bandwidth.attention import Attention, Keys, remembers_keys_alone
-from bandwidth.batches import Batches, tokens_at_once
+from bandwidth.batches import Batches, bytes_of_keys, free_bytes, tokens_at_once
 from bandwidth.subjects import Subject
 from bandwidth.tokens import Tokens
 from bandwidth.trunks import Trunk, trunks
 
 PROMPTS, _LAYERS = 1024, 3
-"""How many of each are remembered."""
+"""How many of each are remembered at most."""
 _entered: WeakKeyDictionary[Any, dict[int, Entered]] = WeakKeyDictionary()
 
 
@@ -25,10 +25,14 @@ class Entered:
     """Of prompts seen lately: the residual stream before the layer of interest, the pattern there, and keys.
 
     Where prompts begin alike, one of them, their trunk, is computed first, and the others from where they part.
+
+    Attributes:
+        keeps: whether keys are known at all, of which alone earlier rows can be told.
     """
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
+        self.keeps = remembers_keys_alone(subject)
         self._held: dict[Tokens, tuple[Tensor, Tensor]] = {}
         self._trunks: dict[Tokens, Trunk] = {}
         self._lower: dict[Tokens, Keys] = {}
@@ -46,29 +50,28 @@ class Entered:
     def prepare(self, prompts: Sequence[Tokens], progress: str | None) -> None:
         """Computes what is not known yet, in batches; `progress` names the work on a bar."""
         new = [t for t in dict.fromkeys(prompts) if t not in self._held]
-        if len(self._held) + len(new) > PROMPTS:
+        if len(self._held) + len(new) > remembered(self._subject, new):
             for held in (self._held, self._trunks, self._lower, self._upper):
                 held.clear()
             new = list(dict.fromkeys(prompts))
-        found = trunks(new, tokens_at_once(self._subject) // 2) if remembers_keys_alone(self._subject) else {}
+        found = trunks(new, tokens_at_once(self._subject) // 2) if self.keeps else {}
         # What hangs on a trunk whose preparation did not come to its end hangs anew.
         self._trunks = {t: trunk for t, trunk in self._trunks.items() if t in self._held} | found
         bearing = {trunk.prompt for trunk in found.values()}
-        self._enter([t for t in new if t in bearing], progress, keep=True)
+        self._enter([t for t in new if t in bearing], progress)
         self._enter([t for t in new if t not in bearing], progress)
 
-    def _enter(self, prompts: Sequence[Tokens], progress: str | None, *, keep: bool = False) -> None:
-        """Computes what is known of prompts whose trunks are known; to `keep`, the lower keys, too."""
+    def _enter(self, prompts: Sequence[Tokens], progress: str | None) -> None:
+        """Computes what is known of prompts whose trunks are known."""
         port = Attention(self._subject)
 
         def entered(some: Sequence[Tokens]) -> list[None]:
             start = self.trunk(some[0]).rows
             before = _first_rows([self._lower[self.trunk(t).prompt] for t in some], start) if start else None
-            hidden, pattern, keys = port.enter(torch.tensor([t.ids for t in some]), before, keep=keep)
+            hidden, pattern, keys = port.enter(torch.tensor([t.ids for t in some]), before, keep=self.keeps)
             for i, tokens in enumerate(some):
                 self._held[tokens] = self._whole(tokens, hidden[i], pattern[i].float().cpu())
-                if keep:
-                    self._lower[tokens] = {layer: (k[i], v[i]) for layer, (k, v) in keys.items()}
+                self._lower[tokens] = _of_prompt(keys, i)
             return [None] * len(some)
 
         batches = Batches(
@@ -101,43 +104,51 @@ class Entered:
         """[head, query, key], in float32 on the CPU."""
         return self._held[tokens][1]
 
-    def prepare_keys(self, plain: Iterable[Tokens], edited: Mapping[Tokens, int]) -> dict[Tokens, int]:
-        """Computes keys of first rows where they are not known yet.
+    def prepare_keys(self, wanted: Mapping[Tokens, int], progress: str | None) -> None:
+        """Computes keys of so many first rows of prompts, from the layer of interest on, where they are not known."""
+        new = {tokens: rows for tokens, rows in wanted.items() if rows > self.rows_known(tokens)}
+        of_trunks: dict[Tokens, int] = {}
+        for tokens, rows in new.items():
+            trunk, shared = self.trunk(tokens)
+            of_trunks[trunk] = max(min(rows, shared), of_trunks.get(trunk, 0))
+        for rows_of in (of_trunks, new):
+            self._add_keys({t: rows for t, rows in rows_of.items() if rows > self.rows_known(t)}, progress)
 
-        Args:
-            plain: prompts that are to be run as they are.
-            edited: of prompts, how many of their first rows.
-
-        Returns:
-            The first row of each plain prompt that is then left to compute.
-        """
-        plain = list(plain)
-        rows = dict(edited)
-        for trunk, shared in map(self.trunk, plain):
-            rows[trunk] = max(shared, rows.get(trunk, 0))
-        new = [t for t, count in rows.items() if count > self._rows_kept(t)]
+    def _add_keys(self, wanted: Mapping[Tokens, int], progress: str | None) -> None:
+        """As `prepare_keys`, where what trunks have to give is known."""
         port = Attention(self._subject)
 
-        def each(some: Sequence[Tokens]) -> list[tuple[int, Keys]]:
-            count = rows[some[0]]
+        def added(some: Sequence[Tokens]) -> list[tuple[int, Keys]]:
+            count = max(wanted[tokens] for tokens in some)
+            before = self.keys(some, min(map(self.rows_known, some)))
             ids = torch.tensor([tokens.ids[:count] for tokens in some])
-            keys = port.keys(ids, torch.stack([self.hidden(tokens)[:count] for tokens in some]))
-            return [(count, {layer: (k[i], v[i]) for layer, (k, v) in keys.items()}) for i in range(len(some))]
+            keys = port.keys(ids, torch.stack([self.hidden(tokens)[:count] for tokens in some]), before)
+            return [(count, _of_prompt(keys, i)) for i in range(len(some))]
 
-        batches = Batches(new, self._subject, rows=rows.__getitem__, keys_of=self._subject.n_layers)
+        batches = Batches(
+            list(wanted),
+            self._subject,
+            rows=lambda tokens: wanted[tokens] - self.rows_known(tokens),
+            keys_of=self._subject.n_layers,
+            progress=progress and f"{progress} (prompts)",
+        )
         for some in batches:
-            self._upper |= dict(zip(some, batches.measure(each, some), strict=True))
-        return {tokens: max(rows.get(tokens, 0), self.trunk(tokens).rows) for tokens in plain}
+            self._upper |= dict(zip(some, batches.measure(added, some), strict=True))
+
+    def rows_known(self, tokens: Tokens) -> int:
+        """Of how many first rows keys are known from the layer of interest on, the prompt's own or its trunk's."""
+        trunk, shared = self.trunk(tokens)
+        return max(self._rows_kept(tokens), min(shared, self._rows_kept(trunk)))
 
     def keys(self, prompts: Sequence[Tokens], rows: int) -> Keys:
         """From the layer of interest on, of the first rows of some prompts; nothing where no row is asked for."""
         return _first_rows([self._upper[self._bearer(tokens, rows)][1] for tokens in prompts], rows) if rows else {}
 
     def all_keys(self, prompts: Sequence[Tokens], rows: int) -> Keys:
-        """In every layer, of first rows that prompts share with a trunk, or trunks with other prompts."""
+        """In every layer, of the first rows of some prompts; nothing where no row is asked for."""
         if not rows:
             return {}
-        lower = _first_rows([self._lower[self.trunk(tokens).prompt] for tokens in prompts], rows)
+        lower = _first_rows([self._lower[tokens] for tokens in prompts], rows)
         known = lower | self.keys(prompts, rows)
         # Idle layers add nothing, whatever keys they have.
         any_keys, any_values = lower[0]
@@ -148,14 +159,23 @@ class Entered:
 
     def _bearer(self, tokens: Tokens, rows: int) -> Tokens:
         """Whose upper keys tell a prompt's first rows: its own, or its trunk's."""
-        if self._rows_kept(tokens) >= rows:
-            return tokens
-        trunk, shared = self.trunk(tokens)
-        assert rows <= shared, "keys are prepared before they are asked for"
-        return trunk
+        assert rows <= self.rows_known(tokens), "keys are prepared before they are asked for"
+        return tokens if self._rows_kept(tokens) >= rows else self.trunk(tokens).prompt
 
     def _rows_kept(self, tokens: Tokens) -> int:
         return self._upper[tokens][0] if tokens in self._upper else 0
+
+
+def remembered(subject: Subject, prompts: Iterable[Tokens]) -> int:
+    """How many prompts as long as these are remembered: their keys take at most a quarter of the free memory."""
+    longest = max(map(len, prompts), default=1)
+    fit = free_bytes(subject.device) // (4 * bytes_of_keys(subject, longest, subject.n_layers))
+    return max(1, min(PROMPTS, fit))
+
+
+def _of_prompt(keys: Keys, i: int) -> Keys:
+    """One prompt's of a batch."""
+    return {layer: (k[i], v[i]) for layer, (k, v) in keys.items()}
 
 
 def _first_rows(each: Sequence[Keys], rows: int) -> Keys:

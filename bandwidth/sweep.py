@@ -21,7 +21,7 @@ from bandwidth.attention import Attention
 from bandwidth.backends import Backend
 from bandwidth.batches import Batches
 from bandwidth.edits import Edit
-from bandwidth.entered import PROMPTS, Entered
+from bandwidth.entered import Entered
 from bandwidth.errors import SelfCheckFailed
 from bandwidth.subjects import Subject
 from bandwidth.tokens import Tokens, alike
@@ -124,9 +124,10 @@ def answers(subject: Subject, prompts: Sequence[Tokens], *, progress: str | None
 
     def prepare(some: Sequence[Tokens], progress: str | None) -> None:
         held.prepare(some, progress)
-        for tokens, start in held.prepare_keys(some, {}).items():
-            # The prompt's last row says what is written next.
-            starts[tokens] = min(start, tokens.n_prompt - 1)
+        # The prompt's last row says what is written next.
+        before = {tokens: tokens.n_prompt - 1 if held.keeps else 0 for tokens in some}
+        held.prepare_keys(before, progress)
+        starts.update(before)
 
     def measured(some: Sequence[Tokens]) -> list[scoring.Answer]:
         return scoring.greedy_answers(subject, some, held.all_keys(some, starts[some[0]]))
@@ -210,7 +211,7 @@ def _granted(
         keys = {wish: store.key(subject, *way, wish) for wish in distinct}
         by_key = kept.find(list(keys.values()))
         known = {wish: by_key[k] for wish, k in keys.items() if k in by_key}
-    for missing in _by_prompt([wish for wish in distinct if wish not in known]):
+    for missing in _by_prompt(subject, [wish for wish in distinct if wish not in known]):
         if prepare:
             prepare(missing, progress)
         batches = Batches(missing, subject, progress=progress, **options)
@@ -222,12 +223,17 @@ def _granted(
     return [known[wish] for wish in wishes]
 
 
-def _by_prompt(wishes: Sequence[Any]) -> Iterator[list[Any]]:
+def _by_prompt(subject: Subject, wishes: Sequence[Any]) -> Iterator[list[Any]]:
     """All wishes at once, or in parts about as many prompts as can be remembered."""
-    groups = alike(wishes, lambda wish: getattr(wish, "tokens", wish))
-    for start in range(0, len(groups), PROMPTS // 2):
-        chosen = sorted(i for group in groups[start : start + PROMPTS // 2] for i in group)
+    groups = alike(wishes, _tokens)
+    at_once = max(1, entered.remembered(subject, map(_tokens, wishes)) // 2)
+    for start in range(0, len(groups), at_once):
+        chosen = sorted(i for group in groups[start : start + at_once] for i in group)
         yield [wishes[i] for i in chosen]
+
+
+def _tokens(wish: Any) -> Tokens:
+    return getattr(wish, "tokens", wish)
 
 
 def _ids(prompts: Sequence[Tokens]) -> Tensor:

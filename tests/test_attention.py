@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from bandwidth import attention, backends, checks, scoring, sweep
+from bandwidth import attention, backends, checks, entered, scoring, sweep
 from bandwidth.edits import Flatten, Keep, Replace
 from bandwidth.errors import NoReadableAttention, SelfCheckFailed
 from bandwidth.prompts import ORDERS, QA, SIMPLE, Pair, Prompt
@@ -149,8 +149,9 @@ def test_keeping_a_pattern_changes_no_bit(shaped):
     """Writing back what was read is an exact no-op."""
     tokens = prompts(shaped)
 
-    plain = sweep.run(shaped, [sweep.Trial(t) for t in tokens])
-    kept = sweep.run(shaped, [sweep.Trial(t, Keep()) for t in tokens])
+    with entered.forgetful(shaped):
+        plain = sweep.run(shaped, [sweep.Trial(t) for t in tokens])
+        kept = sweep.run(shaped, [sweep.Trial(t, Keep()) for t in tokens])
 
     assert plain.equals(kept)
 

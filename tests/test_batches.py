@@ -72,7 +72,7 @@ def test_the_last_two_batches_are_about_equal(llama):
 def test_a_batch_takes_half_of_the_free_memory(llama, monkeypatch, layers_held, rows):
     """Activations of a tiny Llama by hand: (8 × 32 + 4 × 64) × 4 bytes a token, keys and patterns beside them."""
     one = 100 * 512 * 4 + 4 * 100 * 32 * 2 // 4 * 4 + 4 * 4 * 100**2 * 4
-    monkeypatch.setattr(batches, "_free_bytes", lambda device: 2 * 4 * one + 1)
+    monkeypatch.setattr(batches, "free_bytes", lambda device: 2 * 4 * one + 1)
 
     found = Batches(wishes(100, 8), llama, layers_held=layers_held)
 
@@ -81,7 +81,7 @@ def test_a_batch_takes_half_of_the_free_memory(llama, monkeypatch, layers_held, 
 
 def test_memory_of_this_machine_is_known():
     """Between a megabyte and a petabyte."""
-    assert 1e6 < batches._free_bytes(torch.device("cpu")) < 1e15
+    assert 1e6 < batches.free_bytes(torch.device("cpu")) < 1e15
 
 
 def test_a_long_sweep_looks_for_a_better_size(llama, clock):

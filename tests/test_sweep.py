@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import torch
 
-from bandwidth import backends, sweep
+from bandwidth import backends, entered, sweep
 from bandwidth.attention import Attention
 from bandwidth.edits import Flatten, InHeads, Keep, KnockOut, Move, Replace, SetShare
 from bandwidth.prompts import ORDERS, QA, SIMPLE, Pair, Prompt
@@ -101,10 +101,11 @@ def test_equal_trials_run_once(llama, rows):
 
 
 def test_keeping_and_doing_nothing_are_one(shaped):
-    """To the last bit, in a batch of others."""
+    """To the last bit, in a batch of others, where nothing is known of the prompt before."""
     tokens = tokens_of(shaped, QA)[0]
 
-    found = sweep.run(shaped, [Trial(tokens, Flatten()), Trial(tokens, Keep()), Trial(tokens)])
+    with entered.forgetful(shaped):
+        found = sweep.run(shaped, [Trial(tokens, Flatten()), Trial(tokens, Keep()), Trial(tokens)])
 
     assert found.iloc[1].equals(found.iloc[2])
 
@@ -147,7 +148,7 @@ def test_the_tail_is_for_llamas(shaped):
 
 @pytest.mark.parametrize("backend", backends.NAMES)
 def test_rows_that_no_edit_reaches_are_computed_once(llama, monkeypatch, backend):
-    """Edits of the last prompt row start there; too few of them are not worth it."""
+    """Edits of the last prompt row start there, and so does what changes nothing; too few are not worth it."""
     starts = []
     run, tail = Attention.run, Tail.run
 
@@ -166,8 +167,9 @@ def test_rows_that_no_edit_reaches_are_computed_once(llama, monkeypatch, backend
     target, donor = tokens_of(llama, QA)[0], tokens_of(llama, SIMPLE)[0]
     trials = [Trial(target, Replace(donor, amount, "last row")) for amount in (0.2, 0.4, 0.6)]
 
-    sweep.run(llama, [*trials, Trial(target), Trial(target, Keep())])
-    sweep.run(llama, trials[:2])
+    for some in ([*trials, Trial(target), Trial(target, Keep())], [*trials[:2], Trial(target)]):
+        with entered.forgetful(llama):
+            sweep.run(llama, some)
 
     assert starts == [target.n_prompt - 1, target.n_prompt - 1, 0, 0]
 

@@ -164,3 +164,44 @@ def test_answers_go_on_from_what_is_shared(shaped):
     for tokens, answer in zip(asked, found, strict=True):
         with entered.forgetful(shaped):
             assert sweep.answers(shaped, [tokens]) == [answer]
+
+
+def test_margins_go_on_from_what_answers_needed(shaped, monkeypatch):
+    """After the answers only the prompts' last rows and forced beginnings are left, and the margins are the same."""
+    asked = tokens_of(shaped.tokenizer, [QA, injected(9)], pairs=2)
+    run, starts = Attention.run, []
+
+    def watched(self, ids, pattern, hidden, before):
+        starts.append(next(iter(before.values()))[0].shape[2])
+        return run(self, ids, pattern, hidden, before)
+
+    with entered.forgetful(shaped):
+        sweep.answers(shaped, asked)
+        with monkeypatch.context() as patch:
+            patch.setattr(Attention, "run", watched)
+            found = sweep.run(shaped, [Trial(tokens) for tokens in asked])
+
+    assert set(starts) == {tokens.n_prompt - 1 for tokens in asked}
+    alone = sweep.run_alone(shaped, [Trial(tokens) for tokens in asked])
+    assert (found["margin_logits"] - alone["margin_logits"]).abs().max() < 1e-4 * alone["margin_logits"].abs().max()
+
+
+def test_fewer_prompts_are_remembered_where_memory_is_short(llama, monkeypatch):
+    """As many as have their keys and values in a quarter of it: three layers, two heads of size 8, in float32."""
+    asked = tokens_of(llama.tokenizer, [QA])
+    one = 2 * 3 * max(map(len, asked)) * 16 * 4
+    monkeypatch.setattr(entered, "free_bytes", lambda device: 4 * 3 * one)
+
+    assert entered.remembered(llama, asked) == 3
+    with entered.forgetful(llama):
+        found = sweep.read(llama, asked, sweep.Whole())
+        assert 0 < len(Entered.of(llama)._held) <= 3
+    for pattern, own in zip(found, patterns_alone(llama, asked), strict=True):
+        assert torch.allclose(pattern, own, atol=1e-5)
+
+
+def test_at_least_one_prompt_is_remembered_and_at_most_a_thousand(llama, monkeypatch):
+    """However little memory there is, and however much."""
+    for free, expected in ((0, 1), (1 << 50, entered.PROMPTS)):
+        monkeypatch.setattr(entered, "free_bytes", lambda device, free=free: free)
+        assert entered.remembered(llama, tokens_of(llama.tokenizer, [QA])) == expected

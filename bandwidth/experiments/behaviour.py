@@ -16,11 +16,12 @@ def behaviour(subject: Subject, prompts: Sequence[Prompt], *, progress: str | No
     """A row a prompt: `margin_logits`, `correct` (margin > 0), `top_answer`, `greedy_answer`."""
     tokens = [tokenize(prompt, subject.tokenizer) for prompt in prompts]
     table = describe(prompts)
+    # Answers first: what they need of the prompts, the margins need, too.
+    answers = sweep.answers(subject, tokens, progress=progress)
     measured = sweep.run(subject, [sweep.Trial(t) for t in tokens], progress=progress)
     table[["margin_logits", "top_answer"]] = measured[["margin_logits", "top_answer"]]
     table["correct"] = table["margin_logits"] > 0
-    table["greedy_answer"] = sweep.answers(subject, tokens, progress=progress)
-    return table
+    return table.assign(greedy_answer=answers)
 
 
 def describe(prompts: Sequence[Prompt]) -> pd.DataFrame:
