@@ -92,11 +92,14 @@ class Attention:
 
         With `before`, of the first rows, these are not computed again.
         """
+        layers = self._working_layers()
         cache, start = cache_of(before or {}), _rows(before)
-        with torch.no_grad(), self._trace(ids[:, start:], logits_to_keep=1, past_key_values=cache):
+        with torch.no_grad(), self._trace(ids[:, start:], past_key_values=cache) as tracer:
             self._start_with(hidden[:, start:])
-            self._leave_out_idle(self._wrapped.layers[self.subject.layer].output)
-        layers = (k for k in range(self.subject.layer, self.subject.n_layers) if k not in self._wrapped.idle)
+            if len(layers) > 1:
+                self._leave_out_idle(self._wrapped.layers[layers[0]].output, range(layers[0] + 1, layers[-1]))
+            self._wrapped.site(layers[-1]).output.save()
+            tracer.stop()
         return _held_in(cache, layers)
 
     def run(
@@ -107,7 +110,7 @@ class Attention:
         With `hidden`, of `enter`, the layers below are not computed again, and with `before`, of `keys`, nor are the
         first rows, whose pattern must be the trials' own.
         """
-        layer, start = self.subject.layer, _rows(before)
+        layer, last, start = self.subject.layer, self._working_layers()[-1], _rows(before)
         cache = cache_of(before) if before else None
         with torch.no_grad(), self._trace(ids[:, start:], logits_to_keep=1, past_key_values=cache):
             if hidden is not None:
@@ -118,7 +121,11 @@ class Attention:
             output = self._wrapped.layers[layer].output
             stream = output[0] if isinstance(output, tuple) else output
             norm = stream[:, -1].float().norm(dim=-1).save()
-            self._leave_out_idle(stream)
+            if last > layer:
+                self._leave_out_idle(stream, range(layer + 1, last))
+                self._narrow(last)
+                stream = self._wrapped.layers[last].output
+            self._leave_out_idle(stream, range(last + 1, self.subject.n_layers))
             final = self._wrapped.unembedding.input[:, -1].clone().save()
             top = self._wrapped.traced.output.logits[:, -1].argmax(-1).save()
         return Readout(final, norm, top)
@@ -129,13 +136,27 @@ class Attention:
             self._wrapped.layers[below].skip(None)
         self._wrapped.layers[self.subject.layer].input = hidden
 
-    def _leave_out_idle(self, stream: Tensor) -> None:
-        """Inside a trace: layers above the layer of interest that add nothing."""
-        for above in range(self.subject.layer + 1, self.subject.n_layers) if self._wrapped.idle else ():
-            if above in self._wrapped.idle:
-                self._wrapped.layers[above].skip(stream)
+    def _working_layers(self) -> list[int]:
+        """The layer of interest, and those above that add anything."""
+        layer = self.subject.layer
+        return [layer, *(k for k in range(layer + 1, self.subject.n_layers) if k not in self._wrapped.idle)]
+
+    def _leave_out_idle(self, stream: Tensor, layers: Iterable[int]) -> None:
+        """Inside a trace: those of some layers that add nothing to the stream that enters the first of them."""
+        for k in layers if self._wrapped.idle else ():
+            if k in self._wrapped.idle:
+                self._wrapped.layers[k].skip(stream)
             else:
-                stream = self._wrapped.layers[above].output
+                stream = self._wrapped.layers[k].output
+
+    def _narrow(self, last: int) -> None:
+        """Inside a trace: computes the last layer's MLP for the last row alone, since no other row is looked at.
+
+        What it adds is then added to all rows alike, and right in the last one.
+        """
+        if hasattr(self._wrapped.layers[last], "mlp"):
+            entering = self._wrapped.layers[last].mlp.input
+            self._wrapped.layers[last].mlp.input = entering[:, -1:]
 
     def gradients(self, ids: Tensor, hidden: Tensor, score: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
         """Patterns at the layer of interest and the gradient of a score with respect to them.

@@ -9,9 +9,11 @@ from __future__ import annotations
 import platform
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 _ROWS = 400
@@ -19,10 +21,15 @@ _ROWS = 400
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """As torch.nn.functional.linear: [..., out] of [..., in] and [out, in]; without a gradient where it is faster."""
-    if torch.is_grad_enabled() or not _is_quick(x):
+    """As torch.nn.functional.linear: [..., out] of [..., in] and [out, in]; faster where weights need no gradient."""
+    learning = torch.is_grad_enabled() and any(part is not None and part.requires_grad for part in (weight, bias))
+    if learning or not _is_quick(x):
         return functional.linear(x, weight, bias)
-    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    return (
+        _ForGradient.apply(x, weight, bias)
+        if torch.is_grad_enabled() and x.requires_grad
+        else _product(x, weight, bias)
+    )
 
 
 class Product:
@@ -38,7 +45,7 @@ class Product:
         """[..., out] of [..., in]."""
         if not self._quick:
             return functional.linear(x, self._weight, self._bias)
-        return torch.ops.mkldnn._linear_pointwise(x, self._weight, self._bias, "none", [], "")
+        return _product(x, self._weight, self._bias)
 
     def plus(self, x: Tensor, other: Tensor) -> Tensor:
         """The product plus something of its shape."""
@@ -57,6 +64,25 @@ def quicken(model: nn.Module) -> None:
     for module in model.modules():
         if type(module) is nn.Linear:
             module.__class__ = _Linear
+
+
+class _ForGradient(torch.autograd.Function):
+    """A product through which a gradient with respect to what enters is sent back."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(weight)
+        return _product(x, weight, bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (weight,) = ctx.saved_tensors
+        return _product(gradient, weight.t(), None), None, None
+
+
+def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
 
 
 class _Linear(nn.Linear):

@@ -175,7 +175,7 @@ def assemble(
     return Subject(
         name=name,
         revision=getattr(model.config, "_commit_hash", None) or "local",
-        model=model.eval(),
+        model=model.eval().requires_grad_(False),
         tokenizer=tokenizer,
         layer=layer,
         n_layers=n_layers,

@@ -59,13 +59,34 @@ def test_other_dtypes_are_torch_s_own(dtype):
         assert torch.equal(products.Product(weight)(x), functional.linear(x, weight))
 
 
-def test_with_gradients_products_are_torch_s_own():
-    """They can be followed back."""
-    x, weight = torch.randn(3, 32, requires_grad=True), torch.randn(24, 32)
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("shape", [(1, 32), (3, 5, 32)])
+@pytest.mark.parametrize("biased", [True, False])
+def test_gradients_go_back_through_products(shape, biased):
+    """To what entered, in float64 the same."""
+    torch.manual_seed(0)
+    x, weight, bias = torch.randn(shape), torch.randn(24, 32), torch.randn(24) if biased else None
+    then = torch.randn(*shape[:-1], 24)
 
-    products.linear(x, weight).sum().backward()
+    def gradient(x, *given):
+        x = x.requires_grad_()
+        return torch.autograd.grad((products.linear(x, *given).tanh() * then.to(x)).sum(), x)[0]
 
-    assert torch.allclose(x.grad, weight.sum(0).expand(3, 32), atol=1e-5)
+    expected = gradient(x.double(), weight.double(), None if bias is None else bias.double())
+    assert torch.allclose(gradient(x, weight, bias), expected.float(), atol=1e-4)
+
+
+@pytest.mark.usefixtures("quick")
+def test_weights_can_be_learned():
+    """Where a weight or a bias needs a gradient, it gets one."""
+    for part in range(2):
+        x, given = torch.randn(3, 32), [torch.randn(24, 32), torch.randn(24)]
+        given[part].requires_grad_()
+
+        products.linear(x, *given).sum().backward()
+
+        assert given[part].grad is not None
+        assert given[part].grad.abs().sum() > 0
 
 
 def test_a_quickened_model_can_be_copied_and_converted():

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import copy
+
 import pandas as pd
 import pytest
 import torch
 
-from bandwidth import backends, entered, sweep
+from bandwidth import backends, entered, subjects, sweep
 from bandwidth.attention import Attention
 from bandwidth.edits import Flatten, InHeads, Keep, KnockOut, Move, Replace, SetShare
 from bandwidth.prompts import ORDERS, QA, SIMPLE, Pair, Prompt
@@ -101,13 +103,15 @@ def test_equal_trials_run_once(llama, rows):
 
 
 def test_keeping_and_doing_nothing_are_one(shaped):
-    """To the last bit, in a batch of others, where nothing is known of the prompt before."""
-    tokens = tokens_of(shaped, QA)[0]
+    """To the last bit, in batches of two, where nothing is known of the prompts before."""
+    tokens, other = tokens_of(shaped, QA)
 
     with entered.forgetful(shaped):
-        found = sweep.run(shaped, [Trial(tokens, Flatten()), Trial(tokens, Keep()), Trial(tokens)])
+        trials = [Trial(other, Flatten()), Trial(tokens, Keep()), Trial(other), Trial(tokens)]
+        found = sweep.run(shaped, trials)
 
-    assert found.iloc[1].equals(found.iloc[2])
+    assert len(tokens) == len(other)
+    assert found.iloc[1].equals(found.iloc[3])
 
 
 def test_reading_gives_layers_in_the_order_asked_for(llama, rows):
@@ -189,26 +193,30 @@ def test_a_batch_of_several_prompts_and_first_rows_is_exact(shaped, monkeypatch,
         assert same(found, sweep.run_alone(subject, trials[layer::7]), tolerance=1e-4)
 
 
-def test_an_idle_layer_is_left_out_and_changes_nothing(llama):
-    """Zero output weights add nothing, in both backends and without leaving out."""
-    import copy
-
-    from bandwidth import subjects
-
+@pytest.mark.parametrize("backend", backends.NAMES)
+@pytest.mark.parametrize("idle", range(3))
+def test_an_idle_layer_is_left_out_and_changes_nothing(llama, monkeypatch, backend, idle):
+    """Zero output weights add nothing, above, below and at the layer of interest, where rows are shared and not."""
+    monkeypatch.setattr(backends, "_chosen", backend)
     model = copy.deepcopy(llama.model)
     with torch.no_grad():
-        for projection in (model.model.layers[2].self_attn.o_proj, model.model.layers[2].mlp.down_proj):
+        for projection in (model.model.layers[idle].self_attn.o_proj, model.model.layers[idle].mlp.down_proj):
             projection.weight.zero_()
-    subject = subjects.assemble(model, llama.tokenizer, name="idle", layer=1)
-    tokens = tokens_of(subject, QA)[0]
-
-    found = sweep.run(subject, [Trial(tokens)])["margin_logits"].item()
-
+    subject = subjects.assemble(model, llama.tokenizer, name=f"idle {idle}", layer=1)
+    (tokens, _), (donor, _) = tokens_of(subject, QA), tokens_of(subject, SIMPLE)
+    edits = [None, *(Replace(donor, amount, "last row") for amount in (0.2, 0.4, 0.6))]
     with torch.no_grad():
         logits = model(torch.tensor([tokens.ids])).logits[0, -1]
-    assert subject.idle_layers == {2}
+    margin = logits[tokens.right_id] - logits[tokens.wrong_id]
+
+    assert subject.idle_layers == {idle}
     assert llama.idle_layers == frozenset()
-    assert found == pytest.approx((logits[tokens.right_id] - logits[tokens.wrong_id]).item(), abs=1e-4)
+    for layer in range(subject.n_layers):
+        held, trials = subject.at(layer), [Trial(tokens, edit) for edit in edits]
+        found = sweep.run(held, trials)
+        assert found["margin_logits"][0] == pytest.approx(margin.item(), abs=1e-4)
+        assert same(found, sweep.run_alone(held, trials), tolerance=1e-4)
+        assert sweep.answers(held, [tokens]) == sweep.answers(subject, [tokens])
 
 
 NO_MEMORY = [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator: can't allocate memory")]

@@ -120,10 +120,13 @@ def margins_after_move(subject: Subject, cases: Sequence[tuple[Pair, Order]]) ->
     There is where Simple is wrong or Q&A is right.
     """
     simple, asked = ([tokenize(Prompt(*case, f), subject.tokenizer) for case in cases] for f in (SIMPLE, QA))
+    unedited = sweep.run(subject, [sweep.Trial(t) for t in (*simple, *asked)])["margin_logits"].to_numpy()
+    before, wrong = unedited.reshape(2, -1)
+    bugs = np.flatnonzero((before > 0) & (wrong <= 0))
     edit = InHeads(Move(0.5), tuple(subject.odd_heads))
-    trials = [sweep.Trial(t) for t in (*simple, *asked)] + [sweep.Trial(t, edit) for t in asked]
-    before, wrong, after = sweep.run(subject, trials)["margin_logits"].to_numpy().reshape(3, -1)
-    return np.where((before > 0) & (wrong <= 0), after, np.inf).tolist()
+    margins = np.full(len(cases), np.inf)
+    margins[bugs] = sweep.run(subject, [sweep.Trial(asked[i], edit) for i in bugs])["margin_logits"]
+    return margins.tolist()
 
 
 def move_arm(group: str, target: Category = "numerical") -> str:
