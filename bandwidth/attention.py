@@ -15,22 +15,15 @@ from weakref import WeakKeyDictionary
 import torch
 from nnsight import TransformersModel
 from torch import Tensor
-from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from bandwidth.errors import NoReadableAttention
+from bandwidth.keys import Keys, cache_of, held_in, rows_of
 from bandwidth.subjects import Subject
 
 _ATTENTION_MODULES = ("self_attn", "attn", "attention")
 _PROJECTIONS = ("o_proj", "c_proj", "dense")
 _ATTENTION_CALLS = ("attention_interface_1", "attention_interface_0")
 _PATTERN_OPERATION = "nn_functional_dropout_0"
-
-
-KeysValues = tuple[Tensor, Tensor]
-"""Of rows: keys, turned where the model turns them, and values; both [prompt, key-value head, token, size]."""
-Keys = dict[int, KeysValues]
-"""The same by layer."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +72,13 @@ class Attention:
         [prompt, row, size] and [prompt, head, row, key] of prompts [prompt, token]. With `before`, keys of all layers
         up to this one, the first rows are neither computed nor returned.
         """
-        layer, start = self.subject.layer, _rows(before)
+        layer, start = self.subject.layer, rows_of(before)
         cache = cache_of(before or {}) if keep or before else None
         with torch.no_grad(), self._trace(ids[:, start:], past_key_values=cache) as tracer:
             hidden = self._wrapped.layers[layer].input.clone().save()
             pattern = self._wrapped.site(layer).output.clone().save()
             tracer.stop()
-        return hidden, pattern, _held_in(cache, range(layer + 1)) if keep else {}
+        return hidden, pattern, held_in(cache, range(layer + 1)) if keep else {}
 
     def keys(self, ids: Tensor, hidden: Tensor, before: Keys | None = None) -> Keys:
         """Keys and values of unedited prompts [prompt, token] from the layer of interest on, given what enters it.
@@ -93,14 +86,14 @@ class Attention:
         With `before`, of the first rows, these are not computed again.
         """
         layers = self._working_layers()
-        cache, start = cache_of(before or {}), _rows(before)
+        cache, start = cache_of(before or {}), rows_of(before)
         with torch.no_grad(), self._trace(ids[:, start:], past_key_values=cache) as tracer:
             self._start_with(hidden[:, start:])
             if len(layers) > 1:
                 self._leave_out_idle(self._wrapped.layers[layers[0]].output, range(layers[0] + 1, layers[-1]))
             self._wrapped.site(layers[-1]).output.save()
             tracer.stop()
-        return _held_in(cache, layers)
+        return held_in(cache, layers)
 
     def run(
         self, ids: Tensor, pattern: Tensor | None = None, hidden: Tensor | None = None, before: Keys | None = None
@@ -110,7 +103,7 @@ class Attention:
         With `hidden`, of `enter`, the layers below are not computed again, and with `before`, of `keys`, nor are the
         first rows, whose pattern must be the trials' own.
         """
-        layer, last, start = self.subject.layer, self._working_layers()[-1], _rows(before)
+        layer, last, start = self.subject.layer, self._working_layers()[-1], rows_of(before)
         cache = cache_of(before) if before else None
         with torch.no_grad(), self._trace(ids[:, start:], logits_to_keep=1, past_key_values=cache):
             if hidden is not None:
@@ -200,34 +193,6 @@ class Attention:
             options["past_key_values"] = past_key_values
         inputs = {"input_ids": ids, "attention_mask": ids.new_ones(len(ids), length)}
         return self._wrapped.traced.trace(inputs, use_cache=use_cache, **options)
-
-
-def remembers_keys_alone(subject: Subject) -> bool:
-    """Whether keys and values are all that a layer needs of earlier rows: a recurrent state is something else."""
-    layers = DynamicCache(config=subject.model.config).layers
-    return all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in layers)
-
-
-def cache_of(keys: Keys) -> DynamicCache:
-    """Keys and values as transformers takes them; a copy, to which a forward pass can add.
-
-    Told the model's configuration, it would forget rows that a sliding window has left. Layers without keys get some
-    that are none: they are not computed, but the first one's length is looked at.
-    """
-    cache = DynamicCache()
-    nothing = tuple(torch.zeros_like(held[:1, :1]) for held in next(iter(keys.values()), ()))
-    for layer in range(max(keys, default=-1) + 1):
-        cache.update(*keys.get(layer, nothing), layer)
-    return cache
-
-
-def _held_in(cache: DynamicCache, layers: Iterable[int]) -> Keys:
-    return {layer: (cache.layers[layer].keys, cache.layers[layer].values) for layer in layers}
-
-
-def _rows(before: Keys | None) -> int:
-    """How many rows there are keys of."""
-    return next(iter(before.values()))[0].shape[2] if before else 0
 
 
 @dataclass(frozen=True)

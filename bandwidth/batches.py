@@ -25,6 +25,8 @@ LONG = 60.0
 WORTH_A_PLAN = 20.0
 """Seconds left from which on a plan is printed."""
 _PAYS = 0.9
+_BATCH_COSTS = 20
+"""A batch more costs as much as this part of a full one."""
 _MEMORY = Path("/proc/meminfo")
 
 
@@ -42,6 +44,7 @@ class Batches(Generic[Wish]):
         subject: Subject,
         *,
         rows: Callable[[Wish], int] | None = None,
+        joined_by: Callable[[Shape], Any] | None = None,
         layers_held: int = 1,
         keys_of: int = 1,
         progress: str | None = None,
@@ -49,6 +52,8 @@ class Batches(Generic[Wish]):
         """
         Args:
             rows: how many of a wish's tokens are computed, all unless given.
+            joined_by: shapes of which this tells the same can share a batch that has the rows of the largest; small
+                groups then do. Unless given, only equal shapes can.
             layers_held: how many layers' activations a batch keeps at once; more than one for gradients.
             keys_of: of how many layers a batch has keys.
             progress: names the work on a bar with rate and time left, and in the plan of what will take long.
@@ -58,8 +63,10 @@ class Batches(Generic[Wish]):
         groups = [
             (shapes[group[0]], [wishes[i] for i in group]) for group in alike(range(len(wishes)), shapes.__getitem__)
         ]
+        if joined_by:
+            groups = _joined(groups, joined_by, worth=tokens_at_once(subject) // _BATCH_COSTS)
         self._groups = sorted(groups, key=lambda group: -group[0].tokens)
-        self._left = sum(shape.rows for shape in shapes)
+        self._left = sum(shape.rows * len(group) for shape, group in self._groups)
         self._done, self._seconds = 0, 0.0
         self._at_once = tokens_at_once(subject)
         self._cost_before: float | None = None
@@ -122,7 +129,7 @@ class Batches(Generic[Wish]):
         else:
             self._at_once, self._settled = self._at_once // 2, True
 
-    def _that_fit(self, shape: _Shape) -> int:
+    def _that_fit(self, shape: Shape) -> int:
         """How many whose activations take half of the free memory, estimated from the model's widths."""
         subject = self._subject
         config, number = subject.model.config.get_text_config(), subject.model.dtype.itemsize
@@ -140,12 +147,22 @@ def bytes_of_keys(subject: Subject, tokens: int, layers: int) -> int:
     return 2 * layers * tokens * width * subject.model.dtype.itemsize
 
 
+def of_one_length(shape: Shape) -> Any:
+    """For `joined_by`: prompts of one length, whichever rows of them are computed."""
+    return shape.tokens, shape.edited
+
+
+def of_one_start(shape: Shape) -> Any:
+    """For `joined_by`: prompts of any length, computed from the same row on and filled up at the end."""
+    return shape.tokens - shape.rows, shape.edited
+
+
 def tokens_at_once(subject: Subject) -> int:
     """How many rows × tokens of a batch pay on a subject's device."""
     return TOKENS_AT_ONCE.get(subject.device.type, TOKENS_AT_ONCE["cpu"])
 
 
-class _Shape(NamedTuple):
+class Shape(NamedTuple):
     """Wishes of one shape can share a batch: tokens of a prompt, how many are computed, whether anything is edited."""
 
     tokens: int
@@ -153,9 +170,26 @@ class _Shape(NamedTuple):
     edited: bool
 
 
-def _shape(wish: Any, rows: Callable[[Any], int] | None) -> _Shape:
+def _shape(wish: Any, rows: Callable[[Any], int] | None) -> Shape:
     tokens = len(getattr(wish, "tokens", wish))
-    return _Shape(tokens, rows(wish) if rows else tokens, getattr(wish, "edit", None) is not None)
+    return Shape(tokens, rows(wish) if rows else tokens, getattr(wish, "edit", None) is not None)
+
+
+def _joined(
+    groups: list[tuple[Shape, list[Wish]]], by: Callable[[Shape], Any], *, worth: int
+) -> list[tuple[Shape, list[Wish]]]:
+    """Groups that take in those with fewer rows, as long as these cost no more than so many rows for it."""
+    found: list[tuple[Shape, list[Wish]]] = []
+    order = sorted(groups, key=lambda group: group[0].rows, reverse=True)
+    for places in alike(order, lambda group: by(group[0])):
+        for shape, wishes in (order[i] for i in places):
+            largest = found[-1][0] if found and by(found[-1][0]) == by(shape) else None
+            if largest and len(wishes) * (largest.rows - shape.rows) <= worth:
+                tokens = max(shape.tokens, largest.tokens)
+                found[-1] = (largest._replace(tokens=tokens), [*found[-1][1], *wishes])
+            else:
+                found.append((shape, wishes))
+    return found
 
 
 def _evenly(left: int, most: int) -> int:

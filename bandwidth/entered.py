@@ -10,8 +10,9 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
-from bandwidth.attention import Attention, Keys, remembers_keys_alone
-from bandwidth.batches import Batches, bytes_of_keys, free_bytes, tokens_at_once
+from bandwidth.attention import Attention
+from bandwidth.batches import Batches, bytes_of_keys, free_bytes, of_one_length, of_one_start, tokens_at_once
+from bandwidth.keys import Keys, first_rows, of_prompt, remembers_keys_alone
 from bandwidth.subjects import Subject
 from bandwidth.tokens import Tokens
 from bandwidth.trunks import Trunk, trunks
@@ -67,17 +68,19 @@ class Entered:
 
         def entered(some: Sequence[Tokens]) -> list[None]:
             start = self.trunk(some[0]).rows
-            before = _first_rows([self._lower[self.trunk(t).prompt] for t in some], start) if start else None
-            hidden, pattern, keys = port.enter(torch.tensor([t.ids for t in some]), before, keep=self.keeps)
+            before = first_rows([self._lower[self.trunk(t).prompt] for t in some], start) if start else None
+            hidden, pattern, keys = port.enter(_filled_up(some), before, keep=self.keeps)
             for i, tokens in enumerate(some):
-                self._held[tokens] = self._whole(tokens, hidden[i], pattern[i].float().cpu())
-                self._lower[tokens] = _of_prompt(keys, i)
+                new, length = len(tokens) - start, len(tokens)
+                self._held[tokens] = self._whole(tokens, hidden[i, :new], pattern[i, :, :new, :length].float().cpu())
+                self._lower[tokens] = of_prompt(keys, i)
             return [None] * len(some)
 
         batches = Batches(
             prompts,
             self._subject,
             rows=lambda tokens: len(tokens) - self.trunk(tokens).rows,
+            joined_by=of_one_start,
             keys_of=self._subject.layer + 1,
             progress=progress and f"{progress} (prompts)",
         )
@@ -123,12 +126,13 @@ class Entered:
             before = self.keys(some, min(map(self.rows_known, some)))
             ids = torch.tensor([tokens.ids[:count] for tokens in some])
             keys = port.keys(ids, torch.stack([self.hidden(tokens)[:count] for tokens in some]), before)
-            return [(count, _of_prompt(keys, i)) for i in range(len(some))]
+            return [(count, of_prompt(keys, i)) for i in range(len(some))]
 
         batches = Batches(
             list(wanted),
             self._subject,
             rows=lambda tokens: wanted[tokens] - self.rows_known(tokens),
+            joined_by=of_one_length,
             keys_of=self._subject.n_layers,
             progress=progress and f"{progress} (prompts)",
         )
@@ -142,13 +146,13 @@ class Entered:
 
     def keys(self, prompts: Sequence[Tokens], rows: int) -> Keys:
         """From the layer of interest on, of the first rows of some prompts; nothing where no row is asked for."""
-        return _first_rows([self._upper[self._bearer(tokens, rows)][1] for tokens in prompts], rows) if rows else {}
+        return first_rows([self._upper[self._bearer(tokens, rows)][1] for tokens in prompts], rows) if rows else {}
 
     def all_keys(self, prompts: Sequence[Tokens], rows: int) -> Keys:
         """In every layer, of the first rows of some prompts; nothing where no row is asked for."""
         if not rows:
             return {}
-        lower = _first_rows([self._lower[tokens] for tokens in prompts], rows)
+        lower = first_rows([self._lower[tokens] for tokens in prompts], rows)
         known = lower | self.keys(prompts, rows)
         # Idle layers add nothing, whatever keys they have.
         any_keys, any_values = lower[0]
@@ -173,20 +177,10 @@ def remembered(subject: Subject, prompts: Iterable[Tokens]) -> int:
     return max(1, min(PROMPTS, fit))
 
 
-def _of_prompt(keys: Keys, i: int) -> Keys:
-    """One prompt's of a batch."""
-    return {layer: (k[i], v[i]) for layer, (k, v) in keys.items()}
-
-
-def _first_rows(each: Sequence[Keys], rows: int) -> Keys:
-    """Keys of several prompts as one batch."""
-    return {
-        layer: (
-            torch.stack([held[layer][0][:, :rows] for held in each]),
-            torch.stack([held[layer][1][:, :rows] for held in each]),
-        )
-        for layer in each[0]
-    }
+def _filled_up(prompts: Sequence[Tokens]) -> Tensor:
+    """Ids of prompts as one batch, [prompt, token]; shorter ones end in tokens that none of their own looks at."""
+    longest = max(map(len, prompts))
+    return torch.tensor([tokens.ids + tokens.ids[-1:] * (longest - len(tokens)) for tokens in prompts])
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig, PreTrainedTokenizerFast, StoppingCriteria, StoppingCriteriaList
 
-from bandwidth.attention import Keys, cache_of
+from bandwidth.keys import Keys, cache_of
 from bandwidth.subjects import Subject
 from bandwidth.tokens import Tokens, alike
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from bandwidth import backends, entered, scoring, store
 from bandwidth.attention import Attention
 from bandwidth.backends import Backend
-from bandwidth.batches import Batches
+from bandwidth.batches import Batches, of_one_length
 from bandwidth.edits import Edit
 from bandwidth.entered import Entered
 from bandwidth.errors import SelfCheckFailed
@@ -150,9 +150,8 @@ def run(subject: Subject, trials: Sequence[Trial], *, progress: str | None = Non
     measured = partial(_rows, subject, backend)
     way = (backend.name,)
     shared = subject.n_layers - subject.layer
-    rows = _granted(
-        subject, trials, measured, way, progress, prepare=backend.prepare, rows=backend.rows, keys_of=shared
-    )
+    options = {"rows": backend.rows, "joined_by": of_one_length, "keys_of": shared}
+    rows = _granted(subject, trials, measured, way, progress, prepare=backend.prepare, **options)
     table = _table(rows)
     for observer in observers:
         observer(subject, trials, table["margin_logits"].tolist())

@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from bandwidth import products
-from bandwidth.attention import Keys, KeysValues, Readout
+from bandwidth.attention import Readout
+from bandwidth.keys import Keys, KeysValues
 from bandwidth.products import Product
 from bandwidth.subjects import Subject
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from bandwidth import batches
-from bandwidth.batches import Batches
+from bandwidth.batches import Batches, of_one_length, of_one_start
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,33 @@ def test_the_last_two_batches_are_about_equal(llama):
     """A small rest would cost nearly as much as a large one."""
     assert [len(some) for some in Batches(wishes(100, 18), llama)] == [9, 9]
     assert [len(some) for some in Batches(wishes(100, 35), llama)] == [16, 10, 9]
+
+
+def test_small_groups_join_larger_ones(llama):
+    """As long as all of a group's rows that are computed for nothing are no more than a twentieth of a full batch."""
+    computed = [20] * 5 + [18] * 30 + [12] * 11 + [11] * 2
+    asked = [Wish(range(25), None, i) for i in range(len(computed))]
+
+    def rows(wish):
+        return computed[wish.number]
+
+    apart = Batches(asked, llama, rows=rows)
+    together = Batches(asked, llama, rows=rows, joined_by=of_one_length)
+
+    assert [[*map(rows, some)] for some in apart] == [[20] * 5, [18] * 30, [12] * 11, [11] * 2]
+    assert [[*map(rows, some)] for some in together] == [[20] * 5 + [18] * 30, [12] * 11 + [11] * 2]
+
+
+@pytest.mark.parametrize(("by", "joined"), [(of_one_length, False), (of_one_start, True)])
+def test_prompts_of_other_lengths_join_those_with_the_same_first_row(llama, by, joined):
+    """What is edited stays apart from what is not."""
+    asked = [*wishes(25, 2), *wishes(23, 2), *wishes(24, 2, edit="x")]
+    start = 10
+
+    found = list(Batches(asked, llama, rows=lambda wish: len(wish.tokens) - start, joined_by=by))
+
+    assert [len(wish.tokens) for wish in found[0]] == [25, 25, *([23, 23] if joined else [])]
+    assert all(len({wish.edit for wish in some}) == 1 for some in found)
 
 
 @pytest.mark.parametrize(("layers_held", "rows"), [(1, 4), (4, 1)])
