@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from time import perf_counter
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from tqdm import tqdm
 
+from bandwidth.memory import free_bytes, out_of_memory
 from bandwidth.subjects import Subject
 from bandwidth.tokens import alike
 
@@ -27,7 +27,6 @@ WORTH_A_PLAN = 20.0
 _PAYS = 0.9
 _BATCH_COSTS = 20
 """A batch more costs as much as this part of a full one."""
-_MEMORY = Path("/proc/meminfo")
 
 
 class Batches(Generic[Wish]):
@@ -195,21 +194,3 @@ def _joined(
 def _evenly(left: int, most: int) -> int:
     """How many of those left to take, at most so many; the last two batches are about equal: small ones cost more."""
     return min(left, most) if left <= most or left >= 2 * most else -(-left // 2)
-
-
-def free_bytes(device: torch.device) -> int:
-    """Memory that can still be had there."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    if not _MEMORY.exists():
-        return 4 << 30
-    told = dict(line.split(":", 1) for line in _MEMORY.read_text().splitlines())
-    return int(told["MemAvailable"].split()[0]) << 10
-
-
-def out_of_memory(problem: BaseException) -> bool:
-    """Whether a fault is a lack of memory, of the GPU or of the machine."""
-    told = str(problem).lower()
-    return isinstance(problem, (torch.OutOfMemoryError, MemoryError)) or any(
-        words in told for words in ("out of memory", "can't allocate memory", "not enough memory")
-    )

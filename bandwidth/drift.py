@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from heapq import nsmallest
 
 from bandwidth import sweep
-from bandwidth.batches import out_of_memory
+from bandwidth.memory import out_of_memory
 from bandwidth.subjects import Subject
 from bandwidth.sweep import Trial
 

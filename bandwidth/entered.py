@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from bandwidth.attention import Attention
-from bandwidth.batches import Batches, bytes_of_keys, free_bytes, of_one_length, of_one_start, tokens_at_once
+from bandwidth.batches import Batches, bytes_of_keys, of_one_length, of_one_start, tokens_at_once
 from bandwidth.keys import Keys, first_rows, of_prompt, remembers_keys_alone
+from bandwidth.memory import free_bytes
 from bandwidth.subjects import Subject
 from bandwidth.tokens import Tokens
 from bandwidth.trunks import Trunk, trunks

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from bandwidth import embedded, planted, products
+from bandwidth import embedded, memory, planted, products
 from bandwidth.errors import LayerOutOfRange, NoOffsets, NoSuchDevice, UnknownModel
 
 if TYPE_CHECKING:
@@ -121,6 +121,7 @@ def load(
             "--revision is for hub repositories", f"{revision!r} with {name}", "Leave it out; this model has only one."
         )
     where = _device(device)
+    memory.keep_freed()
     precision = DTYPES["float32" if where.type == "cpu" else "bfloat16"] if dtype == "auto" else DTYPES[dtype]
     if name.partition(":")[0] in PLANTED:
         # Hand-set weights need the precision that they were calculated for.

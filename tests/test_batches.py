@@ -106,11 +106,6 @@ def test_a_batch_takes_half_of_the_free_memory(llama, monkeypatch, layers_held, 
     assert [len(some) for some in found] == [rows] * (8 // rows)
 
 
-def test_memory_of_this_machine_is_known():
-    """Between a megabyte and a petabyte."""
-    assert 1e6 < batches.free_bytes(torch.device("cpu")) < 1e15
-
-
 def test_a_long_sweep_looks_for_a_better_size(llama, clock):
     """A batch costs ten seconds and a millisecond a token: doubling pays until the ten seconds hardly count."""
     sizes = run(Batches(wishes(100, 6400), llama), clock, lambda tokens: 10 + 0.001 * tokens)

@@ -11,10 +11,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ORDER = """
-    errors embedded prompts vocabulary circuits planted products subjects keys tokens trunks patterns edits attention
-    tail scoring batches entered backends store sweep drift checks statistics curves verdict experiments.behaviour
-    experiments.bandwidth experiments.interventions experiments.injection experiments.routing experiments.specialization
-    experiments.thresholds experiments.subsets
+    errors memory embedded prompts vocabulary circuits planted products subjects keys tokens trunks patterns edits
+    attention tail scoring batches entered backends store sweep drift checks statistics curves verdict
+    experiments.behaviour experiments.bandwidth experiments.interventions experiments.injection experiments.routing
+    experiments.specialization experiments.thresholds experiments.subsets
 """
 ROOMS = ORDER.split()
 MODULES = sorted(p for folder in ("bandwidth", "claims", "fixtures", "reports") for p in (ROOT / folder).rglob("*.py"))
