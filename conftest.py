@@ -4,6 +4,7 @@ pytest_plugins = [
     "fixtures.options",
     "fixtures.ledger",
     "fixtures.terminal",
+    "fixtures.interrupts",
     "fixtures.observations",
     "fixtures.sweeps",
     "fixtures.attacks",

@@ -154,14 +154,17 @@ def test_an_interrupted_run_keeps_what_it_has(llama_folder, tmp_path):
         "--report",
         str(tmp_path / "r"),
     ]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     for line in process.stdout:
         if " 1.1a " in line:
             process.send_signal(signal.SIGINT)
             break
-    process.communicate(timeout=120)
+    told, faults = process.communicate(timeout=120)
 
+    assert process.returncode == pytest.ExitCode.INTERRUPTED
+    assert "Traceback" not in faults
+    assert f"judged: 1 of {len(CLAIMS)} claims" in told
     report = report_of(tmp_path / "r")
     assert not report["complete"]
     assert 1 <= len(report["claims"]) < len(CLAIMS)
