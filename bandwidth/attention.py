@@ -33,17 +33,15 @@ class Readout:
     Attributes:
         final: the normalised residual stream, of which the unembedding makes logits; [trial, size].
         output_norm: length of the residual stream after the layer of interest, [trial].
-        top: the most likely next token, [trial].
     """
 
     final: Tensor
     output_norm: Tensor
-    top: Tensor
 
     @classmethod
     def joined(cls, parts: Sequence[Readout]) -> Readout:
         """Parts of a batch, in order."""
-        return cls(*(torch.cat([getattr(part, name) for part in parts]) for name in ("final", "output_norm", "top")))
+        return cls(*(torch.cat([getattr(part, name) for part in parts]) for name in ("final", "output_norm")))
 
 
 class Attention:
@@ -98,19 +96,18 @@ class Attention:
     def run(
         self, ids: Tensor, pattern: Tensor | None = None, hidden: Tensor | None = None, before: Keys | None = None
     ) -> Readout:
-        """One forward pass of [trial, token], with [trial, head, query, key] written at the layer of interest.
+        """One forward pass of [trial, token], with [trial, head, row, key] written at the layer of interest.
 
         With `hidden`, of `enter`, the layers below are not computed again, and with `before`, of `keys`, nor are the
-        first rows, whose pattern must be the trials' own.
+        first rows: `pattern` has the others. Stops before the unembedding.
         """
         layer, last, start = self.subject.layer, self._working_layers()[-1], rows_of(before)
         cache = cache_of(before) if before else None
-        with torch.no_grad(), self._trace(ids[:, start:], logits_to_keep=1, past_key_values=cache):
+        with torch.no_grad(), self._trace(ids[:, start:], past_key_values=cache) as tracer:
             if hidden is not None:
                 self._start_with(hidden[:, start:])
             if pattern is not None:
-                written = pattern[:, :, start:].to(self.subject.device, self.subject.model.dtype)
-                self._wrapped.site(layer).output = written
+                self._wrapped.site(layer).output = pattern.to(self.subject.device, self.subject.model.dtype)
             output = self._wrapped.layers[layer].output
             stream = output[0] if isinstance(output, tuple) else output
             norm = stream[:, -1].float().norm(dim=-1).save()
@@ -120,8 +117,8 @@ class Attention:
                 stream = self._wrapped.layers[last].output
             self._leave_out_idle(stream, range(last + 1, self.subject.n_layers))
             final = self._wrapped.unembedding.input[:, -1].clone().save()
-            top = self._wrapped.traced.output.logits[:, -1].argmax(-1).save()
-        return Readout(final, norm, top)
+            tracer.stop()
+        return Readout(final, norm)
 
     def _start_with(self, hidden: Tensor) -> None:
         """Inside a trace: what enters the layer of interest, without the layers below."""

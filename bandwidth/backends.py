@@ -20,6 +20,8 @@ from bandwidth.tokens import Tokens
 
 _ROWS_WORTH, _TRIALS_WORTH = 2, 3
 """So many leading rows, in so many trials of a prompt, are worth computing once beforehand."""
+_REMEMBERED = 64 << 20
+"""Bytes of edited rows that are not made again, once it is known which they are."""
 NAMES = ("nnsight", "torch")
 _chosen = "nnsight"
 
@@ -72,10 +74,13 @@ class NnsightBackend:
         self.entered = Entered.of(subject)
         self._lately: tuple[Any, Any] = (None, None)
         self._starts: dict[tuple[Tokens, Edit | None], int] = {}
+        self._made: dict[tuple[Tokens, Edit], Tensor] = {}
+        self._room = 0
 
     def prepare(self, trials: Sequence[Any], progress: str | None) -> None:
         donors = [trial.edit.donor for trial in trials if trial.edit and trial.edit.donor]
         self.entered.prepare([*(trial.tokens for trial in trials), *donors], progress)
+        self._made, self._room = {}, _REMEMBERED
         reached = {(t.tokens, t.edit): self._first_changed(t.tokens, t.edit) for t in trials if t.edit}
         late = [(tokens, first) for (tokens, _), first in reached.items() if _ROWS_WORTH <= first < len(tokens)]
         times = Counter(tokens for tokens, _ in late)
@@ -96,7 +101,7 @@ class NnsightBackend:
     def run(self, tokens: Sequence[Tokens], edits: Sequence[Edit | None]) -> Readout:
         start = min(self._starts[held] for held in zip(tokens, edits, strict=True))
         hidden = torch.stack([self.entered.hidden(t) for t in tokens])
-        patterns = [self.edited(t, edit) for t, edit in zip(tokens, edits, strict=True) if edit]
+        patterns = [self._rows_edited(t, edit, start) for t, edit in zip(tokens, edits, strict=True) if edit]
         ids = torch.tensor([t.ids for t in tokens])
         before = self.entered.keys(tokens, start)
         return Attention(self.subject).run(ids, torch.stack(patterns) if patterns else None, hidden, before)
@@ -115,10 +120,23 @@ class NnsightBackend:
             self._lately = ((tokens, edit), edit(tokens, self.entered.pattern(tokens), donor))
         return self._lately[1]
 
+    def _rows_edited(self, tokens: Tokens, edit: Edit, start: int) -> Tensor:
+        """An edited pattern's rows from `start` on, which is not after the first one that is another."""
+        made = self._made.get((tokens, edit))
+        if made is None:
+            return self.edited(tokens, edit)[:, start:]
+        first = len(tokens) - made.shape[1]
+        return torch.cat((self.entered.pattern(tokens)[:, start:first], made), dim=1)
+
     def _first_changed(self, tokens: Tokens, edit: Edit) -> int:
         """The first row in which an edited pattern is another; the number of rows where none is."""
-        changed = (self.edited(tokens, edit) != self.entered.pattern(tokens)).any(-1).any(0)
-        return int(changed.int().argmax()) if changed.any() else len(tokens)
+        edited = self.edited(tokens, edit)
+        changed = (edited.numpy() != self.entered.pattern(tokens).numpy()).any(axis=(0, 2)).nonzero()[0]
+        first = int(changed[0]) if changed.size else len(tokens)
+        made = edited[:, first:]
+        if made.nbytes <= self._room:
+            self._made[tokens, edit], self._room = made.clone(), self._room - made.nbytes
+        return first
 
 
 class TorchBackend(NnsightBackend):
@@ -128,7 +146,10 @@ class TorchBackend(NnsightBackend):
 
     def run(self, tokens: Sequence[Tokens], edits: Sequence[Edit | None]) -> Readout:
         start = min(self._starts[held] for held in zip(tokens, edits, strict=True))
-        patterns = [self.edited(t, e) if e else self.entered.pattern(t) for t, e in zip(tokens, edits, strict=True)]
+        patterns = [
+            self._rows_edited(t, edit, start) if edit else self.entered.pattern(t)[:, start:]
+            for t, edit in zip(tokens, edits, strict=True)
+        ]
         written = torch.stack(patterns).to(self.subject.device, self.subject.model.dtype)
         tail = Tail.of(self.subject)
         tail.lay_out(self.subject.layer)

@@ -10,11 +10,14 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig, PreTrainedTokenizerFast, StoppingCriteria, StoppingCriteriaList
 
+from bandwidth import products
 from bandwidth.keys import Keys, cache_of
 from bandwidth.subjects import Subject
 from bandwidth.tokens import Tokens, alike
 
 Answer = Literal["right", "wrong", "neither"]
+_BLOCK = 2048
+"""Tokens of the vocabulary whose logits are computed at once."""
 
 
 def margins(logits: Tensor, prompts: Sequence[Tokens]) -> Tensor:
@@ -47,9 +50,24 @@ def margins_of(subject: Subject, final: Tensor, prompts: Sequence[Tokens]) -> Te
         return logit([tokens.right_id for tokens in prompts]) - logit([tokens.wrong_id for tokens in prompts])
 
 
-def top_answers(top: Tensor, prompts: Sequence[Tokens]) -> list[Answer]:
-    """Which answer the most likely next token, [trial], continues."""
-    best = top.tolist()
+def most_likely(subject: Subject, final: Tensor) -> Tensor:
+    """The next token with the highest logit, [trial], of the normalised residual stream [trial, size].
+
+    A block of the vocabulary at a time: all logits of a batch would be larger than what they are made of.
+    """
+    head = subject.model.get_output_embeddings()
+    weights = head.weight.split(_BLOCK)
+    biases = [None] * len(weights) if head.bias is None else head.bias.split(_BLOCK)
+    with torch.no_grad():
+        best = [products.linear(final, *block).max(-1) for block in zip(weights, biases, strict=True)]
+    logits, tokens = torch.stack([b.values for b in best]), torch.stack([b.indices for b in best])
+    block = logits.argmax(0)
+    return tokens.gather(0, block[None])[0] + _BLOCK * block
+
+
+def top_answers(tokens: Tensor, prompts: Sequence[Tokens]) -> list[Answer]:
+    """Which answer each trial's most likely next token, [trial], continues."""
+    best = tokens.tolist()
     named: list[dict[int, Answer]] = [{t.right_id: "right", t.wrong_id: "wrong"} for t in prompts]
     return [names.get(token, "neither") for names, token in zip(named, best, strict=True)]
 

@@ -35,8 +35,8 @@ class Trial:
     edit: Edit | None = None
 
 
-Row = tuple[float, str, float]
-"""What is measured of a trial."""
+Row = tuple[float, float, str | None]
+"""What is measured of a trial: `margin_logits`, `output_norm` and, where it was asked for, `top_answer`."""
 Observer = Callable[[Subject, Sequence[Trial], Sequence[float]], None]
 observers: list[Observer] = []
 """Told the margins of every sweep."""
@@ -140,19 +140,30 @@ def answers(subject: Subject, prompts: Sequence[Tokens], *, progress: str | None
     )
 
 
-def run(subject: Subject, trials: Sequence[Trial], *, progress: str | None = None) -> pd.DataFrame:
-    """One row a trial, in order: `margin_logits`, `top_answer`, `output_norm`.
+def run(
+    subject: Subject, trials: Sequence[Trial], *, top_answers: bool = False, progress: str | None = None
+) -> pd.DataFrame:
+    """One row a trial, in order: `margin_logits`, `output_norm` and, if asked for, `top_answer`.
 
-    `output_norm` is the length of the residual stream after the layer of interest at the last position.
-    Raises SelfCheckFailed when a margin is not a number.
+    `output_norm` is the length of the residual stream after the layer of interest at the last position; `top_answer`
+    says which answer the most likely next token continues, for which all logits are needed instead of two. Raises
+    SelfCheckFailed when a margin is not a number.
     """
     backend = backends.of(subject)
-    measured = partial(_rows, subject, backend)
-    way = (backend.name,)
-    shared = subject.n_layers - subject.layer
-    options = {"rows": backend.rows, "joined_by": of_one_length, "keys_of": shared}
-    rows = _granted(subject, trials, measured, way, progress, prepare=backend.prepare, **options)
-    table = _table(rows)
+    measured = partial(_rows, subject, backend, top_answers=top_answers)
+    rows = _granted(
+        subject,
+        trials,
+        measured,
+        (backend.name,),
+        progress,
+        enough=lambda row: row[2] is not None or not top_answers,
+        prepare=backend.prepare,
+        rows=backend.rows,
+        joined_by=of_one_length,
+        keys_of=subject.n_layers - subject.layer,
+    )
+    table = _table(rows, top_answers=top_answers)
     for observer in observers:
         observer(subject, trials, table["margin_logits"].tolist())
     return table
@@ -171,18 +182,21 @@ def run_alone(subject: Subject, trials: Sequence[Trial]) -> pd.DataFrame:
     return _table(_granted(subject, trials, lambda some: list(map(alone, some)), (way,), None))
 
 
-def _rows(subject: Subject, backend: Backend, trials: Sequence[Trial]) -> list[Row]:
+def _rows(subject: Subject, backend: Backend, trials: Sequence[Trial], *, top_answers: bool = False) -> list[Row]:
     tokens = [trial.tokens for trial in trials]
     readout = backend.run(tokens, [trial.edit for trial in trials])
     margins = scoring.margins_of(subject, readout.final, tokens)
     _require_finite(margins.cpu().numpy(), "margin")
     _require_finite(readout.output_norm.cpu().numpy(), "residual stream")
-    tops = scoring.top_answers(readout.top, tokens)
-    return list(zip(margins.tolist(), tops, readout.output_norm.tolist(), strict=True))
+    tops: Sequence[str | None] = [None] * len(trials)
+    if top_answers:
+        tops = scoring.top_answers(scoring.most_likely(subject, readout.final), tokens)
+    return list(zip(margins.tolist(), readout.output_norm.tolist(), tops, strict=True))
 
 
-def _table(rows: Sequence[Row]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=["margin_logits", "top_answer", "output_norm"])
+def _table(rows: Sequence[Row], *, top_answers: bool = False) -> pd.DataFrame:
+    table = pd.DataFrame(rows, columns=["margin_logits", "output_norm", "top_answer"])
+    return table if top_answers else table.drop(columns="top_answer")
 
 
 def _granted(
@@ -192,13 +206,15 @@ def _granted(
     way: tuple[Any, ...],
     progress: str | None,
     *,
+    enough: Callable[[Any], bool] = lambda _: True,
     prepare: Callable[[Sequence[Any], str | None], None] | None = None,
     **options: Any,
 ) -> list[Any]:
     """What is wished for, in order: from memory, from disk, or measured in batches and kept.
 
-    `way` is all that a result depends on beside subject and wish. `prepare` is told what will be measured next, of a
-    limited number of prompts; `options` are those of Batches.
+    `way` is all that a result depends on beside subject and wish; `enough` says whether what is on disk holds all that
+    is asked for now. `prepare` is told what will be measured next, of a limited number of prompts; `options` are those
+    of Batches.
     """
     distinct = list(dict.fromkeys(wishes))
     kept = store.current()
@@ -209,7 +225,7 @@ def _granted(
     if kept:
         keys = {wish: store.key(subject, *way, wish) for wish in distinct}
         by_key = kept.find(list(keys.values()))
-        known = {wish: by_key[k] for wish, k in keys.items() if k in by_key}
+        known = {wish: by_key[k] for wish, k in keys.items() if k in by_key and enough(by_key[k])}
     for missing in _by_prompt(subject, [wish for wish in distinct if wish not in known]):
         if prepare:
             prepare(missing, progress)

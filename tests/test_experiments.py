@@ -189,9 +189,7 @@ def test_refinement_adds_amounts_around_the_turn(llama, monkeypatch):
 
     def sharp(subject, trials, progress=None):
         turned = [trial.edit is not None and trial.edit.amount > 0.613 for trial in trials]
-        return pd.DataFrame(
-            {"margin_logits": [1.0 if t else -1.0 for t in turned], "top_answer": "right", "output_norm": 1.0}
-        )
+        return pd.DataFrame({"margin_logits": [1.0 if t else -1.0 for t in turned], "output_norm": 1.0})
 
     monkeypatch.setattr(sweep, "run", sharp)
     table = thresholds.replacement(llama, [(Pair("9.8", "9.11"), "bigger first")])

@@ -67,6 +67,20 @@ def test_a_second_run_needs_no_forward_pass(llama, tokens, untouched):
     assert torch.equal(slopes[0].nan_to_num(), slopes_again[0].nan_to_num())
 
 
+def test_what_is_kept_without_the_top_answer_does_not_give_it(llama, untouched):
+    """It is measured again where it is asked for, and then serves both."""
+    with store.kept(llama):
+        margins = sweep.run(llama, trials(llama))
+        first = sweep.run(llama, trials(llama), top_answers=True)
+        untouched()
+        again, fewer = sweep.run(llama, trials(llama), top_answers=True), sweep.run(llama, trials(llama))
+
+    assert set(first["top_answer"]) <= {"right", "wrong", "neither"}
+    assert again.equals(first)
+    assert fewer.equals(first.drop(columns="top_answer"))
+    assert fewer["margin_logits"].tolist() == pytest.approx(margins["margin_logits"].tolist(), abs=1e-5)
+
+
 def test_without_a_store_nothing_is_kept(llama, folder):
     """A notebook leaves nothing behind unless it asks to."""
     sweep.run(llama, trials(llama))
@@ -194,7 +208,7 @@ def test_a_value_that_was_changed_is_no_hit(llama):
         file = store.current().file
     connection = sqlite3.connect(file)
     with connection:
-        connection.execute("UPDATE measured SET value = ?", (b'[99.0, "right", 1.0]',))
+        connection.execute("UPDATE measured SET value = ?", (b'[99.0, 1.0, "right"]',))
     connection.close()
 
     with store.kept(llama):

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from bandwidth import backends, entered, subjects, sweep
+from bandwidth import backends, entered, scoring, subjects, sweep
 from bandwidth.attention import Attention
 from bandwidth.edits import Flatten, InHeads, Keep, KnockOut, Move, Replace, SetShare
 from bandwidth.prompts import ORDERS, QA, SIMPLE, Pair, Prompt
@@ -60,12 +60,8 @@ def rows(monkeypatch):
 
 
 def same(one: pd.DataFrame, other: pd.DataFrame, tolerance: float = 1e-5) -> bool:
-    scale = one["margin_logits"].abs().max()
-    return (
-        (one["margin_logits"] - other["margin_logits"]).abs().max() < tolerance * scale
-        and one["top_answer"].equals(other["top_answer"])
-        and (one["output_norm"] - other["output_norm"]).abs().max() < tolerance * one["output_norm"].max()
-    )
+    columns = {"margin_logits": one["margin_logits"].abs().max(), "output_norm": one["output_norm"].max()}
+    return all((one[name] - other[name]).abs().max() < tolerance * scale for name, scale in columns.items())
 
 
 @pytest.mark.parametrize("layer", [0, 1, 2])
@@ -74,7 +70,7 @@ def test_layers_below_are_skipped_without_a_trace(shaped, layer):
     subject = shaped.at(layer)
     trials = trials_of(subject)
 
-    found = sweep.run(subject, trials)
+    found = sweep.run(subject, trials, top_answers=True)
 
     port = Attention(subject)
     for i in (0, 1, 5, len(trials) - 1):
@@ -85,8 +81,9 @@ def test_layers_below_are_skipped_without_a_trace(shaped, layer):
         pattern = edit(trials[i].tokens, own, donor)[None] if edit else None
         alone = port.run(ids, pattern)
         assert found["output_norm"][i] == pytest.approx(alone.output_norm.item(), rel=1e-5)
-        assert found["top_answer"][i] == sweep.scoring.top_answers(alone.top, [trials[i].tokens])[0]
-        margin = sweep.scoring.margins_of(subject, alone.final, [trials[i].tokens]).item()
+        top = scoring.most_likely(subject, alone.final)
+        assert found["top_answer"][i] == scoring.top_answers(top, [trials[i].tokens])[0]
+        margin = scoring.margins_of(subject, alone.final, [trials[i].tokens]).item()
         assert found["margin_logits"][i] == pytest.approx(margin, abs=1e-5 * found["margin_logits"].abs().max())
 
 
@@ -126,8 +123,24 @@ def test_reading_gives_layers_in_the_order_asked_for(llama, rows):
 
 
 def test_nothing_to_do_is_an_empty_table(llama):
-    """With its columns."""
-    assert list(sweep.run(llama, []).columns) == ["margin_logits", "top_answer", "output_norm"]
+    """With the columns asked for."""
+    assert list(sweep.run(llama, []).columns) == ["margin_logits", "output_norm"]
+    assert list(sweep.run(llama, [], top_answers=True).columns) == ["margin_logits", "output_norm", "top_answer"]
+
+
+@pytest.mark.parametrize("backend", backends.NAMES)
+def test_remembered_rows_are_those_made_anew(llama, monkeypatch, backend):
+    """To the last bit, with room for all edited rows, for some and for none."""
+    monkeypatch.setattr(backends, "_chosen", backend)
+    trials = trials_of(llama)
+
+    def found(room):
+        monkeypatch.setattr(backends, "_REMEMBERED", room)
+        with entered.forgetful(llama):
+            return sweep.run(llama, trials)
+
+    assert found(64 << 20).equals(found(2000))
+    assert found(2000).equals(found(0))
 
 
 @pytest.mark.usefixtures("torch_backend")

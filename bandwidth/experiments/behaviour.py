@@ -18,7 +18,7 @@ def behaviour(subject: Subject, prompts: Sequence[Prompt], *, progress: str | No
     table = describe(prompts)
     # Answers first: what they need of the prompts, the margins need, too.
     answers = sweep.answers(subject, tokens, progress=progress)
-    measured = sweep.run(subject, [sweep.Trial(t) for t in tokens], progress=progress)
+    measured = sweep.run(subject, [sweep.Trial(t) for t in tokens], top_answers=True, progress=progress)
     table[["margin_logits", "top_answer"]] = measured[["margin_logits", "top_answer"]]
     table["correct"] = table["margin_logits"] > 0
     return table.assign(greedy_answer=answers)

@@ -73,7 +73,7 @@ def _measured(subject: Subject, prompts: Sequence[Prompt], progress: str | None)
     table = describe(prompts)
     table["format_tokens"] = [held.categories.count("format") for held in tokens]
     table["format_share"] = [format_share(held) for held in tokens]
-    answers = sweep.run(subject, [sweep.Trial(held) for held in tokens], progress=progress)
+    answers = sweep.run(subject, [sweep.Trial(held) for held in tokens], top_answers=True, progress=progress)
     table[["margin_logits", "top_answer"]] = answers[["margin_logits", "top_answer"]]
     table["correct"] = table["margin_logits"] > 0
     shares, without = (_mean_shares(subject, held, progress) for held in (tokens, diluted))

@@ -34,7 +34,7 @@ def interventions(
     tokens = [tokenize(prompt, subject.tokenizer) for prompt in prompts]
     edits: dict[str, Edit | None] = {UNEDITED: None, **arms}
     trials = [sweep.Trial(held, edit) for edit in edits.values() for held in tokens]
-    measured = sweep.run(subject, trials, progress=progress)
+    measured = sweep.run(subject, trials, top_answers=True, progress=progress)
     table = pd.concat([describe(prompts).assign(arm=arm) for arm in edits], ignore_index=True)
     table[["margin_logits", "top_answer"]] = measured[["margin_logits", "top_answer"]]
     table["right"] = table["margin_logits"] > 0

@@ -32,7 +32,7 @@ def head_subsets(
     seed: int = 0,
     progress: str | None = None,
 ) -> pd.DataFrame:
-    """A row a case × subset: `heads` (a tuple), `count`, `margin_logits`, `right`, `top_answer`.
+    """A row a case × subset: `heads` (a tuple), `count`, `margin_logits`, `right`.
 
     The aligned Simple pattern of the same case goes into the heads of the subset. For each case and count
     (1 to all, unless `counts` are given), `per_count` distinct subsets are drawn anew from the population's heads,
@@ -50,7 +50,7 @@ def head_subsets(
                 labels.append((str(pair), order, population, count, chosen))
     measured = sweep.run(subject, trials, progress=progress)
     table = pd.DataFrame(labels, columns=["pair", "order", "population", "count", "heads"])
-    table[["margin_logits", "top_answer"]] = measured[["margin_logits", "top_answer"]]
+    table["margin_logits"] = measured["margin_logits"]
     table["right"] = table["margin_logits"] > 0
     return table
 

@@ -55,7 +55,7 @@ def replacement(
     refine: bool = True,
     progress: str | None = None,
 ) -> pd.DataFrame:
-    """A row a case × amount: `margin_logits`, `top_answer`, `output_norm` with that much of the pattern replaced.
+    """A row a case × amount: `margin_logits`, `output_norm` with that much of the pattern replaced.
 
     In every head of the layer of interest the pattern of the `start` prompt is blended with the aligned
     pattern of the same case's Simple prompt. Where the margin turns positive between two amounts, the gap
@@ -101,7 +101,8 @@ def whole_replacement(
     else:
         donors = [_donor(subject, c, t, ALIGNED) for c, t in zip(cases, targets, strict=True)]
     replaced = [sweep.Trial(t, Replace(d, 1.0, alignment)) for t, d in zip(targets, donors, strict=True)]
-    found = sweep.run(subject, [*(sweep.Trial(t) for t in targets), *replaced], progress=progress)
+    both = [*(sweep.Trial(t) for t in targets), *replaced]
+    found = sweep.run(subject, both, top_answers=True, progress=progress)
     table = pd.concat([describe(prompts).assign(arm=arm) for arm in (UNEDITED, REPLACED)], ignore_index=True)
     table[["margin_logits", "top_answer"]] = found[["margin_logits", "top_answer"]]
     return table.assign(right=table["margin_logits"] > 0)
