@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from nnsight import TransformersModel
 from torch import Tensor
 
+from bandwidth.belongings import belonging
 from bandwidth.errors import NoReadableAttention
 from bandwidth.keys import Keys, cache_of, held_in, rows_of
 from bandwidth.subjects import Subject
@@ -215,14 +215,9 @@ class _Wrapped:
         return getattr(getattr(attention.source, self.call).source, _PATTERN_OPERATION)
 
 
-_known: WeakKeyDictionary[Any, _Wrapped] = WeakKeyDictionary()
-
-
 def _wrapped(subject: Subject) -> _Wrapped:
     """The subject's model, wrapped once whatever the layer of interest."""
-    if subject.model not in _known:
-        _known[subject.model] = _wrap(subject)
-    return _known[subject.model]
+    return belonging(subject.model, "wrapped", lambda: _wrap(subject))
 
 
 def _wrap(subject: Subject) -> _Wrapped:

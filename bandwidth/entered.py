@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
 from bandwidth.attention import Attention
 from bandwidth.batches import Batches, bytes_of_keys, of_one_length, of_one_start, tokens_at_once
+from bandwidth.belongings import belonging
 from bandwidth.keys import Keys, first_rows, of_prompt, remembers_keys_alone
 from bandwidth.memory import free_bytes
 from bandwidth.subjects import Subject
@@ -20,7 +19,6 @@ from bandwidth.trunks import Trunk, trunks
 
 PROMPTS, _LAYERS = 1024, 3
 """How many of each are remembered at most."""
-_entered: WeakKeyDictionary[Any, dict[int, Entered]] = WeakKeyDictionary()
 
 
 class Entered:
@@ -43,7 +41,7 @@ class Entered:
     @classmethod
     def of(cls, subject: Subject) -> Entered:
         """What is known of a subject's model at its layer of interest."""
-        layers = _entered.setdefault(subject.model, {})
+        layers = _entered(subject)
         layers[subject.layer] = layers.pop(subject.layer) if subject.layer in layers else cls(subject)
         if len(layers) > _LAYERS:
             del layers[next(iter(layers))]
@@ -187,8 +185,16 @@ def _filled_up(prompts: Sequence[Tokens]) -> Tensor:
 @contextmanager
 def forgetful(subject: Subject) -> Iterator[None]:
     """Inside, nothing is known of what was run before."""
-    remembered = _entered.pop(subject.model, {})
+    layers = _entered(subject)
+    remembered = dict(layers)
+    layers.clear()
     try:
         yield
     finally:
-        _entered[subject.model] = remembered
+        layers.clear()
+        layers.update(remembered)
+
+
+def _entered(subject: Subject) -> dict[int, Entered]:
+    """Of a model, what is known at its latest layers of interest."""
+    return belonging(subject.model, "entered", dict)

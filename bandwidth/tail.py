@@ -9,19 +9,18 @@ attention, the last layer computes its last row alone.
 from __future__ import annotations
 
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from bandwidth.attention import Readout
+from bandwidth.belongings import belonging
 from bandwidth.keys import Keys, KeysValues
 from bandwidth.products import Product
 from bandwidth.subjects import Subject
 
 _MODELS = ("LlamaForCausalLM",)
-_built: WeakKeyDictionary[Any, Tail] = WeakKeyDictionary()
 
 
 class Tail:
@@ -35,9 +34,7 @@ class Tail:
     @classmethod
     def of(cls, subject: Subject) -> Tail:
         """The tail of a subject's model, made once, of the weights that it has then."""
-        if subject.model not in _built:
-            _built[subject.model] = cls(subject)
-        return _built[subject.model]
+        return belonging(subject.model, "tail", lambda: cls(subject))
 
     def __init__(self, subject: Subject) -> None:
         model = subject.model.model

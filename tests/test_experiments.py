@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from weakref import WeakKeyDictionary
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -223,7 +221,9 @@ def test_attention_that_is_not_a_number_is_a_fault(llama, monkeypatch):
         return hidden, pattern.index_fill(1, torch.tensor([1]), torch.nan), keys
 
     monkeypatch.setattr(Attention, "enter", poisoned)
-    monkeypatch.setattr(entered, "_entered", WeakKeyDictionary())
 
-    with pytest.raises(SelfCheckFailed, match="Every attention pattern must be finite"):
+    with (
+        entered.forgetful(llama),
+        pytest.raises(SelfCheckFailed, match="Every attention pattern must be finite"),
+    ):
         bandwidth.bandwidth_distribution(llama, ask(PAIRS, [SIMPLE]))

@@ -11,8 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ORDER = """
-    errors memory embedded prompts vocabulary circuits planted products subjects keys tokens trunks patterns edits
-    attention tail scoring batches entered backends store sweep drift checks statistics curves verdict
+    errors memory belongings embedded prompts vocabulary circuits planted products subjects keys tokens trunks patterns
+    edits attention tail scoring batches entered backends store sweep drift checks statistics curves verdict
     experiments.behaviour experiments.bandwidth experiments.interventions experiments.injection experiments.routing
     experiments.specialization experiments.thresholds experiments.subsets
 """
