@@ -4,7 +4,6 @@ pytest_plugins = [
     "fixtures.options",
     "fixtures.ledger",
     "fixtures.terminal",
-    "fixtures.interrupts",
     "fixtures.observations",
     "fixtures.sweeps",
     "fixtures.attacks",

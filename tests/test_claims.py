@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import jsonschema
 import pytest
 
 from claims.theory import CLAIMS
+from fixtures.terminal import ClaimLines
 from reports import document
 
 ROOT = Path(__file__).parents[1]
@@ -141,6 +143,29 @@ def test_an_unwritable_report_folder_is_told_before_anything_runs(llama_folder, 
     assert "loading" not in done.stdout
 
 
+def test_ctrl_c_leaves_no_traceback():
+    """Of which pytest would show each line."""
+    item = SimpleNamespace(get_closest_marker=lambda name: pytest.mark.claim(CLAIMS[0]).mark)
+    running = ClaimLines(None, None).pytest_runtest_protocol(item)
+    next(running)
+    came = KeyboardInterrupt()
+
+    with pytest.raises(KeyboardInterrupt) as left:
+        running.throw(came)
+
+    assert left.value is not came
+    assert left.value.__suppress_context__
+
+
+@pytest.fixture
+def heard():
+    """Ctrl-C reaches what the test starts, even where the tests themselves run in the background and ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_an_interrupted_run_keeps_what_it_has(llama_folder, tmp_path):
     """Ctrl-C after the first verdict: a valid report, marked incomplete."""
     command = [

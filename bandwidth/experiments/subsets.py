@@ -32,7 +32,7 @@ def head_subsets(
     seed: int = 0,
     progress: str | None = None,
 ) -> pd.DataFrame:
-    """A row a case × subset: `heads` (a tuple), `count`, `margin_logits`, `right`.
+    """A row a case × subset: `heads` (a tuple), `count`, `margin_logits`, `right`, `top_answer`.
 
     The aligned Simple pattern of the same case goes into the heads of the subset. For each case and count
     (1 to all, unless `counts` are given), `per_count` distinct subsets are drawn anew from the population's heads,
@@ -48,9 +48,9 @@ def head_subsets(
             for chosen in distinct_subsets(heads, count, per_count, rng):
                 trials.append(sweep.Trial(target, InHeads(Replace(donor, 1.0), chosen)))
                 labels.append((str(pair), order, population, count, chosen))
-    measured = sweep.run(subject, trials, progress=progress)
+    measured = sweep.run(subject, trials, top_answers=True, progress=progress)
     table = pd.DataFrame(labels, columns=["pair", "order", "population", "count", "heads"])
-    table["margin_logits"] = measured["margin_logits"]
+    table[["margin_logits", "top_answer"]] = measured[["margin_logits", "top_answer"]]
     table["right"] = table["margin_logits"] > 0
     return table
 
