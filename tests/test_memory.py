@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import subprocess
 import sys
+import weakref
 
 import pytest
 import torch
 
 from bandwidth import memory
+from fixtures.observations import _here_to_stay
 
 FAULTS = """
 from resource import RUSAGE_SELF, getrusage
@@ -48,3 +51,20 @@ def test_elsewhere_nothing_is_asked_for(monkeypatch):
     monkeypatch.setattr(memory.sys, "platform", "darwin")
     monkeypatch.setattr(memory.ctypes, "CDLL", None)
     memory.keep_freed.__wrapped__()
+
+
+class Cycle:
+    def __init__(self):
+        self.itself = self
+
+
+def test_what_one_session_leaves_the_next_one_frees():
+    """Objects that are here to stay are not looked through, but a process of many sessions does not fill up."""
+    with _here_to_stay():
+        left = weakref.ref(Cycle())
+    gc.collect()
+    assert left() is not None
+
+    with _here_to_stay():
+        assert left() is None
+    gc.unfreeze()
