@@ -47,8 +47,8 @@ class Readout:
 class Attention:
     """A subject's attention, readable at every layer and writable at the layer of interest.
 
-    All prompts of one call have the same number of tokens, so that nothing is padded. Raises
-    NoReadableAttention when the model has no such place.
+    All prompts of one call have the same number of tokens; shorter ones can be filled up at the end, where nothing
+    that is theirs looks. Raises NoReadableAttention when the model has no such place.
     """
 
     def __init__(self, subject: Subject) -> None:
@@ -129,12 +129,12 @@ class Attention:
     def _working_layers(self) -> list[int]:
         """The layer of interest, and those above that add anything."""
         layer = self.subject.layer
-        return [layer, *(k for k in range(layer + 1, self.subject.n_layers) if k not in self._wrapped.idle)]
+        return [layer, *(k for k in range(layer + 1, self.subject.n_layers) if k not in self.subject.idle_layers)]
 
     def _leave_out_idle(self, stream: Tensor, layers: Iterable[int]) -> None:
         """Inside a trace: those of some layers that add nothing to the stream that enters the first of them."""
-        for k in layers if self._wrapped.idle else ():
-            if k in self._wrapped.idle:
+        for k in layers if self.subject.idle_layers else ():
+            if k in self.subject.idle_layers:
                 self._wrapped.layers[k].skip(stream)
             else:
                 stream = self._wrapped.layers[k].output
@@ -199,7 +199,6 @@ class _Wrapped:
     Attributes:
         layers: its list of layers; module: what a layer calls its attention module.
         call: the operation of that module inside which the pattern is made.
-        idle: layers that add nothing.
     """
 
     traced: Any
@@ -207,7 +206,6 @@ class _Wrapped:
     module: str
     call: str
     unembedding: Any
-    idle: frozenset[int]
 
     def site(self, layer: int) -> Any:
         """Where the pattern of a layer can be read and written, inside a trace."""
@@ -229,7 +227,7 @@ def _wrap(subject: Subject) -> _Wrapped:
     layers, module = _find_layers(subject, traced)
     problems = []
     for call in _ATTENTION_CALLS:
-        found = _Wrapped(traced, layers, module, call, getattr(traced, name), subject.idle_layers)
+        found = _Wrapped(traced, layers, module, call, getattr(traced, name))
         held: list[Tensor] = []
         try:
             ids = torch.zeros(1, 2, dtype=torch.long, device=subject.device)

@@ -64,7 +64,7 @@ class NnsightBackend:
     """All in nnsight's traces: what the trials of a prompt share once, the rest for every trial.
 
     Shared are the layers below the layer of interest and, above, the rows before the first one that an edit reaches,
-    or those with which prompts begin alike.
+    those with which prompts begin alike, and those that are known already.
     """
 
     name = "nnsight"

@@ -1,4 +1,4 @@
-"""How many rows at once: trials of equal length together, as many as fit and pay, fewer when memory runs out."""
+"""How many rows at once: trials of like shape together, as many as fit and pay, fewer when memory runs out."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _BATCH_COSTS = 20
 
 
 class Batches(Generic[Wish]):
-    """Wishes in batches of one length, either all edited or none; long ones first, to fail early if at all.
+    """Wishes in batches of one shape, or of like ones; long ones first, to fail early if at all.
 
     A batch is as large as pays on the device and as half of the free memory holds. While more than `LONG` seconds are
     left, a batch of double size is tried and kept if it makes a token a tenth cheaper. In shorter sweeps the sizes do
-    not depend on time, and neither does the last digit of a result.
+    not depend on time.
     """
 
     def __init__(

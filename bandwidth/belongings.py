@@ -28,3 +28,9 @@ def belonging(model: nn.Module, name: str, made: Callable[[], Belonging]) -> Bel
     if name not in held:
         held[name] = made()
     return held[name]
+
+
+def forget(model: nn.Module, *names: str) -> None:
+    """What was computed of weights that may be others now, if anything was."""
+    for name in names:
+        vars(model).get(_NAME, {}).pop(name, None)

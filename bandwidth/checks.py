@@ -93,20 +93,25 @@ def _of_attention(subject: Subject, prompts: Sequence[Tokens]) -> list[Check]:
 
 
 def _of_second_backend(subject: Subject, prompts: Sequence[Tokens]) -> list[Check]:
-    """Whether the chosen backend computes what nnsight does, where it is another."""
+    """Whether the chosen backend computes what nnsight does, where it is another.
+
+    For edits of all rows of several prompts, and of the last row of one, whose other rows all trials have in common.
+    """
     chosen = backends.of(subject)
     if chosen.name == NnsightBackend.name:
         return []
     last = len(prompts[0]) - 1
     edits: list[Edit] = [Keep(), Flatten(), TurnInward(), KnockOut(((0, last, last),))]
-    trials = [Trial(tokens, edit) for edit in edits for tokens in prompts]
+    early = [Trial(tokens, edit) for edit in edits for tokens in prompts]
+    late = [Trial(prompts[0], KnockOut(((0, last, key),))) for key in range(last - 2, last + 1)]
 
-    def margins(backend: Backend) -> Tensor:
+    def margins(backend: Backend, trials: Sequence[Trial]) -> Tensor:
         backend.prepare(trials, None)
         tokens = [trial.tokens for trial in trials]
         return scoring.margins_of(subject, backend.run(tokens, [trial.edit for trial in trials]).final, tokens)
 
-    apart = (margins(chosen) - margins(NnsightBackend(subject))).abs().max().item()
+    reference = NnsightBackend(subject)
+    apart = max((margins(chosen, some) - margins(reference, some)).abs().max().item() for some in (early, late))
     limit = DRIFT_LOGITS[subject.dtype]
     rule = f"the {chosen.name} backend gives nnsight's margins, in logits"
     return [Check(rule, apart, f"≤ {limit:g}", apart <= limit)]

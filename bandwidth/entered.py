@@ -27,7 +27,7 @@ class Entered:
     Where prompts begin alike, one of them, their trunk, is computed first, and the others from where they part.
 
     Attributes:
-        keeps: whether keys are known at all, of which alone earlier rows can be told.
+        keeps: whether keys are kept: not where a layer needs something else of earlier rows.
     """
 
     def __init__(self, subject: Subject) -> None:
@@ -50,7 +50,7 @@ class Entered:
     def prepare(self, prompts: Sequence[Tokens], progress: str | None) -> None:
         """Computes what is not known yet, in batches; `progress` names the work on a bar."""
         new = [t for t in dict.fromkeys(prompts) if t not in self._held]
-        if len(self._held) + len(new) > remembered(self._subject, new):
+        if new and len(self._held) + len(new) > remembered(self._subject, new):
             for held in (self._held, self._trunks, self._lower, self._upper):
                 held.clear()
             new = list(dict.fromkeys(prompts))
@@ -71,8 +71,9 @@ class Entered:
             hidden, pattern, keys = port.enter(_filled_up(some), before, keep=self.keeps)
             for i, tokens in enumerate(some):
                 new, length = len(tokens) - start, len(tokens)
-                self._held[tokens] = self._whole(tokens, hidden[i, :new], pattern[i, :, :new, :length].float().cpu())
                 self._lower[tokens] = of_prompt(keys, i)
+                # Last, since it says that a prompt is known, whatever comes in between.
+                self._held[tokens] = self._whole(tokens, hidden[i, :new], pattern[i, :, :new, :length].float().cpu())
             return [None] * len(some)
 
         batches = Batches(
@@ -130,7 +131,7 @@ class Entered:
         batches = Batches(
             list(wanted),
             self._subject,
-            rows=lambda tokens: wanted[tokens] - self.rows_known(tokens),
+            rows=lambda tokens: wanted[tokens],  # at most: a batch starts where all of it is known
             joined_by=of_one_length,
             keys_of=self._subject.n_layers,
             progress=progress and f"{progress} (prompts)",
@@ -170,7 +171,7 @@ class Entered:
 
 
 def remembered(subject: Subject, prompts: Iterable[Tokens]) -> int:
-    """How many prompts as long as these are remembered: their keys take at most a quarter of the free memory."""
+    """How many prompts as long as these are remembered, about: their keys take a quarter of the free memory."""
     longest = max(map(len, prompts), default=1)
     fit = free_bytes(subject.device) // (4 * bytes_of_keys(subject, longest, subject.n_layers))
     return max(1, min(PROMPTS, fit))

@@ -2,8 +2,8 @@
 
 A wrong hit is worse than a slow run. The digest covers the subject's fingerprint, layer, dtype, kind of device, the
 way of computing, the prompt with everything known of its tokens, the edit or measure with its values, and the source
-text of the instrument itself. What moves a result's last digits alone is not in it: the processor, and what else was
-measured in the same batch.
+text of the instrument itself. What moves a result's last digits alone is not in it: the processor, what else was
+measured in the same batch, and which rows were known from what was measured before.
 """
 
 from __future__ import annotations

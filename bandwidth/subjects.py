@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from bandwidth import embedded, memory, planted, products
+from bandwidth import belongings, embedded, memory, planted, products
 from bandwidth.errors import LayerOutOfRange, NoOffsets, NoSuchDevice, UnknownModel
 
 if TYPE_CHECKING:
@@ -121,7 +121,6 @@ def load(
             "--revision is for hub repositories", f"{revision!r} with {name}", "Leave it out; this model has only one."
         )
     where = _device(device)
-    memory.keep_freed()
     precision = DTYPES["float32" if where.type == "cpu" else "bfloat16"] if dtype == "auto" else DTYPES[dtype]
     if name.partition(":")[0] in PLANTED:
         # Hand-set weights need the precision that they were calculated for.
@@ -156,7 +155,10 @@ def load(
 def assemble(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, *, name: str, layer: int | None = None
 ) -> Subject:
-    """A subject of a model and a tokenizer that are in memory; switches the model to eager attention.
+    """A subject of a model and a tokenizer that are in memory.
+
+    The model itself is made ready: evaluation, eager attention, weights without gradients, quick products. Once its
+    weights are others, it is assembled anew: of an earlier subject, what was computed before stays known.
 
     Raises LayerOutOfRange or NoOffsets.
     """
@@ -171,6 +173,8 @@ def assemble(
             f"{type(tokenizer).__name__}, which does not",
             "Save the model with a fast tokenizer (tokenizer.json) and give that folder to --model.",
         )
+    memory.keep_freed()
+    belongings.forget(model, "entered", "tail")
     model.set_attn_implementation("eager")
     products.quicken(model)
     return Subject(

@@ -63,7 +63,7 @@ class Tail:
                 query, own = here.attention(hidden, turn)
                 if k == above[-1]:
                     hidden, query = hidden[:, -1:], query[:, :, -1:]
-                hidden = here.after(hidden, _attended(query, own, before.get(k), which))
+                hidden = here.after(hidden, _attended(query, own, before[k] if start else None, which))
             return Readout(self._norm(hidden[:, -1]), norm)
 
     def lay_out(self, layer: int) -> None:

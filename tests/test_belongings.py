@@ -8,10 +8,10 @@ import weakref
 import pytest
 import torch
 
-from bandwidth import backends, sweep
+from bandwidth import backends, subjects, sweep
 from bandwidth.belongings import belonging
 from bandwidth.edits import Move
-from bandwidth.prompts import QA, Pair, Prompt
+from bandwidth.prompts import ORDERS, QA, Pair, Prompt
 from bandwidth.tokens import tokenize
 from conftest import tiny
 
@@ -29,6 +29,32 @@ def test_a_model_that_nobody_holds_is_freed(grouped, monkeypatch, backend):
     gc.collect()
 
     assert model() is None
+
+
+@pytest.mark.parametrize("backend", backends.NAMES)
+def test_a_model_with_other_weights_is_assembled_anew(grouped, monkeypatch, backend):
+    """Nothing is left of what it computed before, nor is a layer still idle that no longer is."""
+    monkeypatch.setattr(backends, "_chosen", backend)
+    before = tiny("Llama", grouped)
+    layer = before.model.model.layers[2]
+    held = copy.deepcopy(layer.state_dict())
+    for weight in (layer.self_attn.o_proj.weight, layer.mlp.down_proj.weight):
+        weight.zero_()
+    before = subjects.assemble(before.model, grouped, name="before", layer=1)
+    prompts = [tokenize(Prompt(Pair("9.8", "9.11"), order, QA), grouped) for order in ORDERS]
+    trials = [sweep.Trial(tokens, edit) for tokens in prompts for edit in (None, Move(0.5))]
+    idle = sweep.run(before, trials)["margin_logits"]
+    sweep.answers(before, prompts)
+
+    layer.load_state_dict(held)
+    before.model.model.layers[0].mlp.down_proj.weight.mul_(2)
+    after = subjects.assemble(before.model, grouped, name="after", layer=1)
+    found = sweep.run(after, trials)["margin_logits"]
+
+    fresh = subjects.assemble(copy.deepcopy(before.model), grouped, name="fresh", layer=1)
+    assert found.tolist() == sweep.run(fresh, trials)["margin_logits"].tolist()
+    assert sweep.answers(after, prompts) == sweep.answers(fresh, prompts)
+    assert (found - idle).abs().min() > 1e-3
 
 
 def test_belongings_are_made_once_and_not_copied(grouped):

