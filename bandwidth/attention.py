@@ -16,7 +16,7 @@ from nnsight import TransformersModel
 from torch import Tensor
 
 from bandwidth.belongings import belonging
-from bandwidth.errors import NoReadableAttention
+from bandwidth.errors import NoReadableAttention, PromptTooLong, VocabularyTooSmall
 from bandwidth.keys import Keys, cache_of, held_in, rows_of
 from bandwidth.subjects import Subject
 
@@ -183,13 +183,29 @@ class Attention:
         return getattr(attention, next(name for name in _PROJECTIONS if hasattr(attention, name)))
 
     def _trace(self, ids: Tensor, *, use_cache: bool = False, past_key_values: Any = None, **options: Any) -> Any:
-        ids = ids.to(self.subject.device)
         length = ids.shape[1]
         if past_key_values is not None:
             length += past_key_values.get_seq_length()
             options["past_key_values"] = past_key_values
+        self._require_room(ids, length)
+        ids = ids.to(self.subject.device)
         inputs = {"input_ids": ids, "attention_mask": ids.new_ones(len(ids), length)}
         return self._wrapped.traced.trace(inputs, use_cache=use_cache, **options)
+
+    def _require_room(self, ids: Tensor, length: int) -> None:
+        """Raises VocabularyTooSmall or PromptTooLong for what the model has no embedding or no position for."""
+        name = self.subject.name
+        rows, positions = self.subject.vocabulary_size, self.subject.n_positions
+        if ids.max() >= rows:
+            raise VocabularyTooSmall(
+                f"{name} must have an embedding for each token of its tokenizer",
+                f"{rows} embeddings, and token {ids.max()}",
+                "Use the tokenizer that the model was trained with.",
+            )
+        if positions and length > positions:
+            raise PromptTooLong(
+                f"Prompts must fit into the {positions} positions of {name}", f"{length} tokens", "Use another model."
+            )
 
 
 @dataclass(frozen=True)
@@ -219,7 +235,10 @@ def _wrapped(subject: Subject) -> _Wrapped:
 
 
 def _wrap(subject: Subject) -> _Wrapped:
-    traced = TransformersModel(subject.model, tokenizer=subject.tokenizer, task="text-generation")
+    # Left to itself, the pipeline inside moves the model to the first GPU. A model that is spread over several
+    # devices has a map of them and must not be moved.
+    where = {} if getattr(subject.model, "hf_device_map", None) else {"device": subject.device}
+    traced = TransformersModel(subject.model, tokenizer=subject.tokenizer, task="text-generation", **where)
     head = subject.model.get_output_embeddings()
     name = next((name for name, module in subject.model.named_modules() if module is head), None)
     if name is None or "." in name:

@@ -18,6 +18,34 @@ class UnknownModel(InstrumentFault):
     """The name is neither a built-in subject, a local folder nor a reachable hub repository."""
 
 
+class ForeignCode(InstrumentFault):
+    """The model could only be loaded by running code that comes with it."""
+
+
+class UnreadableWeights(InstrumentFault):
+    """Weights are damaged, missing, of another shape or in a format that may hold code."""
+
+
+class TooFewHeads(InstrumentFault):
+    """The model has no even and odd heads to tell apart."""
+
+
+class PromptTooLong(InstrumentFault):
+    """A prompt has more tokens than the model has positions."""
+
+
+class VocabularyTooSmall(InstrumentFault):
+    """The tokenizer makes tokens for which the model has no embedding."""
+
+
+class UnusableTemplate(InstrumentFault):
+    """The chat template fails, or loses what the user says."""
+
+
+class BadOption(InstrumentFault):
+    """An option of the command line has a value that it cannot have."""
+
+
 class LayerOutOfRange(InstrumentFault):
     """The layer of interest does not exist in the model."""
 

@@ -24,13 +24,13 @@ Two claims of the theory exclude each other: Q&A is half format tokens, so a bug
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from bandwidth.circuits import HEAD_SIZE, HEADS, LAYERS, Circuit, Residual, embed, read_out
+from bandwidth.dials import Dials
 from bandwidth.errors import UnknownModel
 from bandwidth.vocabulary import small_tokenizer
 
@@ -46,99 +46,15 @@ _QA_FORMAT, _DONOR_FORMAT = 9, 2
 _NEVER = -20.0
 
 
-@dataclass(frozen=True)
-class Dials:
-    """What is true in a planted model; each dial that is moved makes one named part of the theory false.
-
-    Attributes:
-        threshold: share of replacement at which the answer turns.
-        heads: how many repaired protected heads suffice.
-        parity: which heads are protected: even or odd ones, all ("none"), the first two of every four ("pairs"),
-            or even ones of which only every fourth head is read downstream ("mod4").
-        layer: where the mechanism is.
-        graded: heads and count respond gradually instead of sharply.
-        bug: "format", "none" (always right) or "order" (names the last number in every format).
-        sink: weight of the BOS token for exposed heads in every row, instead of in the deciding one alone.
-        competition: whether format tokens take part in the softmax.
-        inert: the shares at layer 10 are as in the theory and read by nobody; the mechanism is at layer 7.
-        format_share: share of format tokens in the prompt at which accuracy drops, instead of the bug in Q&A.
-    """
-
-    threshold: float = 0.6
-    heads: int = 8
-    parity: Literal["even", "odd", "none", "pairs", "mod4"] = "even"
-    layer: int = 10
-    graded: bool = False
-    bug: Literal["format", "none", "order"] = "format"
-    sink: float = 0.0
-    competition: bool = True
-    inert: bool = False
-    format_share: float | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> Dials:
-        """Dials from "threshold=0.35,graded"; raises UnknownModel for what is none."""
-        dials = cls()
-        for word in filter(None, text.split(",")):
-            name, _, value = word.partition("=")
-            if name == "order":
-                name, value = "bug", "order"
-            try:
-                dials = replace(dials, **{name: _VALUES[name](value)})
-            except (KeyError, ValueError) as problem:
-                raise UnknownModel(
-                    f"A planted model has the dials {', '.join(field.name for field in fields(cls))}",
-                    repr(word),
-                    "For example planted:threshold=0.35, planted:graded or planted:parity=mod4.",
-                ) from problem
-        return dials
-
-    def protected(self, head: int) -> bool:
-        return {
-            "even": head % 2 == 0,
-            "odd": head % 2 == 1,
-            "none": True,
-            "pairs": head % 4 < 2,
-            "mod4": head % 2 == 0,
-        }[self.parity]
-
-    def heard(self, head: int) -> bool:
-        """Whether anything downstream reads the head."""
-        return self.parity != "mod4" or head % 2 == 1 or head % 4 == 0
-
-
-def _one_of(*words: str) -> object:
-    def check(value: str) -> str:
-        if value not in words:
-            raise ValueError(value)
-        return value
-
-    return check
-
-
-def _switch(value: str) -> bool:
-    return {"": True, "on": True, "off": False}[value]
-
-
-_VALUES: dict = {
-    "threshold": float,
-    "heads": int,
-    "parity": _one_of("even", "odd", "none", "pairs", "mod4"),
-    "layer": int,
-    "graded": _switch,
-    "bug": _one_of("format", "none", "order"),
-    "sink": float,
-    "competition": _switch,
-    "inert": _switch,
-    "format_share": float,
-}
-
-
 def build(name: str) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
     """The model and tokenizer of "planted", "planted:DIALS", "random" or "random:SEED"."""
     kind, _, rest = name.partition(":")
     tokenizer = small_tokenizer()
     if kind == "random":
+        if rest and not rest.isdecimal():
+            raise UnknownModel(
+                "A random model has a seed, 0 or above", repr(rest), "Write random or, for example, random:3."
+            )
         return _random(tokenizer, int(rest or 0)), tokenizer
     return plant(Dials.parse(rest), tokenizer), tokenizer
 

@@ -125,7 +125,7 @@ COMPARE = Format.parse("Compare", "Compare {first} {and} {second}[:]")
 """One of the prompts on which experiment 3.1 compares heads."""
 
 QUESTION = Format.parse("Question", "Which is bigger: {first} {or} {second}?")
-"""What the user says in the Chat format, whose surroundings depend on the tokenizer (`tokens.chat_format`)."""
+"""What the user says in the Chat format, whose surroundings depend on the tokenizer (`chat.chat_format`)."""
 
 INJECTION = (
     Format.parse("Minimal", "{first} {or} {second}?"),

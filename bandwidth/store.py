@@ -11,10 +11,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import sqlite3
+import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields, is_dataclass
 from functools import cache, lru_cache
 from importlib.metadata import version
@@ -31,55 +33,125 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 500
 """Keys of one query; SQLite allows 999."""
+_PATIENCE_SECONDS = 10.0
+"""How long another process may hold the file."""
+_LAYOUT = 0x62770002
+"""SQLite's user_version of our files: changes with the table, so that a file of another layout is not read."""
+_SOUND = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+}
+"""Failures for which the file itself is not to blame."""
+_NAME = re.compile(r"[0-9a-f]{16,32}\.sqlite(-wal|-shm|\.damaged.*)?")
+"""Of our files: a fingerprint, and what SQLite or we add to it."""
 _open: Store | None = None
 
 
 class Store:
-    """Results of one subject in one SQLite file, safe with several processes at once."""
+    """Results of one subject in one SQLite file, safe with several processes at once.
+
+    It never fails: results that cannot be read or written are measured again, and one warning says why. A damaged file
+    is kept under another name.
+    """
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        file.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(file, timeout=60)
+        self._connection: sqlite3.Connection | None = None
+        self._warned = False
         try:
-            self._prepare()
-        except sqlite3.OperationalError:
-            raise  # locked or not writable: the file itself may be sound
-        except sqlite3.DatabaseError as problem:
-            # What cannot be read is no result: it is removed and measured again.
-            self._connection.close()
-            warnings.warn(f"Kept results were damaged ({problem}) and are measured again: {file}", stacklevel=3)
-            for part in (file, *(file.with_name(file.name + ending) for ending in ("-wal", "-shm"))):
-                part.unlink(missing_ok=True)
-            self._connection = sqlite3.connect(file, timeout=60)
-            self._prepare()
-
-    def _prepare(self) -> None:
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("CREATE TABLE IF NOT EXISTS measured (key BLOB PRIMARY KEY, sum BLOB, value BLOB)")
-        self._connection.execute("SELECT count(*) FROM measured").fetchone()
+            file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            self._warn(problem.strerror or str(problem))
+            return
+        with self._surviving():
+            self._connection = self._opened()
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, Any]:
         """What is known, by key."""
         found: dict[bytes, Any] = {}
-        for start in range(0, len(keys), _AT_ONCE):
-            some = list(keys[start : start + _AT_ONCE])
-            marks = ",".join("?" * len(some))
-            rows = self._connection.execute(f"SELECT key, sum, value FROM measured WHERE key IN ({marks})", some)
-            # A value that is not what was written is no result.
-            found |= {key: _unpacked(value) for key, kept, value in rows if kept == _sum(value)}
+        with self._surviving():
+            for start in range(0, len(keys) if self._connection else 0, _AT_ONCE):
+                assert self._connection is not None
+                some = list(keys[start : start + _AT_ONCE])
+                marks = ",".join("?" * len(some))
+                rows = self._connection.execute(f"SELECT key, sum, value FROM measured WHERE key IN ({marks})", some)
+                # A value that is not what was written is no result.
+                found |= {key: _unpacked(value) for key, kept, value in rows if kept == _sum(value)}
         return found
 
     def keep(self, results: Iterable[tuple[bytes, Any]]) -> None:
         """Writes results at once and for good: what a killed run has measured stays."""
+        if self._connection is None:
+            return
         packed = [(key, _packed(value)) for key, value in results]
-        with self._connection:
+        with self._surviving(), self._connection:
             self._connection.executemany(
                 "INSERT OR REPLACE INTO measured VALUES (?, ?, ?)", ((key, _sum(value), value) for key, value in packed)
             )
 
     def close(self) -> None:
-        self._connection.close()
+        if self._connection is not None:
+            with suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None
+
+    def _opened(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.file, timeout=_PATIENCE_SECONDS)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            with connection:
+                connection.execute("BEGIN IMMEDIATE")  # another process may be making the same file
+                (layout,) = connection.execute("PRAGMA user_version").fetchone()
+                (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+                if tables == 0:
+                    connection.execute("CREATE TABLE measured (key BLOB PRIMARY KEY, sum BLOB, value BLOB)")
+                    connection.execute(f"PRAGMA user_version = {_LAYOUT}")
+                elif layout != _LAYOUT:
+                    raise sqlite3.DatabaseError("a file of another kind")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    @contextmanager
+    def _surviving(self) -> Iterator[None]:
+        """Inside, a failure of the file ends its use; a damaged file is set aside, and a new one begun."""
+        try:
+            yield
+        except (sqlite3.Error, OSError) as problem:
+            self.close()
+            sound = getattr(problem, "sqlite_errorcode", None)
+            if isinstance(problem, OSError) or (sound is not None and sound & 0xFF in _SOUND) or self._warned:
+                self._warn(str(problem))
+                return
+            self._warn(f"{problem}{self._set_aside()}")
+            with suppress(sqlite3.Error, OSError):
+                self._connection = self._opened()
+
+    def _set_aside(self) -> str:
+        """Gives a damaged file and its companions other names; says which, in words that follow the problem."""
+        target = self.file.with_name(f"{self.file.name}.damaged-{time.time_ns()}")
+        try:
+            self.file.rename(target)
+            for ending in ("-wal", "-shm"):
+                self.file.with_name(self.file.name + ending).unlink(missing_ok=True)
+        except OSError as problem:
+            return f", and it cannot be renamed: {problem.strerror}"
+        return f"; the file is now {target.name}"
+
+    def _warn(self, why: str) -> None:
+        if not self._warned:
+            warnings.warn(
+                f"Results in {self.file} cannot be used ({why}). Nothing is lost but time: they are measured.",
+                stacklevel=2,
+            )
+        self._warned = True
 
 
 def folder() -> Path:
@@ -91,23 +163,14 @@ def folder() -> Path:
 def kept(subject: Subject) -> Iterator[None]:
     """Inside, what is measured on the subject is kept on disk, and what was measured before is not measured again.
 
-    Where the folder cannot be written, a warning says so and everything is measured.
+    Where that fails, a warning says so and everything is measured.
     """
     global _open
-    before = _open
-    try:
-        _open = Store(folder() / f"{subject.fingerprint}.sqlite")
-    except OSError as problem:
-        warnings.warn(
-            f"Results cannot be kept in {folder()} ({problem.strerror}); nothing is lost but time.", stacklevel=2
-        )
-    except sqlite3.Error as problem:
-        warnings.warn(f"Results cannot be kept in {folder()} ({problem}); nothing is lost but time.", stacklevel=2)
+    before, _open = _open, Store(folder() / f"{subject.fingerprint}.sqlite")
     try:
         yield
     finally:
-        if _open is not None and _open is not before:
-            _open.close()
+        _open.close()
         _open = before
 
 
@@ -199,15 +262,21 @@ def _unpacked(value: bytes) -> Any:
     return torch.from_numpy(np.load(io.BytesIO(value), allow_pickle=False))
 
 
+def files() -> list[Path]:
+    """Our files in the folder of results: nothing else there is ours, whatever it is."""
+    found = [file for file in folder().glob("*") if _NAME.fullmatch(file.name)]
+    return sorted(file for file in found if file.is_file() and not file.is_symlink())
+
+
 def size() -> int:
     """Bytes of all that is kept."""
-    return sum(file.stat().st_size for file in folder().glob("*") if file.is_file()) if folder().exists() else 0
+    return sum(file.stat().st_size for file in files())
 
 
 def clear() -> int:
     """Removes all that is kept; returns how many bytes that were."""
     freed = size()
-    for file in folder().glob("*") if folder().exists() else ():
+    for file in files():
         file.unlink()
     return freed
 

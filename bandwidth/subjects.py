@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from bandwidth import belongings, embedded, memory, planted, products
-from bandwidth.errors import LayerOutOfRange, NoOffsets, NoSuchDevice, UnknownModel
+from bandwidth.errors import (
+    ForeignCode,
+    LayerOutOfRange,
+    NoOffsets,
+    NoReadableAttention,
+    NoSuchDevice,
+    TooFewHeads,
+    UnknownModel,
+    UnreadableWeights,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -21,7 +33,11 @@ if TYPE_CHECKING:
 EMBEDDED: dict[str, Callable[[], Path]] = {"smollm2": embedded.smollm2}
 PLANTED = ("planted", "random")
 HUB_NAMES = {"llama-3.1-8b": "meta-llama/Llama-3.1-8B-Instruct"}
-_BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+_DEVICES = ("cpu", "cuda", "mps", "xpu")
+_NAMED = 3
+"""How many weights a message names; it counts the others."""
+_OF_THE_FILE = ("architectures", "dtype", "transformers_version", "_name_or_path")
+"""What saving a model writes into its configuration without making it another one."""
 _OF_THE_MODEL = ("fingerprint", "idle_layers")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -80,6 +96,16 @@ class Subject:
         return frozenset(k for k, both in enumerate(outputs) if not any(p.any() for m in both for p in m.parameters()))
 
     @property
+    def vocabulary_size(self) -> int:
+        """How many tokens have an embedding."""
+        return self.model.get_input_embeddings().weight.shape[0]
+
+    @property
+    def n_positions(self) -> int | None:
+        """How many tokens a prompt can have; None where the configuration sets no limit."""
+        return getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+
+    @property
     def device(self) -> torch.device:
         return self.model.device
 
@@ -89,18 +115,29 @@ class Subject:
 
     @cached_property
     def fingerprint(self) -> str:
-        digest = hashlib.sha256(self.model.config.to_json_string().encode())
-        for name, weight in self.model.state_dict().items():
-            digest.update(f"{name} {tuple(weight.shape)} {weight.dtype}".encode())
-            # The sum of the bits as integers is exact in any order, on any device, and notices a change anywhere;
-            # the sample notices a permutation that keeps the sum.
-            bits = weight.view(_BITS[weight.element_size()]).sum(dtype=torch.int64).item()
-            digest.update(str(bits).encode())
-            sample = weight.flatten()[:: max(1, weight.numel() // 4096)]
-            digest.update(sample.float().cpu().contiguous().numpy().tobytes())
-        digest.update(self.tokenizer.backend_tokenizer.to_str().encode())
-        digest.update(str(self.tokenizer.chat_template).encode())
-        return digest.hexdigest()[:16]
+        """Digest of every byte of the weights, and of everything else that decides what a prompt is and gives."""
+        own = self.tokenizer
+        config = {k: v for k, v in self.model.config.to_diff_dict().items() if k not in _OF_THE_FILE}
+        told = [json.dumps(config, sort_keys=True, default=str), own.backend_tokenizer.to_str(), own.chat_template]
+        told += [own.bos_token, own.eos_token, self.model.generation_config.eos_token_id]
+        digest = hashlib.sha256("\n".join(map(str, told)).encode())
+        with ThreadPoolExecutor() as pool:  # hashlib computes outside the interpreter's lock
+            for weight in pool.map(_digest, _weights(self.model)):
+                digest.update(weight)
+        return digest.hexdigest()[:32]
+
+
+def _weights(model: PreTrainedModel) -> Iterator[tuple[str, Tensor]]:
+    """Every parameter and buffer by name; tied ones once."""
+    yield from model.named_parameters()
+    yield from model.named_buffers()
+
+
+def _digest(named: tuple[str, Tensor]) -> bytes:
+    name, weight = named
+    digest = hashlib.sha256(f"{name} {tuple(weight.shape)} {weight.dtype}".encode())
+    digest.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.digest()
 
 
 def load(
@@ -114,7 +151,9 @@ def load(
     """The subject of a built-in name, a hub id or a local folder, ready to be measured.
 
     `device` "auto" takes a GPU when there is one; `dtype` "auto" is float32 on a CPU and bfloat16 on
-    a GPU. Raises UnknownModel, LayerOutOfRange, NoOffsets, NoSuchDevice, or what `embedded` raises.
+    a GPU. Code that a model brings with it is never run, and pickled weights are not read. Raises UnknownModel,
+    ForeignCode, UnreadableWeights, LayerOutOfRange, NoOffsets, NoReadableAttention, TooFewHeads, NoSuchDevice, or
+    what `embedded` raises.
     """
     if revision is not None and (name.partition(":")[0] in (*EMBEDDED, *PLANTED) or Path(name).is_dir()):
         raise UnknownModel(
@@ -128,21 +167,9 @@ def load(
         precision = torch.float32 if dtype == "auto" else DTYPES[dtype]
         return assemble(model.to(where, precision), tokenizer, name=name, layer=layer)
     embedded.quiet_unless_watched()
-    source = str(EMBEDDED[name]()) if name in EMBEDDED else HUB_NAMES.get(name, name)
-    try:
-        # The smallest file first: a name that leads nowhere is told after one round of retries, not after three.
-        AutoConfig.from_pretrained(source, revision=revision)
-        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
-        model = AutoModelForCausalLM.from_pretrained(
-            source, revision=revision, dtype=precision, attn_implementation="eager"
-        )
-    except (OSError, ValueError, ImportError, KeyError) as problem:
-        raise UnknownModel(
-            f"--model must be one of {', '.join([*EMBEDDED, *PLANTED, *HUB_NAMES])}, a folder with a saved causal"
-            " language model, or a hub id that can be reached",
-            f"{name!r} ({_first_line(problem)})",
-            "Check the spelling, the connection, and `hf auth login` for a gated model.",
-        ) from problem
+    source = str(EMBEDDED[name]()) if name in EMBEDDED else str(Path(HUB_NAMES.get(name, name)).expanduser())
+    tokenizer = _known(name, source, revision)
+    model = _weighted(name, source, revision, precision)
     try:
         model = model.to(where)
     except torch.OutOfMemoryError as problem:
@@ -150,6 +177,59 @@ def load(
             f"{name} must fit on {where}", _first_line(problem), "Use another --device or --dtype."
         ) from problem
     return assemble(model, tokenizer, name=name, layer=layer)
+
+
+def _known(name: str, source: str, revision: str | None) -> PreTrainedTokenizerFast:
+    """The tokenizer of a model whose configuration transformers can read."""
+    try:
+        # The smallest file first: a name that leads nowhere is told after one round of retries, not after three.
+        AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
+        return AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)
+    except Exception as problem:  # a damaged file of somebody else's raises whatever it happens to
+        _refuse_foreign_code(name, problem)
+        raise UnknownModel(
+            f"--model must be one of {', '.join([*EMBEDDED, *PLANTED, *HUB_NAMES])}, a folder with a saved causal"
+            " language model, or a hub id that can be reached",
+            f"{name!r} ({_first_line(problem)})",
+            "Check the spelling, the connection, and `hf auth login` for a gated model.",
+        ) from problem
+
+
+def _weighted(name: str, source: str, revision: str | None, precision: torch.dtype) -> PreTrainedModel:
+    """The model with all its weights; raises UnreadableWeights or ForeignCode."""
+    rule = "The weights must be whole safetensors files of the causal language model that config.json describes"
+    remedy = "Fetch the model again, or save it anew with save_pretrained()."
+    try:
+        model, found = AutoModelForCausalLM.from_pretrained(
+            source,
+            revision=revision,
+            dtype=precision,
+            attn_implementation="eager",
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
+        )
+    except Exception as problem:
+        _refuse_foreign_code(name, problem)
+        raise UnreadableWeights(rule, f"{name!r} ({_first_line(problem)})", remedy) from problem
+    # What a checkpoint lacks, transformers fills with random numbers.
+    if lacking := [f"no {key}" for key in sorted(found["missing_keys"])]:
+        raise UnreadableWeights(rule, f"{name!r} with {_some(lacking)}", remedy)
+    return model
+
+
+def _refuse_foreign_code(name: str, problem: Exception) -> None:
+    if "trust_remote_code" in str(problem):
+        raise ForeignCode(
+            "A model must be of a kind that transformers itself knows",
+            f"{name!r}, which brings code of its own",
+            "Code of a model is never run here; use a model without it.",
+        ) from problem
+
+
+def _some(words: list[str]) -> str:
+    more = f" and {len(words) - _NAMED} more" if len(words) > _NAMED else ""
+    return ", ".join(words[:_NAMED]) + more
 
 
 def assemble(
@@ -160,10 +240,10 @@ def assemble(
     The model itself is made ready: evaluation, eager attention, weights without gradients, quick products. Once its
     weights are others, it is assembled anew: of an earlier subject, what was computed before stays known.
 
-    Raises LayerOutOfRange or NoOffsets.
+    Raises LayerOutOfRange, NoOffsets, NoReadableAttention or TooFewHeads.
     """
     config = model.config.get_text_config()
-    n_layers, n_heads = config.num_hidden_layers, config.num_attention_heads
+    n_layers, n_heads = _geometry(name, config)
     if layer is None:
         layer = round(10 / 32 * n_layers)
     _require_layer(name, layer, n_layers)
@@ -189,6 +269,23 @@ def assemble(
     )
 
 
+def _geometry(name: str, config: Any) -> tuple[int, int]:
+    """How many layers and query heads there are."""
+    counts = [getattr(config, what, None) for what in ("num_hidden_layers", "num_attention_heads")]
+    n_layers, n_heads = (count if isinstance(count, int) else 0 for count in counts)
+    if not n_layers or not n_heads:
+        raise NoReadableAttention(
+            f"{name} must have layers with attention heads",
+            f"a configuration of kind {config.model_type!r} with {n_layers} and {n_heads}",
+            "Use a transformer, such as a Llama, Qwen, Mistral, Gemma, GPT-2 or GPT-NeoX model.",
+        )
+    if n_heads < 2:
+        raise TooFewHeads(
+            f"{name} must have two heads or more, even ones and odd ones", n_heads, "Use a model with more heads."
+        )
+    return n_layers, n_heads
+
+
 def _require_layer(name: str, layer: int, n_layers: int) -> None:
     if not 0 <= layer < n_layers:
         raise LayerOutOfRange(
@@ -205,6 +302,8 @@ def _device(name: str) -> torch.device:
     remedy = "Use --device cpu, or leave the option out to take a GPU when there is one."
     try:
         device = torch.device(name)
+        if device.type not in _DEVICES or (device.type == "cpu" and device.index):
+            raise RuntimeError("no such kind" if device.type not in _DEVICES else "there is one CPU")
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as problem:
         raise NoSuchDevice(rule, f"{name!r} ({_first_line(problem)})", remedy) from problem

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -10,7 +9,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from bandwidth.errors import SelfCheckFailed, UnscorableTokens
-from bandwidth.prompts import QUESTION, Format, Label, Prompt
+from bandwidth.prompts import Label, Prompt
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -182,36 +181,6 @@ def _by_substring(token: int, tokenizer: PreTrainedTokenizerFast) -> Category:
     if any(part in text for part in _SUBSTRING_FORMAT):
         return "format"
     return "numerical" if any(part in text for part in _SUBSTRING_NUMERICAL) else "other"
-
-
-def chat_format(tokenizer: PreTrainedTokenizerFast) -> Format | None:
-    """The Chat format in the tokenizer's own template; None where it has none.
-
-    Llama 3 gets the seed document's literal header text: its template would add a dated system header.
-    """
-    if not tokenizer.chat_template:
-        return None
-    special = {token.content for token in tokenizer.added_tokens_decoder.values()}
-    if "<|start_header_id|>" in special:
-        head = "<|start_header_id|>user<|end_header_id|>\n\n"
-        tail = "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
-    else:
-        mark = "Which is bigger?"
-        whole = tokenizer.apply_chat_template(
-            [{"role": "user", "content": mark}], tokenize=False, add_generation_prompt=True
-        )
-        head, _, tail = whole.partition(mark)
-    # What ends the user's turn separates it from the answer's header; a tail of one token is itself the cue.
-    end_of_turn = max((t for t in special if tail.startswith(t) and tail.strip() != t), key=len, default=None)
-    segments = (*_turns(head, "format", end_of_turn), *QUESTION.segments, *_turns(tail, "cue", end_of_turn))
-    ends_open = tail[-1:].isspace() or tail.endswith(tuple(special))
-    return Format("Chat", segments, answer_lead="" if ends_open else " ")
-
-
-def _turns(text: str, label: Label, end_of_turn: str | None) -> list[tuple[str, Label]]:
-    """Template text as segments, the marks that end a turn being separators."""
-    pieces = re.split(f"({re.escape(end_of_turn)})", text) if end_of_turn else [text]
-    return [(piece, "separator" if piece == end_of_turn else label) for piece in pieces if piece]
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from bandwidth import backends, batches, entered, sweep
+from bandwidth.chat import chat_format
 from bandwidth.experiments.injection import graded_formats
 from bandwidth.prompts import INJECTION, QA, SIMPLE, SKETCH_PAIRS, Prompt, ask, injected, pairs
-from bandwidth.tokens import chat_format, tokenize
+from bandwidth.tokens import tokenize
 from bandwidth.trunks import trunks
 from benchmarks import works
 

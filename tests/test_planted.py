@@ -7,11 +7,12 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from bandwidth import patterns, planted, subjects, sweep
+from bandwidth.chat import chat_format
 from bandwidth.edits import Exchange, InHeads, Mask, Move, Replace, SetShare
 from bandwidth.errors import UnknownModel
 from bandwidth.experiments import bandwidth, behaviour, thresholds
 from bandwidth.prompts import INJECTION, ORDERS, POSITIONS, QA, SIMPLE, Prompt, ask, pairs
-from bandwidth.tokens import chat_format, tokenize
+from bandwidth.tokens import tokenize
 
 PAIRS = pairs(30, seed=5)
 

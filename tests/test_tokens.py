@@ -5,9 +5,10 @@ from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import WordLevel
 from transformers import PreTrainedTokenizerFast
 
+from bandwidth.chat import chat_format
 from bandwidth.errors import SelfCheckFailed, UnscorableTokens
 from bandwidth.prompts import INJECTION, ORDERS, POSITIONS, QA, SIMPLE, Format, Pair, Prompt, pairs
-from bandwidth.tokens import Role, align, alike, chat_format, lengthened, tokenize
+from bandwidth.tokens import Role, align, alike, lengthened, tokenize
 from bandwidth.vocabulary import small_tokenizer
 
 FORMATS = {format.name: format for format in (SIMPLE, QA, *INJECTION, *POSITIONS)}

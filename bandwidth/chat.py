@@ -1,0 +1,57 @@
+"""A tokenizer's chat template → the Chat format, in which the user asks the question."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from bandwidth.errors import UnusableTemplate
+from bandwidth.prompts import QUESTION, Format, Label
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+
+def chat_format(tokenizer: PreTrainedTokenizerFast) -> Format | None:
+    """The Chat format in the tokenizer's own template; None where it has none.
+
+    Llama 3 gets the seed document's literal header text: its template would add a dated system header.
+    """
+    if not tokenizer.chat_template:
+        return None
+    special = {token.content for token in tokenizer.added_tokens_decoder.values()}
+    if "<|start_header_id|>" in special:
+        head = "<|start_header_id|>user<|end_header_id|>\n\n"
+        tail = "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
+    else:
+        head, tail = _around_the_question(tokenizer)
+    # What ends the user's turn separates it from the answer's header; a tail of one token is itself the cue.
+    end_of_turn = max((t for t in special if tail.startswith(t) and tail.strip() != t), key=len, default=None)
+    segments = (*_turns(head, "format", end_of_turn), *QUESTION.segments, *_turns(tail, "cue", end_of_turn))
+    ends_open = tail[-1:].isspace() or tail.endswith(tuple(special))
+    return Format("Chat", segments, answer_lead="" if ends_open else " ")
+
+
+def _around_the_question(tokenizer: PreTrainedTokenizerFast) -> tuple[str, str]:
+    """What the chat template puts before and after what the user says; raises UnusableTemplate."""
+    rule, remedy = (
+        "The chat template must give back what the user says, once",
+        "Mend chat_template in the model's files.",
+    )
+    mark = "Which is bigger?"
+    try:
+        whole = tokenizer.apply_chat_template(
+            [{"role": "user", "content": mark}], tokenize=False, add_generation_prompt=True
+        )
+    except Exception as problem:  # a template is somebody else's program, run in transformers' sandbox
+        raise UnusableTemplate(rule, f"{type(problem).__name__}: {str(problem)[:200]}", remedy) from problem
+    if whole.count(mark) != 1:
+        raise UnusableTemplate(rule, f"{whole[:200]!r} for {mark!r}", remedy)
+    head, _, tail = whole.partition(mark)
+    return head, tail
+
+
+def _turns(text: str, label: Label, end_of_turn: str | None) -> list[tuple[str, Label]]:
+    """Template text as segments, the marks that end a turn being separators."""
+    pieces = re.split(f"({re.escape(end_of_turn)})", text) if end_of_turn else [text]
+    return [(piece, "separator" if piece == end_of_turn else label) for piece in pieces if piece]

@@ -1,0 +1,120 @@
+"""What can be set on a planted model: text such as "threshold=0.35,graded" → dials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from math import nan
+from typing import Literal
+
+from bandwidth.circuits import HEADS, LAYERS
+from bandwidth.errors import UnknownModel
+
+
+@dataclass(frozen=True)
+class Dials:
+    """What is true in a planted model; each dial that is moved makes one named part of the theory false.
+
+    Attributes:
+        threshold: share of replacement at which the answer turns.
+        heads: how many repaired protected heads suffice.
+        parity: which heads are protected: even or odd ones, all ("none"), the first two of every four ("pairs"),
+            or even ones of which only every fourth head is read downstream ("mod4").
+        layer: where the mechanism is.
+        graded: heads and count respond gradually instead of sharply.
+        bug: "format", "none" (always right) or "order" (names the last number in every format).
+        sink: weight of the BOS token for exposed heads in every row, instead of in the deciding one alone.
+        competition: whether format tokens take part in the softmax.
+        inert: the shares at layer 10 are as in the theory and read by nobody; the mechanism is at layer 7.
+        format_share: share of format tokens in the prompt at which accuracy drops, instead of the bug in Q&A.
+    """
+
+    threshold: float = 0.6
+    heads: int = 8
+    parity: Literal["even", "odd", "none", "pairs", "mod4"] = "even"
+    layer: int = 10
+    graded: bool = False
+    bug: Literal["format", "none", "order"] = "format"
+    sink: float = 0.0
+    competition: bool = True
+    inert: bool = False
+    format_share: float | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Dials:
+        """Dials from "threshold=0.35,graded"; raises UnknownModel for what is none or out of its range."""
+        dials = cls()
+        for word in filter(None, text.split(",")):
+            name, _, value = word.partition("=")
+            if name == "order":
+                name, value = "bug", "order"
+            try:
+                dials = replace(dials, **{name: _VALUES[name](value)})
+            except KeyError:
+                raise _no_dial(repr(word)) from None
+            except ValueError as problem:
+                raise _no_dial(f"{word!r}, where {name} must be {problem}") from None
+        return dials
+
+    def protected(self, head: int) -> bool:
+        return {
+            "even": head % 2 == 0,
+            "odd": head % 2 == 1,
+            "none": True,
+            "pairs": head % 4 < 2,
+            "mod4": head % 2 == 0,
+        }[self.parity]
+
+    def heard(self, head: int) -> bool:
+        """Whether anything downstream reads the head."""
+        return self.parity != "mod4" or head % 2 == 1 or head % 4 == 0
+
+
+def _no_dial(got: str) -> UnknownModel:
+    return UnknownModel(
+        f"A planted model has the dials {', '.join(field.name for field in fields(Dials))}",
+        got,
+        "For example planted:threshold=0.35, planted:graded or planted:parity=mod4.",
+    )
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if value not in words:
+            raise ValueError(f"one of {', '.join(words)}")
+        return value
+
+    return check
+
+
+def _switch(value: str) -> bool:
+    if value not in ("", "on", "off"):
+        raise ValueError("on or off")
+    return value != "off"
+
+
+def _between(kind: Callable[[str], float], low: float, high: float) -> Callable[[str], float]:
+    def check(value: str) -> float:
+        try:
+            number = kind(value)
+        except ValueError:
+            number = nan
+        if not low <= number <= high:
+            raise ValueError(f"a number from {low:g} to {high:g}")
+        return number
+
+    return check
+
+
+_VALUES: dict = {
+    "threshold": _between(float, 0.01, 0.99),
+    "heads": _between(int, 1, HEADS // 2),
+    "parity": _one_of("even", "odd", "none", "pairs", "mod4"),
+    "layer": _between(int, 1, LAYERS - 3),
+    "graded": _switch,
+    "bug": _one_of("format", "none", "order"),
+    "sink": _between(float, 0, 1e6),
+    "competition": _switch,
+    "inert": _switch,
+    "format_share": _between(float, 0.01, 0.99),
+}
