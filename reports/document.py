@@ -1,7 +1,7 @@
 """report.json: one versioned document of a run, and the folder that holds it with its figures and tables.
 
-The folder appears whole: everything is written beside it and moved into place at the end, so that an
-interrupted run leaves either the report before it or its own, marked incomplete.
+The folder appears whole, by `reports.folder`: an interrupted run leaves either the report before it or its own, marked
+incomplete.
 """
 
 from __future__ import annotations
@@ -10,18 +10,16 @@ import io
 import json
 import math
 import platform
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bandwidth.errors import UnwritableFolder
 from bandwidth.verdict import Criterion
 from reports.findings import Finding
+from reports.folder import located, replaced
 
 if TYPE_CHECKING:
     from bandwidth.statistics import Estimate
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 3
 SCHEMA = Path(__file__).with_name("schema.json")
-_CONTENTS = {"report.json", "index.html", "figures", "data"}
 _PACKAGES = ("torch", "transformers", "nnsight", "scipy", "pandas", "hypothesis", "pytest")
 
 
@@ -119,37 +116,16 @@ def _git_state(root: Path) -> dict[str, Any] | None:
         return None
 
 
-def require_writable(folder: Path) -> None:
-    """Raises UnwritableFolder now rather than after a long run, and for a folder that holds other things."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder.parent):
-            pass
-        held = {path.name for path in folder.iterdir()} if folder.exists() else set()
-    except OSError as problem:
-        raise UnwritableFolder(
-            "The report folder must be writable", f"{folder} ({problem.strerror})", "Name another with --report."
-        ) from problem
-    if foreign := held - _CONTENTS:
-        raise UnwritableFolder(
-            "--report must name a new folder or one with nothing but a report",
-            f"{folder} with {min(foreign)}",
-            "Name another.",
-        )
-
-
 def write(
     folder: Path, run: dict[str, Any], entries: Sequence[dict[str, Any]], findings: Sequence[Finding | None]
 ) -> Path:
-    """Writes report.json, index.html, figures and data of a run into `folder`; returns the page.
+    """Writes report.json, index.html, figures and data of a run into `folder`, as `folder.replaced`; returns the page.
 
     `entries[i]` and `findings[i]` are the same claim; a finding is None where there was a fault.
     """
     from reports import page
 
-    folder = folder.resolve()
-    making = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    with replaced(located(folder)) as (making, final):
         for entry, finding in zip(entries, findings, strict=True):
             _attach(making, entry, finding)
         document = {
@@ -158,16 +134,11 @@ def write(
             **run,
             "claims": list(entries),
         }
-        (making / "report.json").write_text(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False))
+        written = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+        # Names of files may hold bytes that are no text: they are written as escapes.
+        (making / "report.json").write_text(written, encoding="utf-8", errors="backslashreplace")
         page.render(making)
-        making.chmod(0o755)
-        if folder.exists():
-            folder.rename(making.with_name(f"{making.name}-old"))
-        making.rename(folder)
-    finally:
-        for leftover in (making, making.with_name(f"{making.name}-old")):
-            shutil.rmtree(leftover, ignore_errors=True)
-    return folder / "index.html"
+    return final / "index.html"
 
 
 def _attach(folder: Path, entry: dict[str, Any], finding: Finding | None) -> None:
@@ -179,8 +150,8 @@ def _attach(folder: Path, entry: dict[str, Any], finding: Finding | None) -> Non
         drawn = io.StringIO()
         finding.figure.savefig(drawn, format="svg", metadata={"Date": None})
         entry["figure"] = {"file": f"figures/{finding.claim.id}.svg", "alt": finding.alt}
-        (folder / entry["figure"]["file"]).write_text(drawn.getvalue())
+        (folder / entry["figure"]["file"]).write_text(drawn.getvalue(), encoding="utf-8")
     if finding.data is not None:
         (folder / "data").mkdir(exist_ok=True)
         entry["data"] = f"data/{finding.claim.id}.csv"
-        finding.data.to_csv(folder / entry["data"], index=False, float_format="%.6g")
+        finding.data.to_csv(folder / entry["data"], index=False, float_format="%.6g", encoding="utf-8")

@@ -15,7 +15,7 @@ _WORST_FIRST = ("ERROR", "REFUTED", "INCONCLUSIVE", "NOT APPLICABLE", "SUPPORTED
 
 def render(folder: Path) -> Path:
     """Writes index.html from the folder's report.json and figures; returns it."""
-    document = json.loads((folder / "report.json").read_text())
+    document = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
@@ -33,7 +33,7 @@ def render(folder: Path) -> Path:
         scales={c["id"]: scale(c) for c in claims if c["estimate"]},
     )
     page = folder / "index.html"
-    page.write_text(html)
+    page.write_text(html, encoding="utf-8", errors="backslashreplace")
     return page
 
 

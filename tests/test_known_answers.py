@@ -48,17 +48,16 @@ def shift_heads(patch):
     """Head h is reported, and written, as head h + 1."""
     read, enter, run = Attention.read, Attention.enter, Attention.run
 
-    def entered(self, ids):
-        hidden, pattern = enter(self, ids)
-        return hidden, pattern.roll(1, 1)
+    def entered(*given, **options):
+        hidden, pattern, keys = enter(*given, **options)
+        return hidden, pattern.roll(1, 1), keys
 
-    patch.setattr(Attention, "read", lambda self, ids, layers: read(self, ids, layers).roll(1, 2))
+    def ran(self, ids, pattern=None, *others):
+        return run(self, ids, None if pattern is None else pattern.roll(-1, 1), *others)
+
+    patch.setattr(Attention, "read", lambda *given: read(*given).roll(1, 2))
     patch.setattr(Attention, "enter", entered)
-    patch.setattr(
-        Attention,
-        "run",
-        lambda self, ids, pattern=None, *rest: run(self, ids, None if pattern is None else pattern.roll(-1, 1), *rest),
-    )
+    patch.setattr(Attention, "run", ran)
 
 
 class _OutputAsInput:
@@ -131,14 +130,21 @@ def edit_one_row_late(patch):
 def test_a_broken_instrument_is_caught(breakage, monkeypatch):
     """On the model in which the theory is true, an instrument that is wrong does not find it true.
 
-    Two claims are enough to see it: one that reads patterns, one that writes them.
+    It comes to other verdicts, or a named check stops it; a crash catches nothing. Two claims are enough to see it: one
+    that reads patterns, one that writes them.
     """
     breakage(monkeypatch)
 
     calls = trial.judge(PLANTED, seed=0, backend="nnsight", only="headline1 or headline3")
 
+    faults = [call.fault for call in calls if call.verdict == "ERROR"]
+    assert [fault for fault in faults if not fault.startswith(CHECKED)] == []
     assert {call.verdict for call in calls} != {"SUPPORTED"}
     assert any(not call.right for call in calls)
+
+
+CHECKED = ("Self-check on", "A prompt must begin with one BOS")
+"""How the faults begin that say what of the instrument was found to be wrong."""
 
 
 CALLS = [

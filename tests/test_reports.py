@@ -12,7 +12,7 @@ from bandwidth.errors import SelfCheckFailed, UnwritableFolder
 from bandwidth.statistics import Estimate
 from bandwidth.verdict import Verdict, above
 from claims.theory import Claim
-from reports import document, figures, page
+from reports import document, figures, folder, page
 from reports.findings import Chance, Finding, judged
 
 CLAIM = Claim("9.9a", "Numbers <win> & hold.", "share of wins", above(0.5), "nobody", headline=1)
@@ -35,9 +35,9 @@ def entry(finding):
     return document.entry(finding, test="claims/test_x.py::test_x", seconds=0.1, command="pytest claims/")
 
 
-def written(folder, *findings):
-    document.write(folder, RUN, [entry(f) for f in findings], findings)
-    report = json.loads((folder / "report.json").read_text())
+def written(place, *findings):
+    document.write(place, RUN, [entry(f) for f in findings], findings)
+    report = json.loads((place / "report.json").read_text())
     jsonschema.validate(report, json.loads(document.SCHEMA.read_text()))
     return report
 
@@ -137,11 +137,11 @@ def test_a_failed_write_leaves_the_report_before_it(tmp_path, monkeypatch):
 def test_a_folder_of_something_else_is_not_overwritten(tmp_path):
     """--report replaces reports, not somebody's work."""
     written(tmp_path / "latest", judged(CLAIM, parts={"all": GOOD}, max_p=0.05))
-    document.require_writable(tmp_path / "latest")
+    folder.require_replaceable(tmp_path / "latest")
     (tmp_path / "latest" / "thesis.tex").write_text("")
 
     with pytest.raises(UnwritableFolder, match=r"nothing but a report; got .*thesis.tex"):
-        document.require_writable(tmp_path / "latest")
+        folder.require_replaceable(tmp_path / "latest")
 
 
 def test_a_report_is_written_through_a_link(tmp_path):

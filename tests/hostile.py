@@ -1,0 +1,197 @@
+"""Hostile cases as data: what is given to the claims, and the one line that they must say. A new case is one entry."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from bandwidth.vocabulary import small_tokenizer
+
+WEIGHTS = "model.safetensors"
+_EVIL = "from pathlib import Path\nPath(__file__).with_name('ran').write_text('code was run')\n"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A run that must end in one line.
+
+    Attributes:
+        says: the line; it must stand once in what the run prints, with nothing else of what went wrong.
+        options: of the command line, after those that every case has; {model} is the model's folder.
+        model: makes the model's folder hostile; it holds a sound one before.
+        code: the exit code.
+    """
+
+    name: str
+    says: str
+    options: tuple[str, ...] = ("--model={model}",)
+    model: Callable[[Path], None] | None = None
+    code: int = 1
+
+
+def edited_json(name: str, **changes: object) -> Callable[[Path], None]:
+    """Changes entries of a file of JSON; None removes one."""
+
+    def change(folder: Path) -> None:
+        held = json.loads((folder / name).read_text()) | changes
+        (folder / name).write_text(json.dumps({k: v for k, v in held.items() if v is not None}))
+
+    return change
+
+
+def without(*names: str) -> Callable[[Path], None]:
+    """Removes weights from the checkpoint."""
+
+    def change(folder: Path) -> None:
+        weights = load_file(folder / WEIGHTS)
+        save_file({k: v for k, v in weights.items() if k not in names}, folder / WEIGHTS, metadata={"format": "pt"})
+
+    return change
+
+
+def misshapen(folder: Path) -> None:
+    weights = load_file(folder / WEIGHTS)
+    weights["model.norm.weight"] = torch.ones(7)
+    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+
+
+def with_bytes(name: str, make: Callable[[bytes], bytes]) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        (folder / name).write_bytes(make((folder / name).read_bytes()))
+
+    return change
+
+
+def pickled(folder: Path) -> None:
+    torch.save(load_file(folder / WEIGHTS), folder / "pytorch_model.bin")
+    (folder / WEIGHTS).unlink()
+
+
+def foreign_code(folder: Path) -> None:
+    edited_json("config.json", model_type="foreign", architectures=["Foreign"],
+                auto_map={"AutoConfig": "foreign.Config", "AutoModelForCausalLM": "foreign.Model"})(folder)  # fmt: skip
+    (folder / "foreign.py").write_text(_EVIL)
+
+
+def other_sizes(**sizes: int) -> Callable[[Path], None]:
+    """A model of random weights with other sizes."""
+
+    def make(folder: Path) -> None:
+        config = AutoConfig.from_pretrained(folder)
+        for name, size in sizes.items():
+            setattr(config, name, size)
+        AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+
+    return make
+
+
+def classifier(folder: Path) -> None:
+    config = AutoConfig.from_pretrained(folder)
+    transformers.LlamaForSequenceClassification(config).save_pretrained(folder)
+
+
+def mamba(folder: Path) -> None:
+    config = transformers.MambaConfig(vocab_size=len(small_tokenizer()), hidden_size=16, num_hidden_layers=2)
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+
+
+def template(text: str) -> Callable[[Path], None]:
+    """Another chat template, for a tokenizer that is not Llama 3's: of that one the header text is known."""
+
+    def change(folder: Path) -> None:
+        for name in ("tokenizer.json", "tokenizer_config.json"):
+            with_bytes(name, lambda held: held.replace(b"<|start_header_id|>", b"<|begin_header|>"))(folder)
+        (folder / "chat_template.jinja").write_text(text)
+
+    return change
+
+
+def code(*names: str, ini: str | None = None) -> Callable[[Path], None]:
+    """Files that pytest would run if it took the folder for one of tests, and its configuration."""
+
+    def make(folder: Path) -> None:
+        for name in names:
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text(_EVIL)
+        if ini is not None:
+            (folder / "pytest.ini").write_text(f"[pytest]\n{ini}\n")
+
+    return make
+
+
+WHOLE = "must be whole safetensors files of the causal language model that config.json describes"
+JUDGED = ("--model={model}", "-k", "headline2")
+"""One claim is enough where the fault comes after loading."""
+
+LOADING = (
+    Case("no unembedding", f"{WHOLE}; got '.*' with no lm_head.weight", model=without("lm_head.weight")),
+    Case("a classifier", f"{WHOLE}; got '.*' with no lm_head.weight", model=classifier),
+    Case("a weight missing", f"{WHOLE}; .* with no model.layers.1.mlp.up_proj.weight",
+         model=without("model.layers.1.mlp.up_proj.weight")),
+    Case("more layers than weights", f"{WHOLE}; .* with no model.layers.3.input_layernorm.weight, .* and 15 more",
+         model=edited_json("config.json", num_hidden_layers=5)),
+    Case("misshapen weights", WHOLE, model=misshapen),
+    Case("truncated weights", WHOLE, model=with_bytes(WEIGHTS, lambda held: held[:-1000])),
+    Case("garbage for weights", WHOLE, model=with_bytes(WEIGHTS, lambda held: b"\x07" * 5000)),
+    Case("pickled weights", WHOLE, model=pickled),
+    Case("garbage for a configuration", "--model must be one of", model=with_bytes("config.json", lambda _: b"{,")),
+    Case("garbage for a tokenizer", "--model must be one of", model=with_bytes("tokenizer.json", lambda _: b"[]")),
+    Case("code of its own", "of a kind that transformers itself knows; .* brings code of its own", model=foreign_code),
+    Case("Mamba", "must have layers with attention heads; got a configuration of kind 'mamba'", model=mamba),
+    Case("one head", "must have two heads or more, even ones and odd ones; got 1",
+         model=other_sizes(num_attention_heads=1, num_key_value_heads=1)),
+    Case("a small vocabulary", "an embedding for each token of its tokenizer; got 20 embeddings, and token",
+         model=other_sizes(vocab_size=20)),
+    Case("a short context", "Prompts must fit into the 16 positions of .*; got 22 tokens",
+         model=edited_json("config.json", max_position_embeddings=16)),
+    Case("a template that fails", "must give back what the user says, once; got TemplateError: no", JUDGED,
+         model=template("{{ raise_exception('no') }}")),
+    Case("a template that loses the question", "must give back what the user says, once; got 'Hello' for", JUDGED,
+         model=template("Hello")),
+    Case("a layer that is not there", "must be 0 to 2; got 3", ("--model={model}", "--layer=3")),
+)  # fmt: skip
+
+OPTIONS = (
+    Case("a negative seed", "--seed must be 0 to 4294967295; got -5", ("--model=planted", "--seed=-5"), code=4),
+    Case("a device without numbers", "--device must name a device of this machine; got 'meta'",
+         ("--model=planted", "--device=meta")),
+    Case("a second CPU", "--device must name a device of this machine; got 'cpu:5'",
+         ("--model=planted", "--device=cpu:5")),
+    Case("a planted layer that is not there", "got 'layer=99', where layer must be a number from 1 to 29",
+         ("--model=planted:layer=99",)),
+    Case("a negative count", "got 'heads=-5', where heads must be a number from 1 to 16",
+         ("--model=planted:heads=-5",)),
+    Case("no number", "got 'sink=nan', where sink must be a number", ("--model=planted:sink=nan",)),
+    Case("a dial that is none", "A planted model has the dials threshold, .*; got 'foo=1'",
+         ("--model=planted:foo=1",)),
+    Case("a seed that is none", "A random model has a seed, 0 or above; got 'foo'", ("--model=random:foo",)),
+    Case("no terminal", "shown by pytest's terminal plugin; got none", ("--model=planted", "-pno:terminal"), code=4),
+    Case("several processes", "Claims share one model and run in one process", ("--model=planted", "-n2"), code=4),
+    Case("a report below a file", "The report folder must be writable; got",
+         ("--model=planted", "--report={model}/config.json/r"), code=4),
+    Case("a report in a file", "--report must name a folder; got the file",
+         ("--model=planted", "--report={model}/config.json"), code=4),
+    Case("a report in a folder of something else", "nothing but a report; got .* with chat_template.jinja",
+         ("--model=planted", "--report={model}"), code=4),
+    Case("a name that is too long", "The report folder must be writable; got .*too long",
+         ("--model=planted", "--report={model}/" + 300 * "n"), code=4),
+)  # fmt: skip
+
+AFTER = ("--collect-only", "-q", "claims/", "--model", "{model}")
+BEFORE = ("--collect-only", "-q", "--model", "{model}", "claims/")
+"""An option's value that pytest, left to itself, takes for a test path."""
+OUR_OWN = "under the suite's own pytest configuration; got .*pytest.ini"
+CODE = (
+    Case("conftest.py", "1.1a", AFTER, code("conftest.py"), code=0),
+    Case("tests/conftest.py", "1.1a", AFTER, code("tests/conftest.py"), code=0),
+    Case("before the claims", "1.1a", BEFORE, code("conftest.py", "tests/conftest.py", "test_x.py"), code=0),
+    Case("pytest.ini", OUR_OWN, BEFORE, code("conftest.py", ini=""), code=4),
+    Case("pytest.ini with a path", OUR_OWN, BEFORE, code("conftest.py", "evil.py", ini="pythonpath = ."), code=4),
+)
