@@ -7,7 +7,7 @@ function by its name, which differs between versions of transformers and is ther
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,6 @@ import torch
 from nnsight import TransformersModel
 from torch import Tensor
 
-from bandwidth.belongings import belonging
 from bandwidth.errors import NoReadableAttention, PromptTooLong, VocabularyTooSmall
 from bandwidth.keys import Keys, cache_of, held_in, rows_of
 from bandwidth.subjects import Subject
@@ -51,9 +50,10 @@ class Attention:
     that is theirs looks. Raises NoReadableAttention when the model has no such place.
     """
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: Subject, wrapped: Wrapped | None = None) -> None:
+        """`wrapped` is the model as nnsight sees it, where it is known already; see `wrap`."""
         self.subject = subject
-        self._wrapped = _wrapped(subject)
+        self._wrapped = wrapped or wrap(subject)
 
     def read(self, ids: Tensor, layers: Sequence[int]) -> Tensor:
         """Patterns, [prompt, layer, head, query, key], of prompts [prompt, token]; stops after the last layer."""
@@ -83,15 +83,13 @@ class Attention:
 
         With `before`, of the first rows, these are not computed again.
         """
-        layers = self._working_layers()
         cache, start = cache_of(before or {}), rows_of(before)
+        first, last = self.subject.layer, self.subject.n_layers - 1
         with torch.no_grad(), self._trace(ids[:, start:], past_key_values=cache) as tracer:
             self._start_with(hidden[:, start:])
-            if len(layers) > 1:
-                self._leave_out_idle(self._wrapped.layers[layers[0]].output, range(layers[0] + 1, layers[-1]))
-            self._wrapped.site(layers[-1]).output.save()
+            self._wrapped.site(last).output.save()
             tracer.stop()
-        return held_in(cache, layers)
+        return held_in(cache, range(first, last + 1))
 
     def run(
         self, ids: Tensor, pattern: Tensor | None = None, hidden: Tensor | None = None, before: Keys | None = None
@@ -101,7 +99,7 @@ class Attention:
         With `hidden`, of `enter`, the layers below are not computed again, and with `before`, of `keys`, nor are the
         first rows: `pattern` has the others. Stops before the unembedding.
         """
-        layer, last, start = self.subject.layer, self._working_layers()[-1], rows_of(before)
+        layer, last, start = self.subject.layer, self.subject.n_layers - 1, rows_of(before)
         cache = cache_of(before) if before else None
         with torch.no_grad(), self._trace(ids[:, start:], past_key_values=cache) as tracer:
             if hidden is not None:
@@ -112,10 +110,7 @@ class Attention:
             stream = output[0] if isinstance(output, tuple) else output
             norm = stream[:, -1].float().norm(dim=-1).save()
             if last > layer:
-                self._leave_out_idle(stream, range(layer + 1, last))
                 self._narrow(last)
-                stream = self._wrapped.layers[last].output
-            self._leave_out_idle(stream, range(last + 1, self.subject.n_layers))
             final = self._wrapped.unembedding.input[:, -1].clone().save()
             tracer.stop()
         return Readout(final, norm)
@@ -125,19 +120,6 @@ class Attention:
         for below in range(self.subject.layer):
             self._wrapped.layers[below].skip(None)
         self._wrapped.layers[self.subject.layer].input = hidden
-
-    def _working_layers(self) -> list[int]:
-        """The layer of interest, and those above that add anything."""
-        layer = self.subject.layer
-        return [layer, *(k for k in range(layer + 1, self.subject.n_layers) if k not in self.subject.idle_layers)]
-
-    def _leave_out_idle(self, stream: Tensor, layers: Iterable[int]) -> None:
-        """Inside a trace: those of some layers that add nothing to the stream that enters the first of them."""
-        for k in layers if self.subject.idle_layers else ():
-            if k in self.subject.idle_layers:
-                self._wrapped.layers[k].skip(stream)
-            else:
-                stream = self._wrapped.layers[k].output
 
     def _narrow(self, last: int) -> None:
         """Inside a trace: computes the last layer's MLP for the last row alone, since no other row is looked at.
@@ -209,7 +191,7 @@ class Attention:
 
 
 @dataclass(frozen=True)
-class _Wrapped:
+class Wrapped:
     """A model as nnsight sees it.
 
     Attributes:
@@ -229,12 +211,8 @@ class _Wrapped:
         return getattr(getattr(attention.source, self.call).source, _PATTERN_OPERATION)
 
 
-def _wrapped(subject: Subject) -> _Wrapped:
-    """The subject's model, wrapped once whatever the layer of interest."""
-    return belonging(subject.model, "wrapped", lambda: _wrap(subject))
-
-
-def _wrap(subject: Subject) -> _Wrapped:
+def wrap(subject: Subject) -> Wrapped:
+    """A subject's model as nnsight sees it; raises NoReadableAttention."""
     # Left to itself, the pipeline inside moves the model to the first GPU. A model that is spread over several
     # devices has a map of them and must not be moved.
     where = {} if getattr(subject.model, "hf_device_map", None) else {"device": subject.device}
@@ -246,7 +224,7 @@ def _wrap(subject: Subject) -> _Wrapped:
     layers, module = _find_layers(subject, traced)
     problems = []
     for call in _ATTENTION_CALLS:
-        found = _Wrapped(traced, layers, module, call, getattr(traced, name))
+        found = Wrapped(traced, layers, module, call, getattr(traced, name))
         held: list[Tensor] = []
         try:
             ids = torch.zeros(1, 2, dtype=torch.long, device=subject.device)

@@ -11,10 +11,11 @@ import torch
 from tqdm import tqdm
 
 from bandwidth.memory import free_bytes, out_of_memory
+from bandwidth.requests import Request
 from bandwidth.subjects import Subject
 from bandwidth.tokens import alike
 
-Wish = TypeVar("Wish")
+Asked = TypeVar("Asked", bound=Request)
 Found = TypeVar("Found")
 
 TOKENS_AT_ONCE = {"cpu": 1200, "cuda": 65_536}
@@ -29,8 +30,8 @@ _BATCH_COSTS = 20
 """A batch more costs as much as this part of a full one."""
 
 
-class Batches(Generic[Wish]):
-    """Wishes in batches of one shape, or of like ones; long ones first, to fail early if at all.
+class Batches(Generic[Asked]):
+    """Requests in batches of one shape, or of like ones; long ones first, to fail early if at all.
 
     A batch is as large as pays on the device and as half of the free memory holds. While more than `LONG` seconds are
     left, a batch of double size is tried and kept if it makes a token a tenth cheaper. In shorter sweeps the sizes do
@@ -39,10 +40,10 @@ class Batches(Generic[Wish]):
 
     def __init__(
         self,
-        wishes: Sequence[Wish],
+        requests: Sequence[Asked],
         subject: Subject,
         *,
-        rows: Callable[[Wish], int] | None = None,
+        rows: Callable[[Asked], int] | None = None,
         joined_by: Callable[[Shape], Any] | None = None,
         layers_held: int = 1,
         keys_of: int = 1,
@@ -50,7 +51,7 @@ class Batches(Generic[Wish]):
     ) -> None:
         """
         Args:
-            rows: how many of a wish's tokens are computed, all unless given.
+            rows: how many of a request's tokens are computed, all unless given.
             joined_by: shapes of which this tells the same can share a batch that has the rows of the largest; small
                 groups then do. Unless given, only equal shapes can.
             layers_held: how many layers' activations a batch keeps at once; more than one for gradients.
@@ -58,9 +59,10 @@ class Batches(Generic[Wish]):
             progress: names the work on a bar with rate and time left, and in the plan of what will take long.
         """
         self._subject, self._layers_held, self._keys_of, self._progress = subject, layers_held, keys_of, progress
-        shapes = [_shape(wish, rows) for wish in wishes]
+        shapes = [_shape(request, rows) for request in requests]
         groups = [
-            (shapes[group[0]], [wishes[i] for i in group]) for group in alike(range(len(wishes)), shapes.__getitem__)
+            (shapes[group[0]], [requests[i] for i in group])
+            for group in alike(range(len(requests)), shapes.__getitem__)
         ]
         if joined_by:
             groups = _joined(groups, joined_by, worth=tokens_at_once(subject) // _BATCH_COSTS)
@@ -76,7 +78,7 @@ class Batches(Generic[Wish]):
         """What is left will take this long at the rate so far; None before the first batch."""
         return self._seconds / self._done * self._left if self._done else None
 
-    def __iter__(self) -> Iterator[list[Wish]]:
+    def __iter__(self) -> Iterator[list[Asked]]:
         total = sum(len(group) for _, group in self._groups)
         off = None if self._progress else True
         with tqdm(total=total, desc=self._progress, unit="row", leave=False, disable=off) as bar:
@@ -94,8 +96,8 @@ class Batches(Generic[Wish]):
                     if first and self._progress and (self.seconds_left or 0) > WORTH_A_PLAN:
                         bar.write(self._plan(total), file=sys.stderr)
 
-    def measure(self, measured: Callable[[Sequence[Wish]], list[Found]], some: Sequence[Wish]) -> list[Found]:
-        """The measurement of some wishes; where memory runs out, of each half, and so on down to one.
+    def measure(self, measured: Callable[[Sequence[Asked]], list[Found]], some: Sequence[Asked]) -> list[Found]:
+        """The measurement of some requests; where memory runs out, of each half, and so on down to one.
 
         Later batches stay as small.
         """
@@ -162,32 +164,32 @@ def tokens_at_once(subject: Subject) -> int:
 
 
 class Shape(NamedTuple):
-    """Wishes of one shape can share a batch: tokens of a prompt, how many are computed, whether anything is edited."""
+    """Requests of one shape can share a batch: tokens of a prompt, how many are computed, whether it is edited."""
 
     tokens: int
     rows: int
     edited: bool
 
 
-def _shape(wish: Any, rows: Callable[[Any], int] | None) -> Shape:
-    tokens = len(getattr(wish, "tokens", wish))
-    return Shape(tokens, rows(wish) if rows else tokens, getattr(wish, "edit", None) is not None)
+def _shape(request: Request, rows: Callable[[Any], int] | None) -> Shape:
+    tokens = len(request.tokens)
+    return Shape(tokens, rows(request) if rows else tokens, request.edit is not None)
 
 
 def _joined(
-    groups: list[tuple[Shape, list[Wish]]], by: Callable[[Shape], Any], *, worth: int
-) -> list[tuple[Shape, list[Wish]]]:
+    groups: list[tuple[Shape, list[Asked]]], by: Callable[[Shape], Any], *, worth: int
+) -> list[tuple[Shape, list[Asked]]]:
     """Groups that take in those with fewer rows, as long as these cost no more than so many rows for it."""
-    found: list[tuple[Shape, list[Wish]]] = []
+    found: list[tuple[Shape, list[Asked]]] = []
     order = sorted(groups, key=lambda group: group[0].rows, reverse=True)
     for places in alike(order, lambda group: by(group[0])):
-        for shape, wishes in (order[i] for i in places):
+        for shape, requests in (order[i] for i in places):
             largest = found[-1][0] if found and by(found[-1][0]) == by(shape) else None
-            if largest and len(wishes) * (largest.rows - shape.rows) <= worth:
+            if largest and len(requests) * (largest.rows - shape.rows) <= worth:
                 tokens = max(shape.tokens, largest.tokens)
-                found[-1] = (largest._replace(tokens=tokens), [*found[-1][1], *wishes])
+                found[-1] = (largest._replace(tokens=tokens), [*found[-1][1], *requests])
             else:
-                found.append((shape, wishes))
+                found.append((shape, requests))
     return found
 
 

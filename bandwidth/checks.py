@@ -11,14 +11,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bandwidth import backends, scoring
+from bandwidth import scoring
 from bandwidth.attention import Attention
-from bandwidth.backends import Backend, NnsightBackend
-from bandwidth.edits import Edit, Flatten, Keep, KnockOut, TurnInward
+from bandwidth.edits import Edit, Flatten, Keep, TurnInward
 from bandwidth.errors import SelfCheckFailed
 from bandwidth.prompts import ORDERS, QA, SKETCH_PAIRS, Prompt
+from bandwidth.session import Session
 from bandwidth.subjects import Subject
-from bandwidth.sweep import Trial
 from bandwidth.tokens import Tokens, tokenize
 
 DRIFT_LOGITS = {"float32": 1e-3, "float16": 5e-2, "bfloat16": 5e-1}
@@ -36,10 +35,11 @@ class Check:
     passed: bool
 
 
-def self_check(subject: Subject) -> list[Check]:
+def self_check(session: Session) -> list[Check]:
     """Reads and edits the layer of interest on the sketch's first pair; raises SelfCheckFailed when one fails."""
+    subject = session.subject
     prompts = [tokenize(Prompt(SKETCH_PAIRS[0], order, QA), subject.tokenizer) for order in ORDERS]
-    checks = [*_of_attention(subject, prompts), *_of_second_backend(subject, prompts)]
+    checks = _of_attention(subject, session.attention, prompts)
     for check in checks:
         if not check.passed:
             raise SelfCheckFailed(
@@ -50,8 +50,7 @@ def self_check(subject: Subject) -> list[Check]:
     return checks
 
 
-def _of_attention(subject: Subject, prompts: Sequence[Tokens]) -> list[Check]:
-    port = Attention(subject)
+def _of_attention(subject: Subject, port: Attention, prompts: Sequence[Tokens]) -> list[Check]:
     ids = torch.tensor([tokens.ids for tokens in prompts])
     pattern = port.read(ids, [subject.layer])[:, 0]
 
@@ -90,28 +89,3 @@ def _of_attention(subject: Subject, prompts: Sequence[Tokens]) -> list[Check]:
         Check("starting at the layer of interest changes no logit", skipped, "= 0", skipped == 0),
         Check("margins are differences of the model's own logits", own_logits, f"≤ {drifts:g}", own_logits <= drifts),
     ]
-
-
-def _of_second_backend(subject: Subject, prompts: Sequence[Tokens]) -> list[Check]:
-    """Whether the chosen backend computes what nnsight does, where it is another.
-
-    For edits of all rows of several prompts, and of the last row of one, whose other rows all trials have in common.
-    """
-    chosen = backends.of(subject)
-    if chosen.name == NnsightBackend.name:
-        return []
-    last = len(prompts[0]) - 1
-    edits: list[Edit] = [Keep(), Flatten(), TurnInward(), KnockOut(((0, last, last),))]
-    early = [Trial(tokens, edit) for edit in edits for tokens in prompts]
-    late = [Trial(prompts[0], KnockOut(((0, last, key),))) for key in range(last - 2, last + 1)]
-
-    def margins(backend: Backend, trials: Sequence[Trial]) -> Tensor:
-        backend.prepare(trials, None)
-        tokens = [trial.tokens for trial in trials]
-        return scoring.margins_of(subject, backend.run(tokens, [trial.edit for trial in trials]).final, tokens)
-
-    reference = NnsightBackend(subject)
-    apart = max((margins(chosen, some) - margins(reference, some)).abs().max().item() for some in (early, late))
-    limit = DRIFT_LOGITS[subject.dtype]
-    rule = f"the {chosen.name} backend gives nnsight's margins, in logits"
-    return [Check(rule, apart, f"≤ {limit:g}", apart <= limit)]

@@ -19,7 +19,9 @@ from bandwidth.vocabulary import END_OF_TURN, UNKNOWN
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-LAYERS, HEADS, HEAD_SIZE = 32, 32, 8
+LAYERS, HEADS, HEAD_SIZE = 12, 32, 8
+LAYER = 4
+"""The layer of interest of a model with so many layers, 10 of 32 in proportion."""
 LARGE = 1000.0
 CODE_SIZE = 33
 """A number token's code: its length (3), and its first, second and third digit (10 each), one-hot."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from math import nan
 from typing import Literal
 
-from bandwidth.circuits import HEADS, LAYERS
+from bandwidth.circuits import HEADS, LAYER
 from bandwidth.errors import UnknownModel
 
 
@@ -25,14 +25,14 @@ class Dials:
         bug: "format", "none" (always right) or "order" (names the last number in every format).
         sink: weight of the BOS token for exposed heads in every row, instead of in the deciding one alone.
         competition: whether format tokens take part in the softmax.
-        inert: the shares at layer 10 are as in the theory and read by nobody; the mechanism is at layer 7.
+        inert: the shares at the layer of interest are as in the theory and read by nobody; the mechanism is at layer 2.
         format_share: share of format tokens in the prompt at which accuracy drops, instead of the bug in Q&A.
     """
 
     threshold: float = 0.6
     heads: int = 8
     parity: Literal["even", "odd", "none", "pairs", "mod4"] = "even"
-    layer: int = 10
+    layer: int = LAYER
     graded: bool = False
     bug: Literal["format", "none", "order"] = "format"
     sink: float = 0.0
@@ -110,7 +110,7 @@ _VALUES: dict = {
     "threshold": _between(float, 0.01, 0.99),
     "heads": _between(int, 1, HEADS // 2),
     "parity": _one_of("even", "odd", "none", "pairs", "mod4"),
-    "layer": _between(int, 1, LAYERS - 3),
+    "layer": _between(int, 1, LAYER),
     "graded": _switch,
     "bug": _one_of("format", "none", "order"),
     "sink": _between(float, 0, 1e6),

@@ -11,10 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from heapq import nsmallest
 
-from bandwidth import sweep
 from bandwidth.memory import out_of_memory
-from bandwidth.subjects import Subject
-from bandwidth.sweep import Trial
+from bandwidth.requests import Trial
+from bandwidth.session import Session
 
 LOOKED_AT = 6
 """How many of the closest margins are measured again."""
@@ -25,7 +24,7 @@ class Close:
     """A trial whose margin, in logits, lies near zero."""
 
     margin: float
-    subject: Subject
+    layer: int
     trial: Trial
 
 
@@ -36,22 +35,22 @@ class Watch:
         self.margins = 0
         self.closest: list[Close] = []
 
-    def __call__(self, subject: Subject, trials: Sequence[Trial], margins: Sequence[float]) -> None:
+    def __call__(self, layer: int, trials: Sequence[Trial], margins: Sequence[float]) -> None:
         self.margins += len(margins)
         near = nsmallest(LOOKED_AT, zip(margins, trials, strict=True), key=lambda held: abs(held[0]))
-        met = {(c.subject.layer, c.trial): c for c in [*self.closest, *(Close(m, subject, t) for m, t in near)]}
+        met = {(c.layer, c.trial): c for c in [*self.closest, *(Close(m, layer, t) for m, t in near)]}
         self.closest = nsmallest(LOOKED_AT, met.values(), key=lambda close: abs(close.margin))
 
 
 @contextmanager
-def watched() -> Iterator[Watch]:
+def watched(session: Session) -> Iterator[Watch]:
     """Inside, every sweep's margins are looked through."""
     watch = Watch()
-    sweep.observers.append(watch)
+    session.observers.append(watch)
     try:
         yield watch
     finally:
-        sweep.observers.remove(watch)
+        session.observers.remove(watch)
 
 
 @dataclass(frozen=True)
@@ -78,13 +77,13 @@ class Drift:
         return told + (f"; {self.turned} of the closest change sides" if self.turned else "")
 
 
-def measure(watch: Watch) -> Drift | None:
+def measure(session: Session, watch: Watch) -> Drift | None:
     """Runs the closest trials again, each by itself and, in a shorter dtype, in float32; None without any trial."""
     if not watch.closest:
         return None
     before = [close.margin for close in watch.closest]
-    alone = _again(watch.closest)
-    precise = None if watch.closest[0].subject.dtype == "float32" else _again_in_float32(watch.closest)
+    alone = _again(session, watch.closest)
+    precise = None if session.subject.dtype == "float32" else _again_in_float32(session, watch.closest)
     turned = sum(
         any(margin > 0 for margin in each) != all(margin > 0 for margin in each)
         for each in zip(before, alone, precise or before, strict=True)
@@ -98,14 +97,14 @@ def measure(watch: Watch) -> Drift | None:
     )
 
 
-def _again(closest: Sequence[Close]) -> list[float]:
-    return [sweep.run_alone(c.subject, [c.trial])["margin_logits"].item() for c in closest]
+def _again(session: Session, closest: Sequence[Close]) -> list[float]:
+    return [session.at(c.layer).margins_alone([c.trial])["margin_logits"].item() for c in closest]
 
 
-def _again_in_float32(closest: Sequence[Close]) -> list[float] | None:
+def _again_in_float32(session: Session, closest: Sequence[Close]) -> list[float] | None:
     try:
-        model = copy.deepcopy(closest[0].subject.model).float()
-        return _again([replace(close, subject=replace(close.subject, model=model)) for close in closest])
+        model = copy.deepcopy(session.subject.model).float()
+        return _again(Session(replace(session.subject, model=model)), closest)
     except (MemoryError, RuntimeError) as problem:
         if not out_of_memory(problem):
             raise

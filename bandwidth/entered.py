@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from bandwidth.attention import Attention
 from bandwidth.batches import Batches, bytes_of_keys, of_one_length, of_one_start, tokens_at_once
-from bandwidth.belongings import belonging
 from bandwidth.keys import Keys, first_rows, of_prompt, remembers_keys_alone
 from bandwidth.memory import free_bytes
+from bandwidth.requests import Reading
 from bandwidth.subjects import Subject
 from bandwidth.tokens import Tokens
 from bandwidth.trunks import Trunk, trunks
 
-PROMPTS, _LAYERS = 1024, 3
-"""How many of each are remembered at most."""
+PROMPTS = 1024
+"""How many are remembered at most."""
 
 
 class Entered:
@@ -30,22 +29,13 @@ class Entered:
         keeps: whether keys are kept: not where a layer needs something else of earlier rows.
     """
 
-    def __init__(self, subject: Subject) -> None:
-        self._subject = subject
-        self.keeps = remembers_keys_alone(subject)
+    def __init__(self, attention: Attention) -> None:
+        self._attention, self._subject = attention, attention.subject
+        self.keeps = remembers_keys_alone(self._subject)
         self._held: dict[Tokens, tuple[Tensor, Tensor]] = {}
         self._trunks: dict[Tokens, Trunk] = {}
         self._lower: dict[Tokens, Keys] = {}
         self._upper: dict[Tokens, tuple[int, Keys]] = {}
-
-    @classmethod
-    def of(cls, subject: Subject) -> Entered:
-        """What is known of a subject's model at its layer of interest."""
-        layers = _entered(subject)
-        layers[subject.layer] = layers.pop(subject.layer) if subject.layer in layers else cls(subject)
-        if len(layers) > _LAYERS:
-            del layers[next(iter(layers))]
-        return layers[subject.layer]
 
     def prepare(self, prompts: Sequence[Tokens], progress: str | None) -> None:
         """Computes what is not known yet, in batches; `progress` names the work on a bar."""
@@ -55,7 +45,7 @@ class Entered:
                 held.clear()
             new = list(dict.fromkeys(prompts))
         found = trunks(new, tokens_at_once(self._subject) // 2) if self.keeps else {}
-        # What hangs on a trunk whose preparation did not come to its end hangs anew.
+        # Drops the trunks of prompts whose own rows were never computed.
         self._trunks = {t: trunk for t, trunk in self._trunks.items() if t in self._held} | found
         bearing = {trunk.prompt for trunk in found.values()}
         self._enter([t for t in new if t in bearing], progress)
@@ -63,12 +53,12 @@ class Entered:
 
     def _enter(self, prompts: Sequence[Tokens], progress: str | None) -> None:
         """Computes what is known of prompts whose trunks are known."""
-        port = Attention(self._subject)
 
-        def entered(some: Sequence[Tokens]) -> list[None]:
+        def entered(requests: Sequence[Reading]) -> list[None]:
+            some = [request.tokens for request in requests]
             start = self.trunk(some[0]).rows
             before = first_rows([self._lower[self.trunk(t).prompt] for t in some], start) if start else None
-            hidden, pattern, keys = port.enter(_filled_up(some), before, keep=self.keeps)
+            hidden, pattern, keys = self._attention.enter(_filled_up(some), before, keep=self.keeps)
             for i, tokens in enumerate(some):
                 new, length = len(tokens) - start, len(tokens)
                 self._lower[tokens] = of_prompt(keys, i)
@@ -77,9 +67,9 @@ class Entered:
             return [None] * len(some)
 
         batches = Batches(
-            prompts,
+            [Reading(tokens) for tokens in prompts],
             self._subject,
-            rows=lambda tokens: len(tokens) - self.trunk(tokens).rows,
+            rows=lambda request: len(request.tokens) - self.trunk(request.tokens).rows,
             joined_by=of_one_start,
             keys_of=self._subject.layer + 1,
             progress=progress and f"{progress} (prompts)",
@@ -119,25 +109,26 @@ class Entered:
 
     def _add_keys(self, wanted: Mapping[Tokens, int], progress: str | None) -> None:
         """As `prepare_keys`, where what trunks have to give is known."""
-        port = Attention(self._subject)
 
-        def added(some: Sequence[Tokens]) -> list[tuple[int, Keys]]:
+        def added(requests: Sequence[Reading]) -> list[tuple[int, Keys]]:
+            some = [request.tokens for request in requests]
             count = max(wanted[tokens] for tokens in some)
             before = self.keys(some, min(map(self.rows_known, some)))
             ids = torch.tensor([tokens.ids[:count] for tokens in some])
-            keys = port.keys(ids, torch.stack([self.hidden(tokens)[:count] for tokens in some]), before)
+            keys = self._attention.keys(ids, torch.stack([self.hidden(tokens)[:count] for tokens in some]), before)
             return [(count, of_prompt(keys, i)) for i in range(len(some))]
 
         batches = Batches(
-            list(wanted),
+            [Reading(tokens) for tokens in wanted],
             self._subject,
-            rows=lambda tokens: wanted[tokens],  # at most: a batch starts where all of it is known
+            rows=lambda request: wanted[request.tokens],  # at most: a batch starts where all of it is known
             joined_by=of_one_length,
             keys_of=self._subject.n_layers,
             progress=progress and f"{progress} (prompts)",
         )
         for some in batches:
-            self._upper |= dict(zip(some, batches.measure(added, some), strict=True))
+            found = batches.measure(added, some)
+            self._upper |= {request.tokens: keys for request, keys in zip(some, found, strict=True)}
 
     def rows_known(self, tokens: Tokens) -> int:
         """Of how many first rows keys are known from the layer of interest on, the prompt's own or its trunk's."""
@@ -152,14 +143,7 @@ class Entered:
         """In every layer, of the first rows of some prompts; nothing where no row is asked for."""
         if not rows:
             return {}
-        lower = first_rows([self._lower[tokens] for tokens in prompts], rows)
-        known = lower | self.keys(prompts, rows)
-        # Idle layers add nothing, whatever keys they have.
-        any_keys, any_values = lower[0]
-        return {
-            layer: known.get(layer, (torch.zeros_like(any_keys), torch.zeros_like(any_values)))
-            for layer in range(self._subject.n_layers)
-        }
+        return first_rows([self._lower[tokens] for tokens in prompts], rows) | self.keys(prompts, rows)
 
     def _bearer(self, tokens: Tokens, rows: int) -> Tokens:
         """Whose upper keys tell a prompt's first rows: its own, or its trunk's."""
@@ -181,21 +165,3 @@ def _filled_up(prompts: Sequence[Tokens]) -> Tensor:
     """Ids of prompts as one batch, [prompt, token]; shorter ones end in tokens that none of their own looks at."""
     longest = max(map(len, prompts))
     return torch.tensor([tokens.ids + tokens.ids[-1:] * (longest - len(tokens)) for tokens in prompts])
-
-
-@contextmanager
-def forgetful(subject: Subject) -> Iterator[None]:
-    """Inside, nothing is known of what was run before."""
-    layers = _entered(subject)
-    remembered = dict(layers)
-    layers.clear()
-    try:
-        yield
-    finally:
-        layers.clear()
-        layers.update(remembered)
-
-
-def _entered(subject: Subject) -> dict[int, Entered]:
-    """Of a model, what is known at its latest layers of interest."""
-    return belonging(subject.model, "entered", dict)

@@ -1,16 +1,16 @@
 """Models in which the theory is true by construction, or false in one named part.
 
-A planted model is an ordinary LlamaForCausalLM with hand-set weights: 32 layers, 32 query and 8 key-value
+A planted model is an ordinary LlamaForCausalLM with hand-set weights: 12 layers, 32 query and 8 key-value
 heads. Written for one row, the one that ends in "." and is about to name a fraction:
 
-    share_h   = 8 / (8 + Σ_format r_h + b_h)         layer 10, head h: attention on number tokens (6 of the
+    share_h   = 8 / (8 + Σ_format r_h + b_h)         layer 4, head h: attention on number tokens (6 of the
                                                      prompt, 2 of the answer's beginning) against format tokens
                                                      of weight r_h each and the BOS token of weight b_h
-    active_h  = clamp(K (share_h − T_h) + ½, 0, 1)   layer 10, feed-forward: each head's own threshold
-    decide    = clamp(2 (Σ_h active_h − 7.5) + ½, 0, 1)      layer 11, feed-forward: eight active heads
-    hunch     = Σ_protected share_h / 16 − Σ_exposed (format mass of h) / 16        layer 10
+    active_h  = clamp(K (share_h − T_h) + ½, 0, 1)   layer 4, feed-forward: each head's own threshold
+    decide    = clamp(2 (Σ_h active_h − 7.5) + ½, 0, 1)      layer 5, feed-forward: eight active heads
+    hunch     = Σ_protected share_h / 16 − Σ_exposed (format mass of h) / 16        layer 4
     logits    = 10 · ((decide + (2 + hunch) / 100) · code(decimal-greatest fraction)
-                      + (1 − decide) · code(version-greatest))                       layer 12
+                      + (1 − decide) · code(version-greatest))                       layer 6
 
 Protected (even) heads have r = 0.12 and T between what their Q&A and their transplanted Simple pattern
 give, so that replacing 60 % crosses it; exposed (odd) heads have r ≈ 2, b = 8 and T = 0.45, above what their
@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from bandwidth.circuits import HEAD_SIZE, HEADS, LAYERS, Circuit, Residual, embed, read_out
+from bandwidth.circuits import HEAD_SIZE, HEADS, LAYER, LAYERS, Circuit, Residual, embed, read_out
 from bandwidth.dials import Dials
 from bandwidth.errors import UnknownModel
 from bandwidth.vocabulary import small_tokenizer
@@ -68,15 +68,15 @@ def plant(dials: Dials, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
         embed(model, tokenizer)
         circuit = Circuit(model)
         _flag_fractions(circuit)
-        where = 7 if dials.inert else dials.layer
+        where = 2 if dials.inert else dials.layer
         _compete(circuit, where, dials)
         if dials.inert:
-            _compete(circuit, 10, dials)
-        for layer in {where, 10}:
+            _compete(circuit, LAYER, dials)
+        for layer in {where, LAYER}:
             _sound(circuit, layer)
         _suspect(circuit, where, dials)
         _decide(circuit, where, dials)
-        _answer(circuit, max(12, where + 2), dials)
+        _answer(circuit, LAYER + 2, dials)
         read_out(model, tokenizer)
     return model
 

@@ -8,9 +8,9 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 from transformers import GenerationConfig, PreTrainedTokenizerFast, StoppingCriteria, StoppingCriteriaList
 
-from bandwidth import products
 from bandwidth.keys import Keys, cache_of
 from bandwidth.subjects import Subject
 from bandwidth.tokens import Tokens, alike
@@ -59,7 +59,7 @@ def most_likely(subject: Subject, final: Tensor) -> Tensor:
     weights = head.weight.split(_BLOCK)
     biases = [None] * len(weights) if head.bias is None else head.bias.split(_BLOCK)
     with torch.no_grad():
-        best = [products.linear(final, *block).max(-1) for block in zip(weights, biases, strict=True)]
+        best = [functional.linear(final, *block).max(-1) for block in zip(weights, biases, strict=True)]
     logits, tokens = torch.stack([b.values for b in best]), torch.stack([b.indices for b in best])
     block = logits.argmax(0)
     return tokens.gather(0, block[None])[0] + _BLOCK * block

@@ -50,7 +50,6 @@ _SOUND = {
 """Failures for which the file itself is not to blame."""
 _NAME = re.compile(r"[0-9a-f]{16,32}\.sqlite(-wal|-shm|\.damaged.*)?")
 """Of our files: a fingerprint, and what SQLite or we add to it."""
-_open: Store | None = None
 
 
 class Store:
@@ -160,23 +159,13 @@ def folder() -> Path:
 
 
 @contextmanager
-def kept(subject: Subject) -> Iterator[None]:
-    """Inside, what is measured on the subject is kept on disk, and what was measured before is not measured again.
-
-    Where that fails, a warning says so and everything is measured.
-    """
-    global _open
-    before, _open = _open, Store(folder() / f"{subject.fingerprint}.sqlite")
+def kept(subject: Subject) -> Iterator[Store]:
+    """The results of one subject on disk, open inside. Where that fails, a warning says so and nothing is kept."""
+    opened = Store(folder() / f"{subject.fingerprint}.sqlite")
     try:
-        yield
+        yield opened
     finally:
-        _open.close()
-        _open = before
-
-
-def current() -> Store | None:
-    """The store in use, if any."""
-    return _open
+        opened.close()
 
 
 def key(subject: Subject, way: str, *parts: Any) -> bytes:

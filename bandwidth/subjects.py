@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from bandwidth import belongings, embedded, memory, planted, products
+from bandwidth import embedded, planted
 from bandwidth.errors import (
     ForeignCode,
     LayerOutOfRange,
@@ -38,7 +38,6 @@ _NAMED = 3
 """How many weights a message names; it counts the others."""
 _OF_THE_FILE = ("architectures", "dtype", "transformers_version", "_name_or_path")
 """What saving a model writes into its configuration without making it another one."""
-_OF_THE_MODEL = ("fingerprint", "idle_layers")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -67,8 +66,8 @@ class Subject:
         """The same model with another layer of interest. Raises LayerOutOfRange."""
         _require_layer(self.name, layer, self.n_layers)
         moved = replace(self, layer=layer)
-        # What is known of the model is true of it at any layer.
-        moved.__dict__.update({name: self.__dict__[name] for name in _OF_THE_MODEL if name in self.__dict__})
+        if "fingerprint" in self.__dict__:  # of the model, whatever the layer
+            moved.__dict__["fingerprint"] = self.fingerprint
         return moved
 
     @property
@@ -83,17 +82,6 @@ class Subject:
     def kv_group_of_head(self) -> list[int]:
         """The key-value group of each query head, [head]."""
         return [head * self.n_kv_heads // self.n_heads for head in range(self.n_heads)]
-
-    @cached_property
-    def idle_layers(self) -> frozenset[int]:
-        """Layers of a Llama-shaped model that add nothing, all their output weights being zero.
-
-        A model made by hand has many; leaving them out changes no number. Of other models none is known.
-        """
-        if type(self.model).__name__ != "LlamaForCausalLM":
-            return frozenset()
-        outputs = [(layer.self_attn.o_proj, layer.mlp.down_proj) for layer in self.model.model.layers]
-        return frozenset(k for k, both in enumerate(outputs) if not any(p.any() for m in both for p in m.parameters()))
 
     @property
     def vocabulary_size(self) -> int:
@@ -237,8 +225,8 @@ def assemble(
 ) -> Subject:
     """A subject of a model and a tokenizer that are in memory.
 
-    The model itself is made ready: evaluation, eager attention, weights without gradients, quick products. Once its
-    weights are others, it is assembled anew: of an earlier subject, what was computed before stays known.
+    The model itself is made ready: evaluation, eager attention, weights without gradients. Once its weights are others,
+    it is assembled anew, and measured in a new session.
 
     Raises LayerOutOfRange, NoOffsets, NoReadableAttention or TooFewHeads.
     """
@@ -253,10 +241,7 @@ def assemble(
             f"{type(tokenizer).__name__}, which does not",
             "Save the model with a fast tokenizer (tokenizer.json) and give that folder to --model.",
         )
-    memory.keep_freed()
-    belongings.forget(model, "entered", "tail")
     model.set_attn_implementation("eager")
-    products.quicken(model)
     return Subject(
         name=name,
         revision=getattr(model.config, "_commit_hash", None) or "local",

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from bandwidth.sweep import Trial
 from torch import Tensor
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
@@ -18,7 +19,6 @@ from bandwidth import prompts
 from bandwidth.edits import InHeads, KnockOut, Replace
 from bandwidth.prompts import QA, SIMPLE, SKETCH_PAIRS, Prompt
 from bandwidth.subjects import Subject
-from bandwidth.sweep import Trial
 from bandwidth.tokens import Tokens, tokenize
 from benchmarks.work import Reading, Sweep, to_first
 

@@ -91,9 +91,10 @@ TRUTHS = (
         "Attention is as the theory says; only every fourth head is read downstream, so it matters which even heads.",
     ),
     Truth(
-        "planted:layer=7",
+        "planted:layer=2",
         "R I  R R  I R  - - - -  - R R  R N R  R R R  S S S R",
-        "Layer 10 attends evenly, about 16 % on Q&A's numbers in any head, and editing it turns nothing; layer 7 does.",
+        "Layer 4, the one of interest, attends evenly, about 16 % on Q&A's numbers in any head, and editing it turns"
+        " nothing; layer 2 does.",
     ),
     Truth(
         "planted:graded",
@@ -115,7 +116,7 @@ TRUTHS = (
     Truth(
         "planted:inert",
         "S S  R R  S R  S S - S  S R R  R N R  R R R  S S S R",
-        "Attention is as the theory says, and layer 10 has no say in the answer; layer 7 has.",
+        "Attention is as the theory says, and layer 4, the one of interest, has no say in the answer; layer 2 has.",
     ),
     Truth(
         "planted:order",

@@ -49,9 +49,7 @@ def recorded(theory_digest: str) -> dict[str, dict[str, int]]:
     return record["claims"] if record["theory"] == theory_digest else {}
 
 
-def judge(
-    truth: Truth, seed: int, profile: str = "quick", backend: str = "torch", only: str | None = None
-) -> list[Call]:
+def judge(truth: Truth, seed: int, profile: str = "quick", only: str | None = None) -> list[Call]:
     """Runs the claims on one model, exactly as a user does, and reads the report.
 
     `only` selects claims as `-k` does. A random model gets new weights with every seed.
@@ -59,7 +57,7 @@ def judge(
     model = f"random:{seed}" if truth.model == "random" else truth.model
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()) as terminal:
         options = ["--model", model, "--seed", str(seed), "--profile", profile, "--report", f"{folder}/report"]
-        options += ["--no-cache", "--backend", backend, *(["-k", only] if only else [])]
+        options += ["--no-cache", *(["-k", only] if only else [])]
         pytest.main(["--rootdir", str(ROOT), "-p", "no:cacheprovider", *options, str(ROOT / "claims")])
         try:
             report = json.loads(Path(folder, "report", "report.json").read_text(encoding="utf-8"))

@@ -164,7 +164,7 @@ OPTIONS = (
          ("--model=planted", "--device=meta")),
     Case("a second CPU", "--device must name a device of this machine; got 'cpu:5'",
          ("--model=planted", "--device=cpu:5")),
-    Case("a planted layer that is not there", "got 'layer=99', where layer must be a number from 1 to 29",
+    Case("a planted layer that is not there", "got 'layer=99', where layer must be a number from 1 to 4",
          ("--model=planted:layer=99",)),
     Case("a negative count", "got 'heads=-5', where heads must be a number from 1 to 16",
          ("--model=planted:heads=-5",)),

@@ -1,18 +1,19 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from bandwidth import attention, backends, checks, entered, scoring, sweep
+from bandwidth import attention, checks, scoring
 from bandwidth.edits import Flatten, Keep, Replace
 from bandwidth.errors import NoReadableAttention, SelfCheckFailed
 from bandwidth.prompts import ORDERS, QA, SIMPLE, Pair, Prompt
-from bandwidth.tail import Tail
+from bandwidth.requests import Trial, Whole
+from bandwidth.session import Session
 from bandwidth.tokens import tokenize
 
 PAIR = Pair("9.8", "9.11")
@@ -108,11 +109,11 @@ def test_gradients_are_the_slopes_of_the_margin(shaped):
     """Central differences of edited forward passes, for each head, on one edge; parameters get no gradient."""
     tokens = prompts(shaped)[0]
 
-    ((pattern, gradient),) = sweep.gradients(shaped, [tokens], Edge(key=3))
+    ((pattern, gradient),) = Session(shaped).gradients([tokens], Edge(key=3))
 
-    (own,) = sweep.read(shaped, [tokens], sweep.Whole())
+    (own,) = Session(shaped).patterns([tokens], Whole())
     steps = [(head, by) for head in range(shaped.n_heads) for by in (0.05, -0.05)]
-    margins = sweep.run(shaped, [sweep.Trial(tokens, Nudge(head, 3, by)) for head, by in steps])["margin_logits"]
+    margins = Session(shaped).margins([Trial(tokens, Nudge(head, 3, by)) for head, by in steps])["margin_logits"]
     slopes = (margins[0::2].to_numpy() - margins[1::2].to_numpy()) / 0.1
     assert torch.allclose(pattern, own[0, :, -1, 3])
     assert gradient.numpy() == pytest.approx(slopes, rel=0.05, abs=0.02 * max(1.0, abs(slopes).max()))
@@ -122,13 +123,11 @@ def test_gradients_are_the_slopes_of_the_margin(shaped):
 def test_a_sweep_equals_its_trials_one_by_one(shaped):
     """Prompts of two lengths, edited and not, in one call: the same margins as each alone."""
     targets, donors = prompts(shaped, [QA, SIMPLE]), prompts(shaped, [SIMPLE, QA])
-    trials = [
-        sweep.Trial(t, e) for t, d in zip(targets, donors, strict=True) for e in (None, Flatten(), Replace(d, 0.3))
-    ]
+    trials = [Trial(t, e) for t, d in zip(targets, donors, strict=True) for e in (None, Flatten(), Replace(d, 0.3))]
 
-    together = sweep.run(shaped, trials)
+    together = Session(shaped).margins(trials)
 
-    alone = [sweep.run(shaped, [trial])["margin_logits"].item() for trial in trials]
+    alone = [Session(shaped).margins([trial])["margin_logits"].item() for trial in trials]
     scale = together["margin_logits"].abs().max()
     assert (together["margin_logits"] - alone).abs().max() / scale < 1e-5
 
@@ -139,7 +138,7 @@ def test_no_edit_is_the_model_itself(shaped):
     with torch.no_grad():
         logits = shaped.model(torch.tensor([tokens.ids])).logits[0, -1]
 
-    found = sweep.run(shaped, [sweep.Trial(tokens)])
+    found = Session(shaped).margins([Trial(tokens)])
 
     expected = (logits[tokens.right_id] - logits[tokens.wrong_id]).item()
     assert found["margin_logits"].item() == pytest.approx(expected, abs=1e-5 * logits.abs().max().item())
@@ -149,9 +148,8 @@ def test_keeping_a_pattern_changes_no_bit(shaped):
     """Writing back what was read is an exact no-op."""
     tokens = prompts(shaped)
 
-    with entered.forgetful(shaped):
-        plain = sweep.run(shaped, [sweep.Trial(t) for t in tokens])
-        kept = sweep.run(shaped, [sweep.Trial(t, Keep()) for t in tokens])
+    plain = Session(shaped).margins([Trial(t) for t in tokens])
+    kept = Session(shaped).margins([Trial(t, Keep()) for t in tokens])
 
     assert plain.equals(kept)
 
@@ -162,14 +160,14 @@ def test_output_norm_is_the_residual_stream_after_the_layer(llama):
     with torch.no_grad():
         states = llama.model(torch.tensor([tokens.ids]), output_hidden_states=True).hidden_states
 
-    found = sweep.run(llama, [sweep.Trial(tokens)])
+    found = Session(llama).margins([Trial(tokens)])
 
     assert found["output_norm"].item() == pytest.approx(states[llama.layer + 1][0, -1].norm().item(), rel=1e-5)
 
 
 def test_self_checks_pass(shaped):
     """Every supported shape passes, and each check says what it measured."""
-    found = checks.self_check(shaped)
+    found = checks.self_check(Session(shaped))
 
     assert [check.passed for check in found] == [True] * 9
 
@@ -204,25 +202,7 @@ def test_a_broken_instrument_fails_its_self_checks(llama, monkeypatch, breakage,
     monkeypatch.setattr(attention.Attention, "run", breakage)
 
     with pytest.raises(SelfCheckFailed, match=rule):
-        checks.self_check(llama)
-
-
-@pytest.mark.parametrize("wrong", [0.0, 0.1])
-def test_the_second_backend_is_checked_against_the_first(llama, monkeypatch, wrong):
-    """Where it is chosen: ten checks, and a backend that computes something else never gets to judge."""
-    run = Tail.run
-    monkeypatch.setattr(backends, "_chosen", "torch")
-
-    def off(self, *given):
-        readout = run(self, *given)
-        return replace(readout, final=readout.final * (1 + wrong))
-
-    monkeypatch.setattr(Tail, "run", off)
-    if wrong:
-        with pytest.raises(SelfCheckFailed, match="the torch backend gives nnsight's margins"):
-            checks.self_check(llama)
-    else:
-        assert [check.passed for check in checks.self_check(llama)] == [True] * 10
+        checks.self_check(Session(llama))
 
 
 def test_margins_that_are_not_numbers_are_a_fault(llama, monkeypatch):
@@ -236,7 +216,7 @@ def test_margins_that_are_not_numbers_are_a_fault(llama, monkeypatch):
 
     monkeypatch.setattr(attention.Attention, "run", poisoned)
     with pytest.raises(SelfCheckFailed, match="Every margin must be finite; got 1 numbers that are not, of 1"):
-        sweep.run(llama, [sweep.Trial(prompts(llama)[0])])
+        Session(llama).margins([Trial(prompts(llama)[0])])
 
 
 def test_a_model_without_readable_attention_says_so(grouped):

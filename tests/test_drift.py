@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from bandwidth import drift, sweep
+from bandwidth import drift
 from bandwidth.edits import Flatten, Keep, Replace
 from bandwidth.prompts import ORDERS, QA, SIMPLE, Prompt, pairs
-from bandwidth.sweep import Trial
+from bandwidth.requests import Trial
+from bandwidth.session import Session
 from bandwidth.tokens import tokenize
 
 
@@ -20,11 +21,11 @@ def trials_of(subject, count=6):
 
 def test_the_closest_margins_of_all_sweeps_are_watched(llama):
     """At any layer, equal trials once."""
-    trials = trials_of(llama)
-    with drift.watched() as watch:
-        first = sweep.run(llama, trials)["margin_logits"]
-        again = sweep.run(llama, trials)["margin_logits"]
-        other = sweep.run(llama.at(0), trials)["margin_logits"]
+    trials, session = trials_of(llama), Session(llama)
+    with drift.watched(session) as watch:
+        first = session.margins(trials)["margin_logits"]
+        again = session.margins(trials)["margin_logits"]
+        other = session.at(0).margins(trials)["margin_logits"]
 
     smallest = sorted({*zip(first, trials, strict=True), *((m, (0, t)) for m, t in zip(other, trials, strict=True))},
                       key=lambda held: abs(held[0]))  # fmt: skip
@@ -34,20 +35,22 @@ def test_the_closest_margins_of_all_sweeps_are_watched(llama):
 
 def test_nothing_is_watched_afterwards(llama):
     """A watch ends with its block."""
-    with drift.watched() as watch:
+    session = Session(llama)
+    with drift.watched(session) as watch:
         pass
-    sweep.run(llama, trials_of(llama, 1))
+    session.margins(trials_of(llama, 1))
 
     assert watch.margins == 0
-    assert drift.measure(watch) is None
+    assert drift.measure(session, watch) is None
 
 
 def test_drift_in_float32_is_rounding(shaped):
     """Of every shape, at the tests' large weights."""
-    with drift.watched() as watch:
-        margins = sweep.run(shaped, trials_of(shaped))["margin_logits"]
+    session = Session(shaped)
+    with drift.watched(session) as watch:
+        margins = session.margins(trials_of(shaped))["margin_logits"]
 
-    found = drift.measure(watch)
+    found = drift.measure(session, watch)
 
     assert found.smallest == margins.abs().min()
     assert found.alone < 1e-4 * margins.abs().max()
@@ -59,14 +62,14 @@ def test_drift_in_bfloat16_is_measured_against_float32(llama):
     """On the very weights; far larger than between batches of float32."""
     import copy
 
-    subject = replace(llama, model=copy.deepcopy(llama.model).to(torch.bfloat16))
-    with drift.watched() as watch:
-        sweep.run(subject, trials_of(subject))
+    session = Session(replace(llama, model=copy.deepcopy(llama.model).to(torch.bfloat16)))
+    with drift.watched(session) as watch:
+        session.margins(trials_of(session.subject))
 
-    found = drift.measure(watch)
+    found = drift.measure(session, watch)
 
-    model = copy.deepcopy(subject.model).float()
-    exact = [sweep.run_alone(replace(c.subject, model=model), [c.trial])["margin_logits"].item() for c in watch.closest]
+    precise = Session(replace(llama, model=copy.deepcopy(session.subject.model).float()))
+    exact = [precise.margins_alone([c.trial])["margin_logits"].item() for c in watch.closest]
     assert found.precise == pytest.approx(max(abs(c.margin - m) for c, m in zip(watch.closest, exact, strict=True)))
     assert found.precise > 1e-4
     assert "in float32 by" in str(found)
@@ -74,12 +77,12 @@ def test_drift_in_bfloat16_is_measured_against_float32(llama):
 
 def test_answers_that_change_sides_are_counted(llama):
     """Told when a margin's sign is another when the trial runs by itself."""
-    trial = trials_of(llama, 1)[0]
-    margin = sweep.run(llama, [trial])["margin_logits"].item()
+    trial, session = trials_of(llama, 1)[0], Session(llama)
+    margin = session.margins([trial])["margin_logits"].item()
     watch = drift.Watch()
-    watch(llama, [trial, Trial(trial.tokens, Keep())], [-margin, margin])
+    watch(llama.layer, [trial, Trial(trial.tokens, Keep())], [-margin, margin])
 
-    found = drift.measure(watch)
+    found = drift.measure(session, watch)
 
     assert found.turned == 1
     assert found.alone == pytest.approx(2 * abs(margin), rel=1e-3)
@@ -90,8 +93,8 @@ def test_alone_means_without_what_others_left(llama, monkeypatch):
     """Every trial enters anew; what was known before is known afterwards."""
     from bandwidth.attention import Attention
 
-    trials = trials_of(llama, 1)
-    sweep.run(llama, trials)
+    trials, session = trials_of(llama, 1), Session(llama)
+    session.margins(trials)
     calls = []
     enter = Attention.enter
     monkeypatch.setattr(
@@ -100,7 +103,7 @@ def test_alone_means_without_what_others_left(llama, monkeypatch):
         lambda self, *given, **options: calls.append(len(given[0])) or enter(self, *given, **options),
     )
 
-    sweep.run_alone(llama, [trials[1], trials[4]])
+    session.margins_alone([trials[1], trials[4]])
     assert calls == [1, 1]
-    sweep.run(llama, trials)
+    session.margins(trials)
     assert calls == [1, 1]

@@ -5,10 +5,12 @@ import pandas as pd
 import pytest
 import torch
 
-from bandwidth import entered, patterns, sweep
+from bandwidth import patterns
 from bandwidth.edits import Replace
 from bandwidth.experiments import bandwidth, behaviour, thresholds
 from bandwidth.prompts import QA, SIMPLE, Pair, ask, pairs
+from bandwidth.requests import Trial, Whole
+from bandwidth.session import Session
 from bandwidth.tokens import align, tokenize
 
 PAIRS = pairs(3)
@@ -16,7 +18,7 @@ PAIRS = pairs(3)
 
 @pytest.fixture(scope="module")
 def distribution(llama):
-    return bandwidth.bandwidth_distribution(llama, ask(PAIRS, [SIMPLE, QA]))
+    return bandwidth.bandwidth_distribution(Session(llama), ask(PAIRS, [SIMPLE, QA]))
 
 
 def test_a_row_for_each_prompt_head_and_measure(distribution, llama):
@@ -37,7 +39,7 @@ def test_all_rows_is_the_mass_on_number_tokens(distribution, llama):
     """Recomputed from the pattern of the prompt alone, by summing over every row."""
     prompt = ask(PAIRS, [SIMPLE, QA])[5]
     tokens = tokenize(prompt, llama.tokenizer)
-    (pattern,) = sweep.read(llama, [tokens], sweep.Whole())
+    (pattern,) = Session(llama).patterns([tokens], Whole())
     prompt_only = pattern[0, :, : tokens.n_prompt, : tokens.n_prompt]
     numbers = [i for i, category in enumerate(tokens.categories) if category == "numerical"]
 
@@ -88,7 +90,7 @@ def test_the_bug_set_is_right_in_simple_and_wrong_in_question():
 
 def test_behaviour_scores_and_reads_every_prompt(llama):
     """Margin and greedy answer stand beside each other, and accuracies count them."""
-    table = behaviour.behaviour(llama, ask(PAIRS, [SIMPLE, QA]))
+    table = behaviour.behaviour(Session(llama), ask(PAIRS, [SIMPLE, QA]))
 
     assert (table["correct"] == (table["margin_logits"] > 0)).all()
     assert set(table["greedy_answer"]) <= {"right", "wrong", "neither"}
@@ -100,21 +102,21 @@ CASES = [(PAIRS[0], "bigger first"), (PAIRS[1], "bigger second")]
 
 def test_replacement_runs_from_own_to_donor(llama):
     """Nothing replaced is the unedited prompt; the ends are included and rows come in order."""
-    table = thresholds.replacement(llama, CASES, refine=False)
+    table = thresholds.replacement(Session(llama), CASES, refine=False)
 
-    plain = sweep.run(llama, [sweep.Trial(tokenize(p, llama.tokenizer)) for p in ask([PAIRS[0]], [QA])])
+    plain = Session(llama).margins([Trial(tokenize(p, llama.tokenizer)) for p in ask([PAIRS[0]], [QA])])
     first = table[(table["pair"] == str(PAIRS[0])) & (table["order"] == "bigger first")]
     assert first["amount"].tolist() == list(thresholds.COARSE)
     assert first["margin_logits"].iloc[0] == pytest.approx(plain["margin_logits"][0], abs=1e-5)
     target, donor = (tokenize(ask([PAIRS[0]], [f])[0], llama.tokenizer) for f in (QA, SIMPLE))
-    whole = sweep.run(llama, [sweep.Trial(target, Replace(donor, 1.0))])["margin_logits"].item()
+    whole = Session(llama).margins([Trial(target, Replace(donor, 1.0))])["margin_logits"].item()
     assert first["margin_logits"].iloc[-1] == pytest.approx(whole, abs=1e-5)
 
 
 @pytest.mark.parametrize("arm", [thresholds.UNINFORMED, *thresholds.VARIANTS], ids=lambda arm: arm.name)
 def test_every_arm_replaces_something(llama, arm):
     """At full replacement no arm leaves the margin where it was."""
-    table = thresholds.replacement(llama, CASES, arm, amounts=(0.0, 1.0), refine=False)
+    table = thresholds.replacement(Session(llama), CASES, arm, amounts=(0.0, 1.0), refine=False)
 
     margins = table["margin_logits"].to_numpy().reshape(2, 2)
     assert (abs(margins[:, 1] - margins[:, 0]) > 1e-4).all()
@@ -123,7 +125,7 @@ def test_every_arm_replaces_something(llama, arm):
 def test_arms_do_what_their_names_say(llama):
     """Recomputed by hand from the two prompts' patterns for the full replacement of one prompt."""
     target, donor = (tokenize(ask([PAIRS[0]], [f])[0], llama.tokenizer) for f in (QA, SIMPLE))
-    own, other = (pattern[0] for pattern in sweep.read(llama, [target, donor], sweep.Whole()))
+    own, other = (pattern[0] for pattern in Session(llama).patterns([target, donor], Whole()))
     meaning, last = align(target, donor), align(target, donor, "last row")
     assert torch.equal(Replace(donor, 1.0)(target, own, other), patterns.transplant(own, other, meaning))
     changed = Replace(donor, 1.0, "last row")(target, own, other) != own
@@ -185,12 +187,12 @@ def test_what_was_never_wrong_is_not_repaired():
 def test_refinement_adds_amounts_around_the_turn(llama, monkeypatch):
     """The gap in which the sign changes is halved twice, down to an eightieth."""
 
-    def sharp(subject, trials, progress=None):
+    def sharp(session, trials, progress=None):
         turned = [trial.edit is not None and trial.edit.amount > 0.613 for trial in trials]
         return pd.DataFrame({"margin_logits": [1.0 if t else -1.0 for t in turned], "output_norm": 1.0})
 
-    monkeypatch.setattr(sweep, "run", sharp)
-    table = thresholds.replacement(llama, [(Pair("9.8", "9.11"), "bigger first")])
+    monkeypatch.setattr(Session, "margins", sharp)
+    table = thresholds.replacement(Session(llama), [(Pair("9.8", "9.11"), "bigger first")])
 
     assert sorted(set(table["amount"]) - set(thresholds.COARSE)) == pytest.approx([0.6125, 0.625])
     assert thresholds.crossings(table)["crossing_share"].item() == pytest.approx(0.61875)
@@ -222,8 +224,5 @@ def test_attention_that_is_not_a_number_is_a_fault(llama, monkeypatch):
 
     monkeypatch.setattr(Attention, "enter", poisoned)
 
-    with (
-        entered.forgetful(llama),
-        pytest.raises(SelfCheckFailed, match="Every attention pattern must be finite"),
-    ):
-        bandwidth.bandwidth_distribution(llama, ask(PAIRS, [SIMPLE]))
+    with pytest.raises(SelfCheckFailed, match="Every attention pattern must be finite"):
+        bandwidth.bandwidth_distribution(Session(llama), ask(PAIRS, [SIMPLE]))

@@ -7,6 +7,7 @@ import pytest
 
 from bandwidth.experiments import injection
 from bandwidth.prompts import INJECTION, Pair, Prompt, injected
+from bandwidth.session import Session
 from bandwidth.tokens import tokenize
 
 PAIRS = [Pair("9.8", "9.11"), Pair("3.4", "3.25")]
@@ -34,7 +35,7 @@ def test_injected_words_stand_behind_the_numbers():
 
 def test_injection_measures_every_prompt_and_its_dilution(llama):
     """Both orders, the five formats and the generated ones; line breaks are as many as format tokens."""
-    table = injection.progressive_injection(llama, PAIRS)
+    table = injection.progressive_injection(Session(llama), PAIRS)
 
     formats = set(table["format"])
     assert {format.name for format in INJECTION} <= formats

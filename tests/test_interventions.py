@@ -5,10 +5,12 @@ import pandas as pd
 import pytest
 import torch
 
-from bandwidth import patterns, sweep
+from bandwidth import patterns
 from bandwidth.edits import Exchange, InHeads, KnockOut, Mask, Move, SetShare, Together, members
 from bandwidth.experiments import interventions
 from bandwidth.prompts import QA, SIMPLE, Pair, ask
+from bandwidth.requests import Trial, Whole
+from bandwidth.session import Session
 from bandwidth.tokens import tokenize
 
 PAIRS = [Pair("9.8", "9.11"), Pair("3.4", "3.25")]
@@ -21,7 +23,7 @@ def tokens(llama):
 
 @pytest.fixture(scope="module")
 def own(llama, tokens):
-    (pattern,) = sweep.read(llama, [tokens], sweep.Whole())
+    (pattern,) = Session(llama).patterns([tokens], Whole())
     return pattern[0]
 
 
@@ -86,11 +88,11 @@ def test_interventions_are_trials_with_names(llama):
     prompts = ask(PAIRS, [SIMPLE, QA])
     arms = interventions.moves({"odd": llama.odd_heads})
 
-    table = interventions.interventions(llama, prompts, arms)
+    table = interventions.interventions(Session(llama), prompts, arms)
 
     (arm,) = arms
     one = tokenize(prompts[3], llama.tokenizer)
-    expected = sweep.run(llama, [sweep.Trial(one), sweep.Trial(one, arms[arm])])["margin_logits"]
+    expected = Session(llama).margins([Trial(one), Trial(one, arms[arm])])["margin_logits"]
     rows = table[(table["pair"] == str(prompts[3].pair)) & (table["order"] == prompts[3].order)]
     rows = rows[rows["format"] == prompts[3].format.name].set_index("arm")["margin_logits"]
     assert len(table) == 2 * len(prompts)
@@ -139,8 +141,10 @@ def test_outcomes_and_shifts_by_hand():
 def test_what_needs_no_repair_is_no_counterexample(llama):
     """A prompt that is wrong in Simple or right in Q&A has an infinite margin after the move."""
     cases = [(pair, order) for pair in PAIRS for order in ("bigger first", "bigger second")]
-    found = interventions.margins_after_move(llama, cases)
+    found = interventions.margins_after_move(Session(llama), cases)
 
-    plain = interventions.interventions(llama, ask(PAIRS, [SIMPLE, QA]), {}).set_index(["pair", "order", "format"])
+    plain = interventions.interventions(Session(llama), ask(PAIRS, [SIMPLE, QA]), {}).set_index(
+        ["pair", "order", "format"]
+    )
     bugs = [plain.loc[(str(p), o, "Simple"), "right"] and not plain.loc[(str(p), o, "Q&A"), "right"] for p, o in cases]
     assert np.isfinite(found).tolist() == bugs

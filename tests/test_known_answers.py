@@ -135,7 +135,7 @@ def test_a_broken_instrument_is_caught(breakage, monkeypatch):
     """
     breakage(monkeypatch)
 
-    calls = trial.judge(PLANTED, seed=0, backend="nnsight", only="headline1 or headline3")
+    calls = trial.judge(PLANTED, seed=0, only="headline1 or headline3")
 
     faults = [call.fault for call in calls if call.verdict == "ERROR"]
     assert [fault for fault in faults if not fault.startswith(CHECKED)] == []

@@ -6,12 +6,14 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from bandwidth import patterns, planted, subjects, sweep
+from bandwidth import patterns, planted, subjects
 from bandwidth.chat import chat_format
 from bandwidth.edits import Exchange, InHeads, Mask, Move, Replace, SetShare
 from bandwidth.errors import UnknownModel
 from bandwidth.experiments import bandwidth, behaviour, thresholds
 from bandwidth.prompts import INJECTION, ORDERS, POSITIONS, QA, SIMPLE, Prompt, ask, pairs
+from bandwidth.requests import Trial, Whole
+from bandwidth.session import Session
 from bandwidth.tokens import tokenize
 
 PAIRS = pairs(30, seed=5)
@@ -29,7 +31,7 @@ def formats(subject):
 
 @pytest.fixture(scope="module")
 def answers(subject, formats):
-    return behaviour.behaviour(subject, ask(PAIRS, formats))
+    return behaviour.behaviour(Session(subject), ask(PAIRS, formats))
 
 
 def test_it_is_an_ordinary_llama(subject, tmp_path):
@@ -54,7 +56,7 @@ def test_a_saved_planted_model_is_judged_at_the_same_layer(subject, tmp_path):
 
     loaded = subjects.load(str(tmp_path))
 
-    assert (loaded.layer, loaded.fingerprint) == (10, subject.fingerprint)
+    assert (loaded.layer, loaded.fingerprint) == (4, subject.fingerprint)
 
 
 def test_right_in_simple_wrong_in_question_and_chat(answers):
@@ -70,14 +72,14 @@ def test_right_in_simple_wrong_in_question_and_chat(answers):
 
 def test_control_pairs_are_right_everywhere(subject, formats):
     """Where decimal and version order agree there is no bug."""
-    table = behaviour.behaviour(subject, ask(pairs(20, kind="control"), formats))
+    table = behaviour.behaviour(Session(subject), ask(pairs(20, kind="control"), formats))
 
     assert table["correct"].all()
 
 
 def test_even_heads_hold_and_odd_heads_fall_because_of_format_tokens(subject, formats):
     """Above 40 % in all formats; above in Simple and below in Q&A and Chat."""
-    table = bandwidth.bandwidth_distribution(subject, ask(PAIRS[:5], formats))
+    table = bandwidth.bandwidth_distribution(Session(subject), ask(PAIRS[:5], formats))
     shares = bandwidth.per_head(table)
 
     assert (shares[subject.even_heads] > 0.40).all(axis=None)
@@ -91,7 +93,7 @@ def test_the_share_falls_with_the_number_of_format_tokens(subject):
     for name in ("Medium", "Heavy", "Full"):
         format = next(f for f in INJECTION if f.name == name)
         tokens = tokenize(Prompt(PAIRS[0], ORDERS[0], format), subject.tokenizer)
-        (pattern,) = sweep.read(subject, [tokens], sweep.Whole())
+        (pattern,) = Session(subject).patterns([tokens], Whole())
         row = pattern[0, 0, tokens.n_prompt - 1, : tokens.n_prompt]
         numbers = [i for i in range(tokens.n_prompt) if tokens.categories[i] == "numerical"]
         inverse.append(1 / row[numbers].sum().item())
@@ -106,7 +108,7 @@ def test_the_share_falls_with_the_number_of_format_tokens(subject):
 def repaired(subject, heads, case=(PAIRS[4], ORDERS[0])):
     target, donor = (tokenize(Prompt(*case, f), subject.tokenizer) for f in (QA, SIMPLE))
     return (
-        sweep.run(subject, [sweep.Trial(target, InHeads(Replace(donor, 1.0), tuple(heads)))])["margin_logits"].item()
+        Session(subject).margins([Trial(target, InHeads(Replace(donor, 1.0), tuple(heads)))])["margin_logits"].item()
         > 0
     )
 
@@ -147,8 +149,8 @@ def test_taking_format_mass_from_odd_heads_repairs(subject):
     """Which their own Simple patterns do not."""
     prompts = [tokenize(prompt, subject.tokenizer) for prompt in ask(PAIRS[:3], [QA])]
 
-    found = sweep.run(
-        subject, [sweep.Trial(tokens, InHeads(Move(0.5), tuple(subject.odd_heads))) for tokens in prompts]
+    found = Session(subject).margins(
+        [Trial(tokens, InHeads(Move(0.5), tuple(subject.odd_heads))) for tokens in prompts]
     )
 
     assert (found["margin_logits"] > 0).all()
@@ -169,7 +171,7 @@ def test_setting_shares_breaks_and_repairs(subject, format, parity, share, right
     heads = subject.even_heads if parity == "even" else subject.odd_heads
     prompts = [tokenize(prompt, subject.tokenizer) for prompt in ask(PAIRS[:3], [format])]
 
-    found = sweep.run(subject, [sweep.Trial(tokens, InHeads(SetShare(share), tuple(heads))) for tokens in prompts])
+    found = Session(subject).margins([Trial(tokens, InHeads(SetShare(share), tuple(heads))) for tokens in prompts])
 
     assert ((found["margin_logits"] > 0) == right).all()
 
@@ -179,8 +181,8 @@ def test_masking_format_tokens_in_odd_heads_repairs(subject, strength, right):
     """At full strength, not at half of it."""
     prompts = [tokenize(prompt, subject.tokenizer) for prompt in ask(PAIRS[:3], [QA])]
 
-    found = sweep.run(
-        subject, [sweep.Trial(tokens, InHeads(Mask(strength), tuple(subject.odd_heads))) for tokens in prompts]
+    found = Session(subject).margins(
+        [Trial(tokens, InHeads(Mask(strength), tuple(subject.odd_heads))) for tokens in prompts]
     )
 
     assert ((found["margin_logits"] > 0) == right).all()
@@ -193,8 +195,8 @@ def test_patterns_carry_the_difference_between_even_and_odd_heads(subject):
     to_odd, to_even = (
         Exchange(tuple((h, h ^ 1) for h in takers)) for takers in (subject.odd_heads, subject.even_heads)
     )
-    repaired_margins = sweep.run(subject, [sweep.Trial(t, to_odd) for t in wrong])["margin_logits"]
-    broken_margins = sweep.run(subject, [sweep.Trial(t, to_even) for t in right])["margin_logits"]
+    repaired_margins = Session(subject).margins([Trial(t, to_odd) for t in wrong])["margin_logits"]
+    broken_margins = Session(subject).margins([Trial(t, to_even) for t in right])["margin_logits"]
 
     assert (repaired_margins > 0).all()
     assert (broken_margins < 0).all()
@@ -214,9 +216,9 @@ def test_accuracy_drops_with_the_share_of_format_tokens(subject):
 
 def test_even_heads_vary_less_with_position_and_resemble_each_other_more(subject):
     """Over the six variants of a comparison's place; by correlation of patterns below the diagonal."""
-    table = bandwidth.bandwidth_distribution(subject, ask(PAIRS[:2], POSITIONS))
+    table = bandwidth.bandwidth_distribution(Session(subject), ask(PAIRS[:2], POSITIONS))
     spread = bandwidth.per_head(table).std()
-    (pattern,) = sweep.read(subject, [tokenize(ask(PAIRS[:1], [QA])[0], subject.tokenizer)], sweep.Whole())
+    (pattern,) = Session(subject).patterns([tokenize(ask(PAIRS[:1], [QA])[0], subject.tokenizer)], Whole())
     flat = pattern[0][:, torch.ones(pattern.shape[-2:]).tril().bool()]
     alike = torch.corrcoef(flat)
     within = {
@@ -231,7 +233,7 @@ def test_even_heads_vary_less_with_position_and_resemble_each_other_more(subject
 
 def test_even_heads_route_a_tenth_of_the_last_row_to_the_numbers(subject):
     """In every format, and more than odd heads do."""
-    table = bandwidth.bandwidth_distribution(subject, ask(PAIRS[:2], [SIMPLE, QA]))
+    table = bandwidth.bandwidth_distribution(Session(subject), ask(PAIRS[:2], [SIMPLE, QA]))
     last = bandwidth.per_head(table, "last row")
 
     assert (last[subject.even_heads] > 0.1).all(axis=None)
@@ -244,7 +246,7 @@ def test_left_alignment_repairs_nothing_even_where_the_theory_is_true(subject):
     left = thresholds.Arm("left-aligned block", alignment="left block")
 
     by_meaning, from_left = (
-        thresholds.replacement(subject, cases, arm, amounts=(1.0,), refine=False)["margin_logits"]
+        thresholds.replacement(Session(subject), cases, arm, amounts=(1.0,), refine=False)["margin_logits"]
         for arm in (thresholds.ALIGNED, left)
     )
 
@@ -256,7 +258,7 @@ def test_left_alignment_repairs_nothing_even_where_the_theory_is_true(subject):
 def test_the_answer_turns_where_the_dial_says(threshold):
     """For every prompt, within jitter."""
     subject = subjects.load(f"planted:threshold={threshold}")
-    found = thresholds.crossings(thresholds.replacement(subject, [(pair, ORDERS[1]) for pair in PAIRS[:6]]))
+    found = thresholds.crossings(thresholds.replacement(Session(subject), [(pair, ORDERS[1]) for pair in PAIRS[:6]]))
 
     assert (found["crossing_share"] - threshold).abs().max() < 0.03
     assert (found["width_share"] < 0.10).all()
@@ -266,7 +268,7 @@ def test_the_answer_turns_where_the_dial_says(threshold):
 def test_order_drives_the_answer_where_the_dial_says_so():
     """The number that comes last, in every format."""
     subject = subjects.load("planted:order")
-    table = behaviour.behaviour(subject, ask(PAIRS[:5], [SIMPLE, QA]))
+    table = behaviour.behaviour(Session(subject), ask(PAIRS[:5], [SIMPLE, QA]))
 
     assert (table["correct"] == (table["order"] == "bigger second")).all()
 
@@ -308,19 +310,19 @@ def test_permuted_heads_permute_the_results(llama):
     prompts = ask(PAIRS[:3], [SIMPLE, QA])
 
     before, after = (bandwidth.per_head(bandwidth.bandwidth_distribution(s, prompts)) for s in (llama, permuted))
-    trials = [sweep.Trial(tokenize(prompt, llama.tokenizer)) for prompt in prompts]
+    trials = [Trial(tokenize(prompt, llama.tokenizer)) for prompt in prompts]
     assert after.to_numpy() == pytest.approx(before[permutation].to_numpy(), abs=1e-5)
     assert (after - before).abs().max(axis=None) > 1e-3
-    margins = [sweep.run(s, trials)["margin_logits"] for s in (llama, permuted)]
+    margins = [Session(s).margins(trials)["margin_logits"] for s in (llama, permuted)]
     assert (margins[0] - margins[1]).abs().max() < 1e-3
 
 
 def test_patching_a_prompt_with_itself_changes_nothing(llama):
     """A donor that is the target: every alignment is the identity, up to the renormalisation of its rows."""
     target = tokenize(Prompt(PAIRS[0], ORDERS[0], QA), llama.tokenizer)
-    trials = [sweep.Trial(target), sweep.Trial(target, Replace(target, 1.0, "right block"))]
+    trials = [Trial(target), Trial(target, Replace(target, 1.0, "right block"))]
 
-    plain, patched = sweep.run(llama, trials)["margin_logits"]
+    plain, patched = Session(llama).margins(trials)["margin_logits"]
 
     assert patched == pytest.approx(plain, abs=1e-4)
 
@@ -330,7 +332,7 @@ def test_exchanging_the_numbers_names_mirrors_the_margin():
     subject = subjects.load("planted:order")
     prompts = [tokenize(prompt, subject.tokenizer) for prompt in ask(PAIRS[:5], [QA])]
 
-    margins = sweep.run(subject, [sweep.Trial(tokens) for tokens in prompts])["margin_logits"].to_numpy()
+    margins = Session(subject).margins([Trial(tokens) for tokens in prompts])["margin_logits"].to_numpy()
 
     assert margins[0::2] == pytest.approx(-margins[1::2], abs=1e-2)
     assert (abs(margins) > 1).all()
@@ -339,6 +341,6 @@ def test_exchanging_the_numbers_names_mirrors_the_margin():
 def test_uniform_attention_is_what_inert_layers_do(subject):
     """Zero weights attend evenly, which is the yardstick of chance."""
     tokens = tokenize(Prompt(PAIRS[0], ORDERS[0], QA), subject.tokenizer)
-    (pattern,) = sweep.read(subject, [tokens], sweep.Whole(), layers=[5])
+    (pattern,) = Session(subject).patterns([tokens], Whole(), layers=[5])
 
     assert torch.allclose(pattern[0], patterns.uniform(len(tokens)).expand_as(pattern[0]), atol=1e-6)

@@ -20,7 +20,7 @@ GOOD, BAD, OPEN = Estimate(0.8, 0.7, 0.9, 20), Estimate(0.2, 0.1, 0.3, 20), Esti
 RUN = {
     "theory": {"name": "A theory", "digest": "abc"},
     "subject": None,
-    "options": {"profile": "quick", "seed": 0, "pairs": 20, "model": "tiny", "backend": "nnsight"},
+    "options": {"profile": "quick", "seed": 0, "pairs": 20, "model": "tiny"},
     "complete": True,
     "command": "pytest claims/",
     "seconds": 1.0,

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from bandwidth import sweep
 from bandwidth.experiments import bandwidth, routing
 from bandwidth.prompts import POSITIONS, QA, SIMPLE, Pair, ask
+from bandwidth.requests import Whole
+from bandwidth.session import Session
 from bandwidth.tokens import Role, tokenize
 
 PAIRS = [Pair("9.8", "9.11"), Pair("3.4", "3.25")]
@@ -15,10 +16,10 @@ PAIRS = [Pair("9.8", "9.11"), Pair("3.4", "3.25")]
 def test_routes_are_the_last_tokens_attention_to_each_place(llama):
     """Read off the pattern for the fraction of the first number, at another layer."""
     prompts = ask(PAIRS, [SIMPLE, QA])
-    table = routing.routes(llama, prompts, [0, 2])
+    table = routing.routes(Session(llama), prompts, [0, 2])
 
     tokens = tokenize(prompts[1], llama.tokenizer)
-    (pattern,) = sweep.read(llama, [tokens], sweep.Whole(), layers=[2])
+    (pattern,) = Session(llama).patterns([tokens], Whole(), layers=[2])
     (key,) = tokens.positions(Role("first", "fraction"))
     chosen = table[(table["pair"] == str(prompts[1].pair)) & (table["order"] == prompts[1].order)]
     chosen = chosen[(chosen["format"] == "Q&A") & (chosen["layer"] == 2) & (chosen["place"] == "first fraction")]
@@ -62,9 +63,9 @@ def test_top_edges_by_hand(llama):
 def test_attributions_foretell_what_removing_an_edge_does(llama):
     """To first order: the margin loses what the edges were worth, less what the row's other keys gain."""
     prompts = ask(PAIRS, [QA])
-    paths = routing.critical_paths(llama, prompts)
+    paths = routing.critical_paths(Session(llama), prompts)
 
-    checked = routing.knocked_out(llama, prompts[:2], paths)
+    checked = routing.knocked_out(Session(llama), prompts[:2], paths)
 
     assert len(checked) == 2 * llama.n_heads
     assert np.isfinite(checked[["foretold_logits", "change_logits"]].to_numpy()).all()
@@ -84,7 +85,7 @@ def test_agreement_is_of_ranks():
 
 def test_landing_counts_edges_on_numbers(llama):
     """A share of each head's top edges, by pair and order."""
-    found = routing.landing(routing.critical_paths(llama, ask(PAIRS, [SIMPLE, QA])))
+    found = routing.landing(routing.critical_paths(Session(llama), ask(PAIRS, [SIMPLE, QA])))
 
     assert found.shape == (4, llama.n_heads)
     assert ((found * 10).round(6) % 1 == 0).all(axis=None)
@@ -92,7 +93,7 @@ def test_landing_counts_edges_on_numbers(llama):
 
 def test_sensitivity_is_the_standard_deviation_over_placements(llama):
     """Of one head on one pair in one order."""
-    table = bandwidth.bandwidth_distribution(llama, ask(PAIRS, POSITIONS))
+    table = bandwidth.bandwidth_distribution(Session(llama), ask(PAIRS, POSITIONS))
 
     found = routing.sensitivity(table)
 

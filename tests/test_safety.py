@@ -23,9 +23,10 @@ from hostile import CODE, LOADING, OPTIONS, Case
 from test_reports import written_once as write
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from bandwidth import attention, store, subjects, sweep
+from bandwidth import attention, store, subjects
 from bandwidth.prompts import QA, SIMPLE, Pair, Prompt
-from bandwidth.sweep import Trial
+from bandwidth.requests import Trial
+from bandwidth.session import Session
 from bandwidth.tokens import tokenize
 from bandwidth.verdict import Verdict
 from conftest import tiny
@@ -217,16 +218,16 @@ def test_a_failing_result_cache_costs_only_time(happens, aside, llama, tmp_path,
     """One warning, the same numbers, and a damaged file is kept under another name."""
     monkeypatch.setenv("BANDWIDTH_CACHE", str(tmp_path))
     trials = [Trial(tokenize(Prompt(Pair("9.8", "9.11"), "bigger first", f), llama.tokenizer)) for f in (QA, SIMPLE)]
-    with store.kept(llama):
-        first = sweep.run(llama, trials[:1])
-        file = store.current().file
+    with store.kept(llama) as results:
+        first = Session(llama, results).margins(trials[:1])
+        file = results.file
     happens(file, monkeypatch)
 
     def again():
-        with store.kept(llama):
+        with store.kept(llama) as results:
             for _ in range(3):
-                store.current().keep([(os.urandom(32), torch.zeros(1000)) for _ in range(50)])
-                found = sweep.run(llama, trials)
+                results.keep([(os.urandom(32), torch.zeros(1000)) for _ in range(50)])
+                found = Session(llama, results).margins(trials)
         return found
 
     with pytest.warns(UserWarning, match="Nothing is lost but time") as warned:
@@ -244,8 +245,8 @@ def test_clearing_removes_result_files_alone(llama, tmp_path, monkeypatch):
     own.parent.mkdir()
     own.write_text("years of work")
     (tmp_path / "results" / ("a" * 32 + ".sqlite")).symlink_to(own)
-    with store.kept(llama):
-        store.current().keep([(b"key", [1.0])])
+    with store.kept(llama) as results:
+        results.keep([(b"key", [1.0])])
 
     assert store.clear() > 0
     assert sorted(path.name for path in own.parent.iterdir()) == ["a" * 32 + ".sqlite", "thesis.sqlite"]

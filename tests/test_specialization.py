@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bandwidth import sweep
 from bandwidth.experiments import specialization as sp
 from bandwidth.prompts import COMPARE, QA, Pair, Prompt, ask
+from bandwidth.requests import Whole
+from bandwidth.session import Session
 from bandwidth.tokens import tokenize
 
 PAIRS = [Pair("9.8", "9.11"), Pair("3.4", "3.25")]
@@ -34,10 +35,10 @@ def test_many_groups_at_once_are_each_alone():
 def test_similarity_is_the_correlation_of_patterns_below_the_diagonal(llama):
     """numpy's own, for two heads of one prompt."""
     prompt = ask(PAIRS, [QA])[2]
-    found = sp.similarities(llama, [prompt])
+    found = sp.similarities(Session(llama), [prompt])
 
     tokens = tokenize(prompt, llama.tokenizer)
-    (pattern,) = sweep.read(llama, [tokens], sweep.Whole())
+    (pattern,) = Session(llama).patterns([tokens], Whole())
     n = tokens.n_prompt
     lower = np.tril_indices(n)
     expected = np.corrcoef(pattern[0, 1, :n, :n].numpy()[lower], pattern[0, 3, :n, :n].numpy()[lower])[0, 1]

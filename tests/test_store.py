@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from bandwidth import store, sweep
+from bandwidth import store
 from bandwidth.attention import Attention
 from bandwidth.edits import InHeads, Keep, Mask, Move, Replace, Together
 from bandwidth.experiments.bandwidth import Shares
 from bandwidth.experiments.routing import TopEdges
 from bandwidth.prompts import QA, SIMPLE, Pair, Prompt
-from bandwidth.sweep import Trial
+from bandwidth.requests import Trial
+from bandwidth.session import Session
 from bandwidth.tokens import tokenize
 
 ROOT = Path(__file__).parents[1]
@@ -53,14 +54,20 @@ def trials(llama):
 
 def test_a_second_run_needs_no_forward_pass(llama, tokens, untouched):
     """Margins, measures and gradients come from disk, to the bit; so does the order in which they were asked."""
-    with store.kept(llama):
-        first = sweep.run(llama, trials(llama)), sweep.read(llama, [tokens], Shares(), layers=[0, 2])
-        slopes = sweep.gradients(llama, [tokens], TopEdges())
+    with store.kept(llama) as results:
+        first = (
+            Session(llama, results).margins(trials(llama)),
+            Session(llama, results).patterns([tokens], Shares(), layers=[0, 2]),
+        )
+        slopes = Session(llama, results).gradients([tokens], TopEdges())
     untouched()
 
-    with store.kept(llama):
-        again = sweep.run(llama, trials(llama)[::-1]), sweep.read(llama, [tokens], Shares(), layers=[0, 2])
-        slopes_again = sweep.gradients(llama, [tokens], TopEdges())
+    with store.kept(llama) as results:
+        again = (
+            Session(llama, results).margins(trials(llama)[::-1]),
+            Session(llama, results).patterns([tokens], Shares(), layers=[0, 2]),
+        )
+        slopes_again = Session(llama, results).gradients([tokens], TopEdges())
 
     assert first[0].equals(again[0][::-1].reset_index(drop=True))
     assert torch.equal(first[1][0], again[1][0])
@@ -69,11 +76,14 @@ def test_a_second_run_needs_no_forward_pass(llama, tokens, untouched):
 
 def test_what_is_kept_without_the_top_answer_does_not_give_it(llama, untouched):
     """It is measured again where it is asked for, and then serves both."""
-    with store.kept(llama):
-        margins = sweep.run(llama, trials(llama))
-        first = sweep.run(llama, trials(llama), top_answers=True)
+    with store.kept(llama) as results:
+        margins = Session(llama, results).margins(trials(llama))
+        first = Session(llama, results).margins(trials(llama), top_answers=True)
         untouched()
-        again, fewer = sweep.run(llama, trials(llama), top_answers=True), sweep.run(llama, trials(llama))
+        again, fewer = (
+            Session(llama, results).margins(trials(llama), top_answers=True),
+            Session(llama, results).margins(trials(llama)),
+        )
 
     assert set(first["top_answer"]) <= {"right", "wrong", "neither"}
     assert again.equals(first)
@@ -83,7 +93,7 @@ def test_what_is_kept_without_the_top_answer_does_not_give_it(llama, untouched):
 
 def test_without_a_store_nothing_is_kept(llama, folder):
     """A notebook leaves nothing behind unless it asks to."""
-    sweep.run(llama, trials(llama))
+    Session(llama).margins(trials(llama))
 
     assert not folder.exists()
 
@@ -142,7 +152,7 @@ def test_the_key_holds_dtype_and_instrument(llama, tokens, monkeypatch):
 def test_the_instrument_is_its_source(monkeypatch, tmp_path):
     """Every module counts, those of experiments too."""
     before = store.instrument.__wrapped__()
-    for module in ("sweep.py", "experiments/bandwidth.py"):
+    for module in ("session.py", "experiments/bandwidth.py"):
         (tmp_path / module).parent.mkdir(exist_ok=True)
         (tmp_path / module).write_text((ROOT / "bandwidth" / module).read_text())
     monkeypatch.setattr(store, "__file__", str(tmp_path / "store.py"))
@@ -172,47 +182,47 @@ def test_what_is_defined_elsewhere_is_not_kept(llama, tokens, folder):
     assert not store.keepable(Trial(tokens, Foreign()))
     assert not store.keepable(Trial(tokens, InHeads(Foreign(), (0,))))
     assert not store.keepable(Trial(tokens, Together((Keep(), Foreign()))))
-    with store.kept(llama):
-        sweep.run(llama, [Trial(tokens, Foreign())])
-        kept = sqlite3.connect(store.current().file).execute("SELECT count(*) FROM measured").fetchone()
+    with store.kept(llama) as results:
+        Session(llama, results).margins([Trial(tokens, Foreign())])
+        kept = sqlite3.connect(results.file).execute("SELECT count(*) FROM measured").fetchone()
 
     assert kept == (0,)
 
 
 def test_a_damaged_file_is_measured_again(llama, folder):
     """With one line that says so, and never a traceback."""
-    with store.kept(llama):
-        first = sweep.run(llama, trials(llama))
-        file = store.current().file
+    with store.kept(llama) as results:
+        first = Session(llama, results).margins(trials(llama))
+        file = results.file
     file.write_bytes(b"this is no database" * 400)
 
-    with pytest.warns(UserWarning, match="file is not a database; the file is now"), store.kept(llama):
-        again = sweep.run(llama, trials(llama))
+    with pytest.warns(UserWarning, match="file is not a database; the file is now"), store.kept(llama) as results:
+        again = Session(llama, results).margins(trials(llama))
 
     assert first.equals(again)
 
 
 def test_a_measure_that_is_defined_elsewhere_is_not_kept(llama, tokens):
     """What a notebook's own measure said before it was changed is not what it says now."""
-    with store.kept(llama):
-        sweep.read(llama, [tokens], ForeignMeasure())
-        kept = sqlite3.connect(store.current().file).execute("SELECT count(*) FROM measured").fetchone()
+    with store.kept(llama) as results:
+        Session(llama, results).patterns([tokens], ForeignMeasure())
+        kept = sqlite3.connect(results.file).execute("SELECT count(*) FROM measured").fetchone()
 
     assert kept == (0,)
 
 
 def test_a_value_that_was_changed_is_no_hit(llama):
     """One flipped bit is found by its checksum, and the trial is run again."""
-    with store.kept(llama):
-        first = sweep.run(llama, trials(llama))
-        file = store.current().file
+    with store.kept(llama) as results:
+        first = Session(llama, results).margins(trials(llama))
+        file = results.file
     connection = sqlite3.connect(file)
     with connection:
         connection.execute("UPDATE measured SET value = ?", (b'[99.0, 1.0, "right"]',))
     connection.close()
 
-    with store.kept(llama):
-        assert sweep.run(llama, trials(llama)).equals(first)
+    with store.kept(llama) as results:
+        assert Session(llama, results).margins(trials(llama)).equals(first)
 
 
 def test_a_folder_that_cannot_be_made_costs_only_time(llama, folder):
@@ -220,13 +230,13 @@ def test_a_folder_that_cannot_be_made_costs_only_time(llama, folder):
     folder.parent.mkdir(exist_ok=True)
     folder.write_text("a file where the folder should be")
 
-    with pytest.warns(UserWarning, match="Results in .* cannot be used"), store.kept(llama):
-        assert len(sweep.run(llama, trials(llama))) == 3
+    with pytest.warns(UserWarning, match="Results in .* cannot be used"), store.kept(llama) as results:
+        assert len(Session(llama, results).margins(trials(llama))) == 3
 
 
 KILLED = """
 import os, signal, sys
-from bandwidth import batches, store, subjects, sweep
+from bandwidth import batches, scoring, store, subjects
 from bandwidth.edits import Mask
 from bandwidth.prompts import QA, ask, pairs
 from bandwidth.tokens import tokenize
@@ -234,16 +244,16 @@ subject = subjects.load(sys.argv[1], layer=1)
 prompts = [tokenize(p, subject.tokenizer) for p in ask(pairs(6), [QA])]
 batches.TOKENS_AT_ONCE["cpu"] = 3 * len(prompts[0])
 done = 0
-run = sweep.scoring.margins_of
+run = scoring.margins_of
 def counted(*given):
     global done
     done += 1
     if done == int(sys.argv[2]):
         os.kill(os.getpid(), signal.SIGKILL)
     return run(*given)
-sweep.scoring.margins_of = counted
-with store.kept(subject):
-    sweep.run(subject, [sweep.Trial(t, Mask(0.5)) for t in prompts])
+scoring.margins_of = counted
+with store.kept(subject) as results:
+    Session(subject, results).margins([Trial(t, Mask(0.5)) for t in prompts])
 print(done)
 """
 
@@ -275,8 +285,8 @@ def test_two_processes_keep_results_at_once(llama_folder):
 
 def test_the_size_is_told_and_all_can_be_removed(llama, capsys, monkeypatch):
     """python -m bandwidth.store, with and without --clear."""
-    with store.kept(llama):
-        sweep.run(llama, trials(llama))
+    with store.kept(llama) as results:
+        Session(llama, results).margins(trials(llama))
     monkeypatch.setattr(sys, "argv", ["store"])
     store.main()
     told = capsys.readouterr().out
@@ -290,9 +300,9 @@ def test_the_size_is_told_and_all_can_be_removed(llama, capsys, monkeypatch):
 
 def test_greedy_answers_are_kept(llama, tokens, monkeypatch):
     """What a subject writes is a result like any other."""
-    with store.kept(llama):
-        first = sweep.answers(llama, [tokens])
+    with store.kept(llama) as results:
+        first = Session(llama, results).answers([tokens])
     monkeypatch.setattr(type(llama.model), "generate", lambda *_, **__: pytest.fail("a generation"))
 
-    with store.kept(llama):
-        assert sweep.answers(llama, [tokens]) == first
+    with store.kept(llama) as results:
+        assert Session(llama, results).answers([tokens]) == first

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandwidth import sweep
 from bandwidth.edits import InHeads, Replace
 from bandwidth.experiments import subsets
 from bandwidth.prompts import QA, SIMPLE, Pair, Prompt
+from bandwidth.requests import Trial
+from bandwidth.session import Session
 from bandwidth.tokens import tokenize
 
 CASES = [(Pair("9.8", "9.11"), "bigger first"), (Pair("3.4", "3.25"), "bigger second")]
@@ -32,12 +33,12 @@ def test_subsets_are_distinct_and_exhaustive_where_few(n, count, limit, seed):
 
 def test_a_subset_is_the_replacement_in_its_heads(llama):
     """The margin of one row, recomputed as a trial of its own; cases draw their own subsets."""
-    table = subsets.head_subsets(llama, CASES, subsets.ODD, per_count=2)
+    table = subsets.head_subsets(Session(llama), CASES, subsets.ODD, per_count=2)
 
     row = table[(table["count"] == 1) & (table["pair"] == str(CASES[1][0]))].iloc[0]
     target, donor = (tokenize(Prompt(*CASES[1], format), llama.tokenizer) for format in (QA, SIMPLE))
-    trial = sweep.Trial(target, InHeads(Replace(donor, 1.0), row["heads"]))
-    assert row["margin_logits"] == pytest.approx(sweep.run(llama, [trial])["margin_logits"].item(), abs=1e-5)
+    trial = Trial(target, InHeads(Replace(donor, 1.0), row["heads"]))
+    assert row["margin_logits"] == pytest.approx(Session(llama).margins([trial])["margin_logits"].item(), abs=1e-5)
     assert table.groupby(["pair", "count"]).size().to_dict() == {
         (str(pair), count): comb(2, count) for pair, _ in CASES for count in (1, 2)
     }
@@ -84,7 +85,7 @@ def test_nothing_is_explained_where_nothing_varies():
 
 def test_information_is_in_bits(llama):
     """A row of n visible keys holds at most log2(n) bits."""
-    found = subsets.information(llama, CASES)
+    found = subsets.information(Session(llama), CASES)
 
     assert len(found) == len(CASES) * llama.n_heads
     assert found["entropy_bits"].between(0, np.log2(20)).all()

@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bandwidth import backends, entered, prompts, sweep
+from bandwidth import entered, prompts
 from bandwidth.attention import Attention
 from bandwidth.edits import InHeads, KnockOut, SetShare
-from bandwidth.entered import Entered
 from bandwidth.prompts import QA, SIMPLE, ask, injected
-from bandwidth.sweep import Trial
+from bandwidth.requests import Trial, Whole
+from bandwidth.session import Session
 from bandwidth.tokens import tokenize
 from bandwidth.trunks import trunks
 from conftest import SHAPES, tiny
@@ -24,8 +24,7 @@ def common(one, other):
 
 
 def top_alone(subject, trial):
-    with entered.forgetful(subject):
-        return sweep.run(subject, [trial], top_answers=True)["top_answer"].item()
+    return Session(subject).margins([trial], top_answers=True)["top_answer"].item()
 
 
 def test_one_prompt_bears_all_that_begin_like_it(single):
@@ -76,8 +75,7 @@ def test_little_in_common_is_not_worth_a_trunk(single):
 def patterns_alone(subject, asked):
     found = []
     for tokens in asked:
-        with entered.forgetful(subject):
-            found += sweep.read(subject, [tokens], sweep.Whole())
+        found += Session(subject).patterns([tokens], Whole())
     return found
 
 
@@ -88,23 +86,22 @@ def eager_to_share(monkeypatch):
 
 
 @pytest.mark.usefixtures("eager_to_share")
-@pytest.mark.parametrize("backend", backends.NAMES)
-def test_what_is_shared_changes_nothing(shaped, monkeypatch, backend):
+def test_what_is_shared_changes_nothing(shaped):
     """Margins, edited and not, patterns and answers, in every shape of model at every layer, as if each ran alone."""
-    monkeypatch.setattr(backends, "_chosen", backend)
     asked = tokens_of(shaped.tokenizer, [QA, injected(2), injected(9)], pairs=1)
     trials = [Trial(t, edit) for t in asked for edit in (None, InHeads(SetShare(0.3), (0, 2)))]
 
     for layer in range(shaped.n_layers):
         subject = shaped.at(layer)
-        found = sweep.run(subject, trials, top_answers=True)
-        alone = sweep.run_alone(subject, trials)
-        assert any(Entered.of(subject).trunk(tokens).rows for tokens in asked)
+        session = Session(subject)
+        found = session.margins(trials, top_answers=True)
+        alone = session.margins_alone(trials)
+        assert any(session.prefixes.trunk(tokens).rows for tokens in asked)
         scale = found["margin_logits"].abs().max()
         assert (found["margin_logits"] - alone["margin_logits"]).abs().max() < 1e-4 * scale
         assert found["top_answer"].tolist() == [top_alone(subject, trial) for trial in trials]
         assert (found["output_norm"] - alone["output_norm"]).abs().max() < 1e-5 * found["output_norm"].max()
-        found = sweep.read(subject, asked, sweep.Whole())
+        found = session.patterns(asked, Whole())
         for pattern, own in zip(found, patterns_alone(subject, asked), strict=True):
             assert torch.allclose(pattern, own, atol=1e-5)
 
@@ -121,11 +118,11 @@ def test_what_was_interrupted_begins_anew(llama, monkeypatch):
             raise KeyboardInterrupt
         return enter(self, ids, before, **options)
 
-    with entered.forgetful(llama):
-        monkeypatch.setattr(Attention, "enter", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            sweep.read(llama, asked, sweep.Whole())
-        found = [*sweep.read(llama, asked[:0:-1], sweep.Whole()), *sweep.read(llama, asked, sweep.Whole())]
+    session = Session(llama)
+    monkeypatch.setattr(Attention, "enter", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        session.patterns(asked, Whole())
+    found = [*session.patterns(asked[:0:-1], Whole()), *session.patterns(asked, Whole())]
 
     expected = patterns_alone(llama, asked)
     for pattern, own in zip(found, [*expected[:0:-1], *expected], strict=True):
@@ -143,9 +140,9 @@ def test_rows_that_a_window_has_left_are_shared_too(grouped, monkeypatch):
 
     for layer in range(subject.n_layers):
         held = subject.at(layer)
-        found, alone = sweep.run(held, trials), sweep.run_alone(held, trials)
+        found, alone = Session(held).margins(trials), Session(held).margins_alone(trials)
         assert (found["margin_logits"] - alone["margin_logits"]).abs().max() < 1e-5
-        for pattern, own in zip(sweep.read(held, asked, sweep.Whole()), patterns_alone(held, asked), strict=True):
+        for pattern, own in zip(Session(held).patterns(asked, Whole()), patterns_alone(held, asked), strict=True):
             assert torch.allclose(pattern, own, atol=1e-5)
     assert "sliding_attention" in subject.model.config.layer_types
 
@@ -154,9 +151,9 @@ def test_rows_that_a_window_has_left_are_shared_too(grouped, monkeypatch):
 def test_models_with_other_memories_share_nothing(llama, monkeypatch):
     """Where keys and values are not all that a layer keeps of earlier rows."""
     monkeypatch.setattr(entered, "remembers_keys_alone", lambda subject: False)
-    with entered.forgetful(llama):
-        sweep.read(llama, tokens_of(llama.tokenizer, [QA]), sweep.Whole())
-        assert not Entered.of(llama)._trunks
+    session = Session(llama)
+    session.patterns(tokens_of(llama.tokenizer, [QA]), Whole())
+    assert not session.prefixes._trunks
 
 
 @pytest.mark.usefixtures("eager_to_share")
@@ -164,11 +161,10 @@ def test_answers_go_on_from_what_is_shared(shaped):
     """What is written after each prompt is what is written after it alone."""
     asked = tokens_of(shaped.tokenizer, [QA, injected(2), injected(9)], pairs=3)
 
-    found = sweep.answers(shaped, asked)
+    found = Session(shaped).answers(asked)
 
     for tokens, answer in zip(asked, found, strict=True):
-        with entered.forgetful(shaped):
-            assert sweep.answers(shaped, [tokens]) == [answer]
+        assert Session(shaped).answers([tokens]) == [answer]
 
 
 def test_margins_go_on_from_what_answers_needed(shaped, monkeypatch):
@@ -180,14 +176,14 @@ def test_margins_go_on_from_what_answers_needed(shaped, monkeypatch):
         starts.append(next(iter(before.values()))[0].shape[2])
         return run(self, ids, pattern, hidden, before)
 
-    with entered.forgetful(shaped):
-        sweep.answers(shaped, asked)
-        with monkeypatch.context() as patch:
-            patch.setattr(Attention, "run", watched)
-            found = sweep.run(shaped, [Trial(tokens) for tokens in asked])
+    session = Session(shaped)
+    session.answers(asked)
+    with monkeypatch.context() as patch:
+        patch.setattr(Attention, "run", watched)
+        found = session.margins([Trial(tokens) for tokens in asked])
 
     assert set(starts) == {tokens.n_prompt - 1 for tokens in asked}
-    alone = sweep.run_alone(shaped, [Trial(tokens) for tokens in asked])
+    alone = Session(shaped).margins_alone([Trial(tokens) for tokens in asked])
     assert (found["margin_logits"] - alone["margin_logits"]).abs().max() < 1e-4 * alone["margin_logits"].abs().max()
 
 
@@ -198,9 +194,9 @@ def test_fewer_prompts_are_remembered_where_memory_is_short(llama, monkeypatch):
     monkeypatch.setattr(entered, "free_bytes", lambda device: 4 * 3 * one)
 
     assert entered.remembered(llama, asked) == 3
-    with entered.forgetful(llama):
-        found = sweep.read(llama, asked, sweep.Whole())
-        assert 0 < len(Entered.of(llama)._held) <= 3
+    session = Session(llama)
+    found = session.patterns(asked, Whole())
+    assert 0 < len(session.prefixes._held) <= 3
     for pattern, own in zip(found, patterns_alone(llama, asked), strict=True):
         assert torch.allclose(pattern, own, atol=1e-5)
 

@@ -9,10 +9,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from bandwidth import patterns, sweep
+from bandwidth import patterns
 from bandwidth.experiments.behaviour import describe
 from bandwidth.prompts import Prompt
-from bandwidth.subjects import Subject
+from bandwidth.session import Session
 from bandwidth.tokens import CATEGORIES, Category, Tokens, tokenize
 
 ALL_ROWS, LAST_ROW, ENRICHMENT = "all rows", "last row", "enrichment"
@@ -20,7 +20,7 @@ MEASURES = (ALL_ROWS, LAST_ROW, "without BOS", "substring categories", ENRICHMEN
 
 
 def bandwidth_distribution(
-    subject: Subject,
+    session: Session,
     prompts: Sequence[Prompt],
     *,
     layers: Sequence[int] | None = None,
@@ -36,11 +36,12 @@ def bandwidth_distribution(
         enrichment: all rows divided by what uniform attention would give, a ratio rather than a share;
         uniform attention: all rows, for a head that spreads its attention evenly. No head is looked at.
     """
-    layers = [subject.layer] if layers is None else list(layers)
-    tokens = [tokenize(prompt, subject.tokenizer) for prompt in prompts]
-    shares = torch.stack(sweep.read(subject, tokens, Shares(), layers=layers, progress=progress))
+    layers = [session.subject.layer] if layers is None else list(layers)
+    tokens = [tokenize(prompt, session.subject.tokenizer) for prompt in prompts]
+    shares = torch.stack(session.patterns(tokens, Shares(), layers=layers, progress=progress))
     places = pd.MultiIndex.from_product(
-        [range(len(prompts)), layers, MEASURES, range(subject.n_heads)], names=["prompt", "layer", "measure", "head"]
+        [range(len(prompts)), layers, MEASURES, range(session.subject.n_heads)],
+        names=["prompt", "layer", "measure", "head"],
     )
     columns = [f"{category}_share" for category in CATEGORIES]
     table = pd.DataFrame(shares.flatten(0, -2).numpy(), index=places, columns=columns).reset_index()
@@ -77,10 +78,10 @@ def _one_hot(categories: Sequence[Category]) -> Tensor:
     return torch.tensor([[float(held == category) for category in CATEGORIES] for held in categories])
 
 
-def mean_shares(subject: Subject, prompts: Sequence[Prompt], heads: Sequence[int]) -> list[float]:
+def mean_shares(session: Session, prompts: Sequence[Prompt], heads: Sequence[int]) -> list[float]:
     """Mean numerical share (all rows) of some heads on each prompt."""
-    tokens = [tokenize(prompt, subject.tokenizer) for prompt in prompts]
-    found = torch.stack(sweep.read(subject, tokens, Shares()))
+    tokens = [tokenize(prompt, session.subject.tokenizer) for prompt in prompts]
+    found = torch.stack(session.patterns(tokens, Shares()))
     whole = found[:, 0, MEASURES.index(ALL_ROWS), :, CATEGORIES.index("numerical")]
     return whole[:, list(heads)].mean(1).tolist()
 

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from bandwidth import sweep
 from bandwidth.prompts import ORDERS, QA, SIMPLE, Format, Order, Pair, Prompt, ask
-from bandwidth.subjects import Subject
+from bandwidth.requests import Trial
+from bandwidth.session import Session
 from bandwidth.tokens import tokenize
 
 
-def behaviour(subject: Subject, prompts: Sequence[Prompt], *, progress: str | None = None) -> pd.DataFrame:
+def behaviour(session: Session, prompts: Sequence[Prompt], *, progress: str | None = None) -> pd.DataFrame:
     """A row a prompt: `margin_logits`, `correct` (margin > 0), `top_answer`, `greedy_answer`."""
-    tokens = [tokenize(prompt, subject.tokenizer) for prompt in prompts]
+    tokens = [tokenize(prompt, session.subject.tokenizer) for prompt in prompts]
     table = describe(prompts)
     # Answers first: what they need of the prompts, the margins need, too.
-    answers = sweep.answers(subject, tokens, progress=progress)
-    measured = sweep.run(subject, [sweep.Trial(t) for t in tokens], top_answers=True, progress=progress)
+    answers = session.answers(tokens, progress=progress)
+    measured = session.margins([Trial(t) for t in tokens], top_answers=True, progress=progress)
     table[["margin_logits", "top_answer"]] = measured[["margin_logits", "top_answer"]]
     table["correct"] = table["margin_logits"] > 0
     return table.assign(greedy_answer=answers)

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from bandwidth import sweep
 from bandwidth.experiments.bandwidth import ALL_ROWS, ENRICHMENT, LAST_ROW, MEASURES, Shares
 from bandwidth.experiments.behaviour import describe
 from bandwidth.prompts import INJECTION, SKETCH_PAIRS, Pair, Prompt, ask, injected
-from bandwidth.subjects import Subject
+from bandwidth.requests import Trial
+from bandwidth.session import Session
 from bandwidth.tokens import CATEGORIES, Tokens, lengthened, tokenize
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def graded_formats(tokenizer: PreTrainedTokenizerFast) -> list[int]:
     raise AssertionError("unreachable: count() does not end")
 
 
-def progressive_injection(subject: Subject, pairs: Sequence[Pair], *, progress: str | None = None) -> pd.DataFrame:
+def progressive_injection(session: Session, pairs: Sequence[Pair], *, progress: str | None = None) -> pd.DataFrame:
     """Every pair in both orders in the seed document's five formats and in generated ones, denser where accuracy falls.
 
     A row a prompt × measure of MEASURED. Columns: `format_tokens`, `format_share` (of tokens), `numerical_share`
@@ -55,28 +55,28 @@ def progressive_injection(subject: Subject, pairs: Sequence[Pair], *, progress: 
     many line breaks stand in place of the format tokens, so that what is due to format is told from what any longer
     prompt would do.
     """
-    words = graded_formats(subject.tokenizer)
-    table = _measured(subject, ask(pairs, [*INJECTION, *map(injected, words)]), progress)
+    words = graded_formats(session.subject.tokenizer)
+    table = _measured(session, ask(pairs, [*INJECTION, *map(injected, words)]), progress)
     accuracy = table.groupby("format")["correct"].mean()
     falls = [accuracy[injected(one).name] - accuracy[injected(next).name] for one, next in pairwise(words)]
     steepest = int(np.argmax(falls))
     between = range(words[steepest] + 1, words[steepest + 1])
     if falls[steepest] > 0 and between:
-        dense = _measured(subject, ask(pairs, [injected(count) for count in between]), progress)
+        dense = _measured(session, ask(pairs, [injected(count) for count in between]), progress)
         table = pd.concat([table, dense], ignore_index=True)
     return table
 
 
-def _measured(subject: Subject, prompts: Sequence[Prompt], progress: str | None) -> pd.DataFrame:
-    tokens = [tokenize(prompt, subject.tokenizer) for prompt in prompts]
-    diluted = [_diluted(subject, prompt, held) for prompt, held in zip(prompts, tokens, strict=True)]
+def _measured(session: Session, prompts: Sequence[Prompt], progress: str | None) -> pd.DataFrame:
+    tokens = [tokenize(prompt, session.subject.tokenizer) for prompt in prompts]
+    diluted = [_diluted(session, prompt, held) for prompt, held in zip(prompts, tokens, strict=True)]
     table = describe(prompts)
     table["format_tokens"] = [held.categories.count("format") for held in tokens]
     table["format_share"] = [format_share(held) for held in tokens]
-    answers = sweep.run(subject, [sweep.Trial(held) for held in tokens], top_answers=True, progress=progress)
+    answers = session.margins([Trial(held) for held in tokens], top_answers=True, progress=progress)
     table[["margin_logits", "top_answer"]] = answers[["margin_logits", "top_answer"]]
     table["correct"] = table["margin_logits"] > 0
-    shares, without = (_mean_shares(subject, held, progress) for held in (tokens, diluted))
+    shares, without = (_mean_shares(session, held, progress) for held in (tokens, diluted))
     columns = {name: MEASURES.index(name) for name in MEASURED}
     return pd.concat(
         [
@@ -87,15 +87,15 @@ def _measured(subject: Subject, prompts: Sequence[Prompt], progress: str | None)
     )
 
 
-def _diluted(subject: Subject, prompt: Prompt, tokens: Tokens) -> Tokens:
+def _diluted(session: Session, prompt: Prompt, tokens: Tokens) -> Tokens:
     """The bare comparison, made as long as the prompt by line breaks."""
-    bare = tokenize(Prompt(prompt.pair, prompt.order, injected(0)), subject.tokenizer)
-    return lengthened(bare, len(bare) + tokens.categories.count("format"), subject.tokenizer, behind=True)
+    bare = tokenize(Prompt(prompt.pair, prompt.order, injected(0)), session.subject.tokenizer)
+    return lengthened(bare, len(bare) + tokens.categories.count("format"), session.subject.tokenizer, behind=True)
 
 
-def _mean_shares(subject: Subject, tokens: Sequence[Tokens], progress: str | None) -> np.ndarray:
+def _mean_shares(session: Session, tokens: Sequence[Tokens], progress: str | None) -> np.ndarray:
     """Mean numerical share over heads, [prompt, measure]."""
-    shares = torch.stack(sweep.read(subject, tokens, Shares(), progress=progress))
+    shares = torch.stack(session.patterns(tokens, Shares(), progress=progress))
     return shares[:, 0, :, :, _NUMERICAL].mean(-1).numpy()
 
 

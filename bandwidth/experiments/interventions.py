@@ -8,10 +8,11 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from bandwidth import sweep
 from bandwidth.edits import Edit, Exchange, InHeads, Mask, Move, SetShare, Together
 from bandwidth.experiments.behaviour import describe
 from bandwidth.prompts import QA, SIMPLE, Order, Pair, Prompt
+from bandwidth.requests import Trial
+from bandwidth.session import Session
 from bandwidth.subjects import Subject
 from bandwidth.tokens import Category, tokenize
 
@@ -28,13 +29,13 @@ Arms = Mapping[str, Edit]
 
 
 def interventions(
-    subject: Subject, prompts: Sequence[Prompt], arms: Arms, *, progress: str | None = None
+    session: Session, prompts: Sequence[Prompt], arms: Arms, *, progress: str | None = None
 ) -> pd.DataFrame:
     """A row a prompt × arm, the unedited prompt among them: `margin_logits`, `right`, `top_answer`."""
-    tokens = [tokenize(prompt, subject.tokenizer) for prompt in prompts]
+    tokens = [tokenize(prompt, session.subject.tokenizer) for prompt in prompts]
     edits: dict[str, Edit | None] = {UNEDITED: None, **arms}
-    trials = [sweep.Trial(held, edit) for edit in edits.values() for held in tokens]
-    measured = sweep.run(subject, trials, top_answers=True, progress=progress)
+    trials = [Trial(held, edit) for edit in edits.values() for held in tokens]
+    measured = session.margins(trials, top_answers=True, progress=progress)
     table = pd.concat([describe(prompts).assign(arm=arm) for arm in edits], ignore_index=True)
     table[["margin_logits", "top_answer"]] = measured[["margin_logits", "top_answer"]]
     table["right"] = table["margin_logits"] > 0
@@ -58,7 +59,10 @@ def share_arm(group: str, target: float, category: Category = "numerical") -> st
 
 def seed_arm(subject: Subject, even: float = 0.3, odd: float = 0.5) -> dict[str, Edit]:
     """Both edits of experiment 1.2 at once, as in the seed document."""
-    edits = (InHeads(SetShare(even), tuple(subject.even_heads)), InHeads(SetShare(odd), tuple(subject.odd_heads)))
+    edits = (
+        InHeads(SetShare(even), tuple(subject.even_heads)),
+        InHeads(SetShare(odd), tuple(subject.odd_heads)),
+    )
     return {f"even heads at {even:.0%} and odd heads at {odd:.0%}": Together(edits)}
 
 
@@ -69,7 +73,11 @@ def manipulation_arms(
 
     Controls: the group's share on tokens that are neither numbers nor format, and `groups` random groups of heads.
     """
-    heads = {"even": subject.even_heads, "odd": subject.odd_heads, "all": list(range(subject.n_heads))}
+    heads = {
+        "even": subject.even_heads,
+        "odd": subject.odd_heads,
+        "all": list(range(subject.n_heads)),
+    }
     drawn = random_groups(subject.n_heads, len(heads[group]), groups, seed)
     return {
         **set_shares({name: heads[name] for name in ("even", "odd")}),
@@ -114,18 +122,18 @@ def moves(
     return {move_arm(group, target): InHeads(Move(amount, target=target), tuple(g)) for group, g in groups.items()}
 
 
-def margins_after_move(subject: Subject, cases: Sequence[tuple[Pair, Order]]) -> list[float]:
+def margins_after_move(session: Session, cases: Sequence[tuple[Pair, Order]]) -> list[float]:
     """Margin of each case's Q&A prompt after experiment 5.1's edit; infinite where there was nothing to repair.
 
     There is where Simple is wrong or Q&A is right.
     """
-    simple, asked = ([tokenize(Prompt(*case, f), subject.tokenizer) for case in cases] for f in (SIMPLE, QA))
-    unedited = sweep.run(subject, [sweep.Trial(t) for t in (*simple, *asked)])["margin_logits"].to_numpy()
+    simple, asked = ([tokenize(Prompt(*case, f), session.subject.tokenizer) for case in cases] for f in (SIMPLE, QA))
+    unedited = session.margins([Trial(t) for t in (*simple, *asked)])["margin_logits"].to_numpy()
     before, wrong = unedited.reshape(2, -1)
     bugs = np.flatnonzero((before > 0) & (wrong <= 0))
-    edit = InHeads(Move(0.5), tuple(subject.odd_heads))
+    edit = InHeads(Move(0.5), tuple(session.subject.odd_heads))
     margins = np.full(len(cases), np.inf)
-    margins[bugs] = sweep.run(subject, [sweep.Trial(asked[i], edit) for i in bugs])["margin_logits"]
+    margins[bugs] = session.margins([Trial(asked[i], edit) for i in bugs])["margin_logits"]
     return margins.tolist()
 
 

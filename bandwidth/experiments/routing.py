@@ -11,11 +11,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from bandwidth import sweep
 from bandwidth.edits import KnockOut
 from bandwidth.experiments.bandwidth import ALL_ROWS, per_head
 from bandwidth.experiments.behaviour import describe
 from bandwidth.prompts import Prompt
+from bandwidth.requests import Trial
+from bandwidth.session import Session
 from bandwidth.subjects import Subject
 from bandwidth.tokens import Part, Role, Tokens, tokenize
 
@@ -41,16 +42,17 @@ class Routes:
 
 
 def routes(
-    subject: Subject, prompts: Sequence[Prompt], layers: Sequence[int], *, progress: str | None = None
+    session: Session, prompts: Sequence[Prompt], layers: Sequence[int], *, progress: str | None = None
 ) -> pd.DataFrame:
     """Experiment 2.1: a row a prompt × layer × head × place, with `attention_share` of the last token's attention.
 
     `uniform_share` is what a last row without preferences would give to all six places together.
     """
-    tokens = [tokenize(prompt, subject.tokenizer) for prompt in prompts]
-    shares = torch.stack(sweep.read(subject, tokens, Routes(), layers=layers, progress=progress))
+    tokens = [tokenize(prompt, session.subject.tokenizer) for prompt in prompts]
+    shares = torch.stack(session.patterns(tokens, Routes(), layers=layers, progress=progress))
     places = pd.MultiIndex.from_product(
-        [range(len(prompts)), layers, range(subject.n_heads), PLACES], names=["prompt", "layer", "head", "place"]
+        [range(len(prompts)), layers, range(session.subject.n_heads), PLACES],
+        names=["prompt", "layer", "head", "place"],
     )
     table = pd.DataFrame({"attention_share": shares.flatten().numpy()}, index=places).reset_index()
     numbers = [sum(role is not None for role in held.roles) / held.n_prompt for held in tokens]
@@ -87,16 +89,16 @@ class TopEdges:
         return torch.where(value[..., None] != 0, edges, torch.nan)
 
 
-def critical_paths(subject: Subject, prompts: Sequence[Prompt], *, progress: str | None = None) -> pd.DataFrame:
+def critical_paths(session: Session, prompts: Sequence[Prompt], *, progress: str | None = None) -> pd.DataFrame:
     """Experiment 2.2: a row a prompt × attribution × head × edge.
 
     Columns `query`, `key`, `attribution_logits`, `on_numbers` (0 or 1); `rank` from 0, the largest.
     Edges without any attribution are left out: a head that the margin does not depend on has none.
     """
-    tokens = [tokenize(prompt, subject.tokenizer) for prompt in prompts]
-    edges = torch.stack(sweep.gradients(subject, tokens, TopEdges(), progress=progress))
+    tokens = [tokenize(prompt, session.subject.tokenizer) for prompt in prompts]
+    edges = torch.stack(session.gradients(tokens, TopEdges(), progress=progress))
     places = pd.MultiIndex.from_product(
-        [range(len(prompts)), ATTRIBUTIONS, range(subject.n_heads), range(edges.shape[3])],
+        [range(len(prompts)), ATTRIBUTIONS, range(session.subject.n_heads), range(edges.shape[3])],
         names=["prompt", "attribution", "head", "rank"],
     )
     columns = ["query", "key", "attribution_logits", "on_numbers"]
@@ -106,21 +108,21 @@ def critical_paths(subject: Subject, prompts: Sequence[Prompt], *, progress: str
 
 
 def knocked_out(
-    subject: Subject, prompts: Sequence[Prompt], paths: pd.DataFrame, *, progress: str | None = None
+    session: Session, prompts: Sequence[Prompt], paths: pd.DataFrame, *, progress: str | None = None
 ) -> pd.DataFrame:
     """What removing top edges does, for the first of the prompts that `paths` is about: a row a prompt × head.
 
     Columns: `foretold_logits`, minus the summed attributions of the head's top edges, and `change_logits`, the
     margin's change when those edges are removed and their rows renormalised.
     """
-    tokens = [tokenize(prompt, subject.tokenizer) for prompt in prompts]
-    trials, labels = [sweep.Trial(held) for held in tokens], []
+    tokens = [tokenize(prompt, session.subject.tokenizer) for prompt in prompts]
+    trials, labels = [Trial(held) for held in tokens], []
     paths = paths[paths["attribution"] == ATTRIBUTIONS[0]]
     for (prompt, head), edges in paths[paths["prompt"] < len(prompts)].groupby(["prompt", "head"]):
         chosen = tuple((int(e.head), int(e.query), int(e.key)) for e in edges.itertuples())
-        trials.append(sweep.Trial(tokens[prompt], KnockOut(chosen)))
+        trials.append(Trial(tokens[prompt], KnockOut(chosen)))
         labels.append((prompt, head, -edges["attribution_logits"].sum()))
-    margins = sweep.run(subject, trials, progress=progress)["margin_logits"].to_numpy()
+    margins = session.margins(trials, progress=progress)["margin_logits"].to_numpy()
     table = pd.DataFrame(labels, columns=["prompt", "head", "foretold_logits"])
     table["change_logits"] = margins[len(tokens) :] - margins[table["prompt"].to_numpy()]
     return table

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bandwidth import patterns, sweep
+from bandwidth import patterns
 from bandwidth.prompts import COMPARE, QA, SIMPLE, Format, Prompt
-from bandwidth.subjects import Subject
+from bandwidth.session import Session
 from bandwidth.tokens import Tokens, tokenize
 
 FORMATS: tuple[Format, ...] = (SIMPLE, QA, COMPARE)
@@ -31,11 +31,11 @@ class Similarity:
 
 
 def similarities(
-    subject: Subject, prompts: Sequence[Prompt], *, progress: str | None = None
+    session: Session, prompts: Sequence[Prompt], *, progress: str | None = None
 ) -> dict[str, NDArray[np.float64]]:
     """By measure: correlation between every two heads' patterns at the layer of interest, [prompt, head, head]."""
-    tokens = [tokenize(prompt, subject.tokenizer) for prompt in prompts]
-    found = torch.stack(sweep.read(subject, tokens, Similarity(), progress=progress)).double().numpy()
+    tokens = [tokenize(prompt, session.subject.tokenizer) for prompt in prompts]
+    found = torch.stack(session.patterns(tokens, Similarity(), progress=progress)).double().numpy()
     return {measure: found[:, i] for i, measure in enumerate(MEASURES)}
 
 

@@ -13,9 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bandwidth import patterns, sweep
+from bandwidth import patterns
 from bandwidth.edits import InHeads, Replace
 from bandwidth.prompts import QA, SIMPLE, Order, Pair, Prompt
+from bandwidth.requests import Trial
+from bandwidth.session import Session
 from bandwidth.subjects import Subject
 from bandwidth.tokens import Tokens, tokenize
 
@@ -23,7 +25,7 @@ EVEN, ODD, ANY = "even", "odd", "any"
 
 
 def head_subsets(
-    subject: Subject,
+    session: Session,
     cases: Sequence[tuple[Pair, Order]],
     population: str = EVEN,
     *,
@@ -38,30 +40,34 @@ def head_subsets(
     (1 to all, unless `counts` are given), `per_count` distinct subsets are drawn anew from the population's heads,
     or all there are where they are no more.
     """
-    heads = {EVEN: subject.even_heads, ODD: subject.odd_heads, ANY: list(range(subject.n_heads))}[population]
+    heads = {
+        EVEN: session.subject.even_heads,
+        ODD: session.subject.odd_heads,
+        ANY: list(range(session.subject.n_heads)),
+    }[population]
     counts = range(1, len(heads) + 1) if counts is None else counts
     rng = np.random.default_rng([seed, len(population)])
     trials, labels = [], []
     for pair, order in cases:
-        target, donor = (tokenize(Prompt(pair, order, format), subject.tokenizer) for format in (QA, SIMPLE))
+        target, donor = (tokenize(Prompt(pair, order, format), session.subject.tokenizer) for format in (QA, SIMPLE))
         for count in counts:
             for chosen in distinct_subsets(heads, count, per_count, rng):
-                trials.append(sweep.Trial(target, InHeads(Replace(donor, 1.0), chosen)))
+                trials.append(Trial(target, InHeads(Replace(donor, 1.0), chosen)))
                 labels.append((str(pair), order, population, count, chosen))
-    measured = sweep.run(subject, trials, top_answers=True, progress=progress)
+    measured = session.margins(trials, top_answers=True, progress=progress)
     table = pd.DataFrame(labels, columns=["pair", "order", "population", "count", "heads"])
     table[["margin_logits", "top_answer"]] = measured[["margin_logits", "top_answer"]]
     table["right"] = table["margin_logits"] > 0
     return table
 
 
-def repaired_margins(subject: Subject, cases: Sequence[tuple[tuple[Pair, Order], tuple[int, ...]]]) -> list[float]:
+def repaired_margins(session: Session, cases: Sequence[tuple[tuple[Pair, Order], tuple[int, ...]]]) -> list[float]:
     """Margin of each case's Q&A prompt with the aligned Simple pattern in some heads: ((pair, order), heads), …"""
     trials = []
     for (pair, order), heads in cases:
-        target, donor = (tokenize(Prompt(pair, order, format), subject.tokenizer) for format in (QA, SIMPLE))
-        trials.append(sweep.Trial(target, InHeads(Replace(donor, 1.0), heads)))
-    return sweep.run(subject, trials)["margin_logits"].tolist()
+        target, donor = (tokenize(Prompt(pair, order, format), session.subject.tokenizer) for format in (QA, SIMPLE))
+        trials.append(Trial(target, InHeads(Replace(donor, 1.0), heads)))
+    return session.margins(trials)["margin_logits"].tolist()
 
 
 def distinct_subsets(heads: Sequence[int], count: int, limit: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
@@ -117,12 +123,12 @@ class Entropy:
         return patterns.entropy(pattern[0])
 
 
-def information(subject: Subject, cases: Sequence[tuple[Pair, Order]], *, progress: str | None = None) -> pd.DataFrame:
+def information(session: Session, cases: Sequence[tuple[Pair, Order]], *, progress: str | None = None) -> pd.DataFrame:
     """Mean row entropy of the donor patterns, `entropy_bits`: a row a case × head."""
-    donors = [tokenize(Prompt(pair, order, SIMPLE), subject.tokenizer) for pair, order in cases]
-    bits = torch.stack(sweep.read(subject, donors, Entropy(), progress=progress))
+    donors = [tokenize(Prompt(pair, order, SIMPLE), session.subject.tokenizer) for pair, order in cases]
+    bits = torch.stack(session.patterns(donors, Entropy(), progress=progress))
     places = pd.MultiIndex.from_tuples(
-        [(str(pair), order, head) for pair, order in cases for head in range(subject.n_heads)],
+        [(str(pair), order, head) for pair, order in cases for head in range(session.subject.n_heads)],
         names=["pair", "order", "head"],
     )
     return pd.DataFrame({"entropy_bits": bits.flatten().numpy()}, index=places).reset_index()

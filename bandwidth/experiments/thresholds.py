@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bandwidth import sweep
 from bandwidth.edits import Replace
 from bandwidth.experiments.behaviour import describe
 from bandwidth.experiments.interventions import UNEDITED
 from bandwidth.prompts import INJECTION, QA, SIMPLE, Format, Order, Pair, Prompt
-from bandwidth.subjects import Subject
+from bandwidth.requests import Trial
+from bandwidth.session import Session
 from bandwidth.tokens import AlignmentKind, Tokens, lengthened, tokenize
 
 COARSE = tuple(round(0.05 * step, 2) for step in range(21))
@@ -46,7 +46,7 @@ VARIANTS = (
 
 
 def replacement(
-    subject: Subject,
+    session: Session,
     cases: Sequence[tuple[Pair, Order]],
     arm: Arm = ALIGNED,
     *,
@@ -61,16 +61,16 @@ def replacement(
     pattern of the same case's Simple prompt. Where the margin turns positive between two amounts, the gap
     between them is halved until it is no wider than 0.0125.
     """
-    targets = [tokenize(Prompt(pair, order, start), subject.tokenizer) for pair, order in cases]
-    donors = [_donor(subject, case, target, arm) for case, target in zip(cases, targets, strict=True)]
+    targets = [tokenize(Prompt(pair, order, start), session.subject.tokenizer) for pair, order in cases]
+    donors = [_donor(session, case, target, arm) for case, target in zip(cases, targets, strict=True)]
 
     def measured(wanted: list[tuple[int, float]]) -> pd.DataFrame:
         # Nothing replaced is the prompt itself, whatever the arm.
         trials = [
-            sweep.Trial(targets[i], Replace(donors[i], amount, arm.alignment, arm.informed) if amount else None)
+            Trial(targets[i], Replace(donors[i], amount, arm.alignment, arm.informed) if amount else None)
             for i, amount in wanted
         ]
-        table = sweep.run(subject, trials, progress=progress)
+        table = session.margins(trials, progress=progress)
         labels = [(i, str(cases[i][0]), cases[i][1], arm.name, amount) for i, amount in wanted]
         return pd.concat([pd.DataFrame(labels, columns=["case", "pair", "order", "arm", "amount"]), table], axis=1)
 
@@ -86,7 +86,7 @@ def starts(formats: Sequence[Format]) -> list[Format]:
 
 
 def whole_replacement(
-    subject: Subject, cases: Sequence[tuple[Pair, Order]], *, faulty: bool = False, progress: str | None = None
+    session: Session, cases: Sequence[tuple[Pair, Order]], *, faulty: bool = False, progress: str | None = None
 ) -> pd.DataFrame:
     """The Q&A prompts unedited and with the whole aligned pattern replaced, as a table of `interventions`.
 
@@ -94,15 +94,15 @@ def whole_replacement(
     should do little.
     """
     prompts = [Prompt(pair, order, QA) for pair, order in cases]
-    targets = [tokenize(prompt, subject.tokenizer) for prompt in prompts]
+    targets = [tokenize(prompt, session.subject.tokenizer) for prompt in prompts]
     alignment: AlignmentKind = "right block" if faulty else "meaning"
     if faulty:
         donors = [targets[_next_in_order(cases, i)] for i in range(len(cases))]
     else:
-        donors = [_donor(subject, c, t, ALIGNED) for c, t in zip(cases, targets, strict=True)]
-    replaced = [sweep.Trial(t, Replace(d, 1.0, alignment)) for t, d in zip(targets, donors, strict=True)]
-    both = [*(sweep.Trial(t) for t in targets), *replaced]
-    found = sweep.run(subject, both, top_answers=True, progress=progress)
+        donors = [_donor(session, c, t, ALIGNED) for c, t in zip(cases, targets, strict=True)]
+    replaced = [Trial(t, Replace(d, 1.0, alignment)) for t, d in zip(targets, donors, strict=True)]
+    both = [*(Trial(t) for t in targets), *replaced]
+    found = session.margins(both, top_answers=True, progress=progress)
     table = pd.concat([describe(prompts).assign(arm=arm) for arm in (UNEDITED, REPLACED)], ignore_index=True)
     table[["margin_logits", "top_answer"]] = found[["margin_logits", "top_answer"]]
     return table.assign(right=table["margin_logits"] > 0)
@@ -114,11 +114,11 @@ def _next_in_order(cases: Sequence[tuple[Pair, Order]], i: int) -> int:
     return alike[(alike.index(i) + 1) % len(alike)]
 
 
-def _donor(subject: Subject, case: tuple[Pair, Order], target: Tokens, arm: Arm) -> Tokens:
+def _donor(session: Session, case: tuple[Pair, Order], target: Tokens, arm: Arm) -> Tokens:
     if arm.own:
         return target
-    donor = tokenize(Prompt(*case, SIMPLE), subject.tokenizer)
-    return lengthened(donor, len(target), subject.tokenizer) if arm.filled else donor
+    donor = tokenize(Prompt(*case, SIMPLE), session.subject.tokenizer)
+    return lengthened(donor, len(target), session.subject.tokenizer) if arm.filled else donor
 
 
 def _middles(table: pd.DataFrame) -> list[tuple[int, float]]:

@@ -1,17 +1,15 @@
 from __future__ import annotations
 
-import copy
-
 import pandas as pd
 import pytest
 import torch
 
-from bandwidth import backends, entered, scoring, subjects, sweep
+from bandwidth import edited, scoring
 from bandwidth.attention import Attention
 from bandwidth.edits import Flatten, InHeads, Keep, KnockOut, Move, Replace, SetShare
 from bandwidth.prompts import ORDERS, QA, SIMPLE, Pair, Prompt
-from bandwidth.sweep import Trial
-from bandwidth.tail import Tail
+from bandwidth.requests import Trial, Whole
+from bandwidth.session import Session
 from bandwidth.tokens import tokenize
 
 PAIR = Pair("9.8", "9.11")
@@ -31,13 +29,6 @@ def trials_of(subject):
             Trial(target, Replace(donor, amount, kind)) for amount in (0.5, 1.0) for kind in ("meaning", "last row")
         ]
     return found
-
-
-@pytest.fixture
-def torch_backend():
-    backends.use("torch")
-    yield
-    backends.use("nnsight")
 
 
 @pytest.fixture
@@ -70,7 +61,7 @@ def test_layers_below_are_skipped_without_a_trace(shaped, layer):
     subject = shaped.at(layer)
     trials = trials_of(subject)
 
-    found = sweep.run(subject, trials, top_answers=True)
+    found = Session(subject).margins(trials, top_answers=True)
 
     port = Attention(subject)
     for i in (0, 1, 5, len(trials) - 1):
@@ -93,7 +84,7 @@ def test_equal_trials_run_once(llama, rows):
     prompts = tokens_of(llama, QA, Pair("7.5", "7.31"))
     trials = [Trial(p, e) for p in prompts for e in (Keep(), Keep(), Move(0.5))]
 
-    found = sweep.run(llama, [*first, *again, *trials])
+    found = Session(llama).margins([*first, *again, *trials])
 
     assert sum(rows["run"]) == len(set(first)) + 4
     assert found.iloc[: len(first)].equals(found.iloc[len(first) : 2 * len(first)].reset_index(drop=True))
@@ -103,9 +94,8 @@ def test_keeping_and_doing_nothing_are_one(shaped):
     """To the last bit, in batches of two, where nothing is known of the prompts before."""
     tokens, other = tokens_of(shaped, QA)
 
-    with entered.forgetful(shaped):
-        trials = [Trial(other, Flatten()), Trial(tokens, Keep()), Trial(other), Trial(tokens)]
-        found = sweep.run(shaped, trials)
+    trials = [Trial(other, Flatten()), Trial(tokens, Keep()), Trial(other), Trial(tokens)]
+    found = Session(shaped).margins(trials)
 
     assert len(tokens) == len(other)
     assert found.iloc[1].equals(found.iloc[3])
@@ -115,87 +105,53 @@ def test_reading_gives_layers_in_the_order_asked_for(llama, rows):
     """And equal prompts are read once."""
     one, other = tokens_of(llama, QA)
 
-    found = sweep.read(llama, [one, other, one], sweep.Whole(), layers=[0, 2])
+    found = Session(llama).patterns([one, other, one], Whole(), layers=[0, 2])
 
     assert rows["read"] == [2]
     assert torch.equal(found[0], found[2])
-    assert torch.equal(found[0][1], sweep.read(llama, [one], sweep.Whole(), layers=[2])[0][0])
+    assert torch.equal(found[0][1], Session(llama).patterns([one], Whole(), layers=[2])[0][0])
 
 
 def test_nothing_to_do_is_an_empty_table(llama):
     """With the columns asked for."""
-    assert list(sweep.run(llama, []).columns) == ["margin_logits", "output_norm"]
-    assert list(sweep.run(llama, [], top_answers=True).columns) == ["margin_logits", "output_norm", "top_answer"]
+    assert list(Session(llama).margins([]).columns) == ["margin_logits", "output_norm"]
+    assert list(Session(llama).margins([], top_answers=True).columns) == ["margin_logits", "output_norm", "top_answer"]
 
 
-@pytest.mark.parametrize("backend", backends.NAMES)
-def test_remembered_rows_are_those_made_anew(llama, monkeypatch, backend):
+def test_remembered_rows_are_those_made_anew(llama, monkeypatch):
     """With room for all edited rows, for some and for none."""
-    monkeypatch.setattr(backends, "_chosen", backend)
     trials = trials_of(llama)
 
     def found(room):
-        monkeypatch.setattr(backends, "_REMEMBERED", room)
-        with entered.forgetful(llama):
-            return sweep.run(llama, trials)
+        monkeypatch.setattr(edited, "_REMEMBERED", room)
+        return Session(llama).margins(trials)
 
     anew = found(0)
     assert same(anew, found(64 << 20))
     assert same(anew, found(2000))
 
 
-@pytest.mark.usefixtures("torch_backend")
-@pytest.mark.parametrize("layer", [0, 1, 2])
-def test_the_tail_computes_what_nnsight_does(llama, layer):
-    """The same numbers to 1e-4 of their scale, for every kind of trial at every layer, the last among them."""
-    subject = llama.at(layer)
-    trials = trials_of(subject)
-
-    found = sweep.run(subject, trials)
-
-    backends.use("nnsight")
-    assert same(sweep.run(subject, trials), found, tolerance=1e-4)
-
-
-@pytest.mark.usefixtures("torch_backend")
-def test_the_tail_is_for_llamas(shaped):
-    """Every other model goes through nnsight, whatever was chosen."""
-    assert Tail.can_run(shaped) == (shaped.name == "tiny Llama")
-    assert backends.of(shaped).name == ("torch" if shaped.name == "tiny Llama" else "nnsight")
-
-
-@pytest.mark.parametrize("backend", backends.NAMES)
-def test_rows_that_no_edit_reaches_are_computed_once(llama, monkeypatch, backend):
+def test_rows_that_no_edit_reaches_are_computed_once(llama, monkeypatch):
     """Edits of the last prompt row start there, and so does what changes nothing; too few are not worth it."""
     starts = []
-    run, tail = Attention.run, Tail.run
+    run = Attention.run
 
     def watched(self, ids, pattern, hidden, before):
         starts.append(next(iter(before.values()))[0].shape[2] if before else 0)
         return run(self, ids, pattern, hidden, before)
 
-    def watched_tail(self, layer, hidden, which, patterns, start, before):
-        starts.append(start)
-        return tail(self, layer, hidden, which, patterns, start, before)
-
-    monkeypatch.setattr(backends, "_chosen", backend)
-    monkeypatch.setattr(backends, "_side_by_side", lambda part, rows, device: [part(slice(0, rows))])
     monkeypatch.setattr(Attention, "run", watched)
-    monkeypatch.setattr(Tail, "run", watched_tail)
     target, donor = tokens_of(llama, QA)[0], tokens_of(llama, SIMPLE)[0]
     trials = [Trial(target, Replace(donor, amount, "last row")) for amount in (0.2, 0.4, 0.6)]
 
     for some in ([*trials, Trial(target), Trial(target, Keep())], [*trials[:2], Trial(target)]):
-        with entered.forgetful(llama):
-            sweep.run(llama, some)
+        Session(llama).margins(some)
 
     assert starts == [target.n_prompt - 1, target.n_prompt - 1, 0, 0]
 
 
-@pytest.mark.parametrize("backend", backends.NAMES)
-def test_a_batch_of_several_prompts_and_first_rows_is_exact(shaped, monkeypatch, backend):
+def test_a_batch_of_several_prompts_and_first_rows_is_exact(shaped, monkeypatch):
     """Each trial as if it ran by itself, in one whole forward pass; in each shape of model, at each layer."""
-    monkeypatch.setattr(backends, "_chosen", backend)
     targets = [t for pair in (PAIR, Pair("7.5", "7.31"), Pair("3.9", "3.25")) for t in tokens_of(shaped, QA, pair)]
     heads = [(0,), (1, 2), (0, 1, 2, 3)]
     trials = [Trial(t, KnockOut(tuple((h, row, 1) for h in some))) for some in heads for t in targets for row in (3, 9)]
@@ -203,34 +159,8 @@ def test_a_batch_of_several_prompts_and_first_rows_is_exact(shaped, monkeypatch,
 
     for layer in range(shaped.n_layers):
         subject = shaped.at(layer)
-        found = sweep.run(subject, trials).iloc[layer::7].reset_index(drop=True)
-        assert same(found, sweep.run_alone(subject, trials[layer::7]), tolerance=1e-4)
-
-
-@pytest.mark.parametrize("backend", backends.NAMES)
-@pytest.mark.parametrize("idle", range(3))
-def test_an_idle_layer_is_left_out_and_changes_nothing(llama, monkeypatch, backend, idle):
-    """Zero output weights add nothing, above, below and at the layer of interest, where rows are shared and not."""
-    monkeypatch.setattr(backends, "_chosen", backend)
-    model = copy.deepcopy(llama.model)
-    with torch.no_grad():
-        for projection in (model.model.layers[idle].self_attn.o_proj, model.model.layers[idle].mlp.down_proj):
-            projection.weight.zero_()
-    subject = subjects.assemble(model, llama.tokenizer, name=f"idle {idle}", layer=1)
-    (tokens, _), (donor, _) = tokens_of(subject, QA), tokens_of(subject, SIMPLE)
-    edits = [None, *(Replace(donor, amount, "last row") for amount in (0.2, 0.4, 0.6))]
-    with torch.no_grad():
-        logits = model(torch.tensor([tokens.ids])).logits[0, -1]
-    margin = logits[tokens.right_id] - logits[tokens.wrong_id]
-
-    assert subject.idle_layers == {idle}
-    assert llama.idle_layers == frozenset()
-    for layer in range(subject.n_layers):
-        held, trials = subject.at(layer), [Trial(tokens, edit) for edit in edits]
-        found = sweep.run(held, trials)
-        assert found["margin_logits"][0] == pytest.approx(margin.item(), abs=1e-4)
-        assert same(found, sweep.run_alone(held, trials), tolerance=1e-4)
-        assert sweep.answers(held, [tokens]) == sweep.answers(subject, [tokens])
+        found = Session(subject).margins(trials).iloc[layer::7].reset_index(drop=True)
+        assert same(found, Session(subject).margins_alone(trials[layer::7]), tolerance=1e-4)
 
 
 NO_MEMORY = [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
@@ -256,10 +186,10 @@ def short_of_memory(monkeypatch, most, problem):
 def test_batches_shrink_until_they_fit(llama, monkeypatch, most, problem):
     """The same results at every batch size."""
     trials = trials_of(llama)
-    whole = sweep.run(llama, trials)
+    whole = Session(llama).margins(trials)
     tried = short_of_memory(monkeypatch, most, problem)
 
-    found = sweep.run(llama, trials)
+    found = Session(llama).margins(trials)
 
     assert max(tried) > most
     assert same(whole, found)
@@ -270,7 +200,7 @@ def test_one_row_that_does_not_fit_is_a_fault(llama, monkeypatch):
     short_of_memory(monkeypatch, 0, NO_MEMORY[0])
 
     with pytest.raises(torch.OutOfMemoryError):
-        sweep.run(llama, trials_of(llama))
+        Session(llama).margins(trials_of(llama))
 
 
 def test_other_faults_are_not_tried_again(llama, monkeypatch):
@@ -278,5 +208,28 @@ def test_other_faults_are_not_tried_again(llama, monkeypatch):
     tried = short_of_memory(monkeypatch, 0, RuntimeError("shapes differ"))
 
     with pytest.raises(RuntimeError, match="shapes differ"):
-        sweep.run(llama, trials_of(llama))
+        Session(llama).margins(trials_of(llama))
     assert len(tried) == 1
+
+
+def test_a_session_at_another_layer_shares_what_is_known(llama, rows):
+    """Its caches and its observers; each layer's prefixes are computed once."""
+    session, seen = Session(llama), []
+    session.observers.append(lambda layer, trials, margins: seen.append((layer, len(margins))))
+    tokens = tokens_of(llama, QA)
+
+    for layer in (1, 0, 1, 0):
+        session.at(layer).margins([Trial(t) for t in tokens])
+
+    assert seen == [(1, 2), (0, 2), (1, 2), (0, 2)]
+    assert len(rows["enter"]) == 2
+
+
+def test_sessions_of_one_model_share_nothing(llama, rows):
+    """Nothing is kept on the model, so another session computes everything anew."""
+    tokens = tokens_of(llama, QA)
+
+    for _ in range(2):
+        Session(llama).margins([Trial(t) for t in tokens])
+
+    assert len(rows["enter"]) == 2

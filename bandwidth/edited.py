@@ -1,0 +1,101 @@
+"""Trials → batches of edited rows: which rows an edit changes, and from which row on a trial must be computed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bandwidth.attention import Attention, Readout
+from bandwidth.edits import Edit, InHeads
+from bandwidth.entered import Entered
+from bandwidth.requests import Trial
+from bandwidth.tokens import Tokens
+
+_ROWS_WORTH, _TRIALS_WORTH = 2, 3
+"""So many leading rows, in so many trials of a prompt, are worth computing once beforehand."""
+_REMEMBERED = 64 << 20
+"""Bytes of edited rows that are kept between the plan and the batches, instead of being computed twice."""
+
+
+class EditedRows:
+    """Runs batches of trials at one layer; what the trials of a prompt share is computed once.
+
+    Shared are the layers below the edited one and, in it and above, the rows before the first one that an edit changes,
+    those with which prompts begin alike, and those that are known already.
+    """
+
+    def __init__(self, attention: Attention, prefixes: Entered) -> None:
+        self._attention, self._prefixes = attention, prefixes
+        self._latest: tuple[Any, Any] = (None, None)
+        self._starts: dict[tuple[Tokens, Edit | None], int] = {}
+        self._rows: dict[tuple[Tokens, Edit], Tensor] = {}
+        self._room = 0
+
+    def prepare(self, trials: Sequence[Trial], progress: str | None) -> None:
+        """Plans the trials of a sweep and computes what they share; `progress` names the work on a bar."""
+        prefixes = self._prefixes
+        donors = [trial.edit.donor for trial in trials if trial.edit and trial.edit.donor]
+        prefixes.prepare([*(trial.tokens for trial in trials), *donors], progress)
+        self._rows, self._room = {}, _REMEMBERED
+        first = {(t.tokens, t.edit): self._first_changed(t.tokens, t.edit) for t in trials if t.edit}
+        late = [(tokens, row) for (tokens, _), row in first.items() if _ROWS_WORTH <= row < len(tokens)]
+        times = Counter(tokens for tokens, _ in late)
+        wanted: dict[Tokens, int] = {}
+        for tokens, row in late:
+            if prefixes.keeps and times[tokens] >= _TRIALS_WORTH:
+                wanted[tokens] = max(row, wanted.get(tokens, 0))
+        unedited = [trial.tokens for trial in trials if not trial.edit]
+        for trunk, shared in map(prefixes.trunk, unedited):
+            wanted[trunk] = max(shared, wanted.get(trunk, 0))
+        prefixes.prepare_keys(wanted, progress)
+        self._starts = {(t, edit): min(row, prefixes.rows_known(t)) for (t, edit), row in first.items()}
+        self._starts |= {(tokens, None): prefixes.rows_known(tokens) for tokens in unedited}
+
+    def count(self, trial: Trial) -> int:
+        """How many rows of a trial are computed."""
+        return len(trial.tokens) - self._starts[trial.tokens, trial.edit]
+
+    def run(self, trials: Sequence[Trial]) -> Readout:
+        """A batch of prompts of equal length, either all edited or none."""
+        tokens = [trial.tokens for trial in trials]
+        start = min(self._starts[trial.tokens, trial.edit] for trial in trials)
+        hidden = torch.stack([self._prefixes.hidden(t) for t in tokens])
+        patterns = [self._rows_edited(trial.tokens, trial.edit, start) for trial in trials if trial.edit]
+        ids = torch.tensor([t.ids for t in tokens])
+        before = self._prefixes.keys(tokens, start)
+        return self._attention.run(ids, torch.stack(patterns) if patterns else None, hidden, before)
+
+    def edited(self, tokens: Tokens, edit: Edit) -> Tensor:
+        """A prompt's pattern under an edit, [head, query, key]."""
+        if isinstance(edit, InHeads):
+            # Subsets of heads share what the edit would do in all of them.
+            return edit.only(self._prefixes.pattern(tokens), self._in_all_heads(tokens, edit.edit))
+        return self._in_all_heads(tokens, edit)
+
+    def _in_all_heads(self, tokens: Tokens, edit: Edit) -> Tensor:
+        if (tokens, edit) != self._latest[0]:
+            donor = self._prefixes.pattern(edit.donor) if edit.donor else None
+            self._latest = ((tokens, edit), edit(tokens, self._prefixes.pattern(tokens), donor))
+        return self._latest[1]
+
+    def _rows_edited(self, tokens: Tokens, edit: Edit, start: int) -> Tensor:
+        """An edited pattern's rows from `start` on, which is not after the first one that changes."""
+        rows = self._rows.get((tokens, edit))
+        if rows is None:
+            return self.edited(tokens, edit)[:, start:]
+        first = len(tokens) - rows.shape[1]
+        return torch.cat((self._prefixes.pattern(tokens)[:, start:first], rows), dim=1)
+
+    def _first_changed(self, tokens: Tokens, edit: Edit) -> int:
+        """The first row that an edit changes; the number of rows where it changes none."""
+        edited = self.edited(tokens, edit)
+        changed = (edited.numpy() != self._prefixes.pattern(tokens).numpy()).any(axis=(0, 2)).nonzero()[0]
+        first = int(changed[0]) if changed.size else len(tokens)
+        rows = edited[:, first:]
+        if rows.nbytes <= self._room:
+            self._rows[tokens, edit], self._room = rows.clone(), self._room - rows.nbytes
+        return first
