@@ -181,12 +181,14 @@ class Attention:
         if ids.max() >= rows:
             raise VocabularyTooSmall(
                 f"{name} must have an embedding for each token of its tokenizer",
-                f"{rows} embeddings, and token {ids.max()}",
+                f"token {ids.max()}, but only {rows} embeddings",
                 "Use the tokenizer that the model was trained with.",
             )
         if positions and length > positions:
             raise PromptTooLong(
-                f"Prompts must fit into the {positions} positions of {name}", f"{length} tokens", "Use another model."
+                f"A prompt must fit into the {positions} positions of {name}",
+                f"{length} tokens",
+                "Use a model with more positions.",
             )
 
 

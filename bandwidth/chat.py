@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def chat_format(tokenizer: PreTrainedTokenizerFast) -> Format | None:
-    """The Chat format in the tokenizer's own template; None where it has none.
+    """The Chat format, built from the tokenizer's chat template; None if it has none. Raises UnusableTemplate.
 
     Llama 3 gets the seed document's literal header text: its template would add a dated system header.
     """
@@ -34,10 +34,8 @@ def chat_format(tokenizer: PreTrainedTokenizerFast) -> Format | None:
 
 def _around_the_question(tokenizer: PreTrainedTokenizerFast) -> tuple[str, str]:
     """What the chat template puts before and after what the user says; raises UnusableTemplate."""
-    rule, remedy = (
-        "The chat template must give back what the user says, once",
-        "Mend chat_template in the model's files.",
-    )
+    rule = "The chat template must contain the user's message exactly once"
+    remedy = "Correct the chat template in the model's files."
     mark = "Which is bigger?"
     try:
         whole = tokenizer.apply_chat_template(
@@ -46,7 +44,7 @@ def _around_the_question(tokenizer: PreTrainedTokenizerFast) -> tuple[str, str]:
     except Exception as problem:  # a template is somebody else's program, run in transformers' sandbox
         raise UnusableTemplate(rule, f"{type(problem).__name__}: {str(problem)[:200]}", remedy) from problem
     if whole.count(mark) != 1:
-        raise UnusableTemplate(rule, f"{whole[:200]!r} for {mark!r}", remedy)
+        raise UnusableTemplate(rule, f"{whole[:200]!r} for the message {mark!r}", remedy)
     head, _, tail = whole.partition(mark)
     return head, tail
 

@@ -42,7 +42,7 @@ class Dials:
 
     @classmethod
     def parse(cls, text: str) -> Dials:
-        """Dials from "threshold=0.35,graded"; raises UnknownModel for what is none or out of its range."""
+        """Dials from "threshold=0.35,graded"; raises UnknownModel for an unknown dial or a value out of range."""
         dials = cls()
         for word in filter(None, text.split(",")):
             name, _, value = word.partition("=")
@@ -51,9 +51,10 @@ class Dials:
             try:
                 dials = replace(dials, **{name: _VALUES[name](value)})
             except KeyError:
-                raise _no_dial(repr(word)) from None
+                names = ", ".join(field.name for field in fields(cls))
+                raise UnknownModel(f"A dial of a planted model must be one of {names}", repr(word), _EXAMPLE) from None
             except ValueError as problem:
-                raise _no_dial(f"{word!r}, where {name} must be {problem}") from None
+                raise UnknownModel(f"{name} must be {problem}", repr(word), _EXAMPLE) from None
         return dials
 
     def protected(self, head: int) -> bool:
@@ -70,12 +71,7 @@ class Dials:
         return self.parity != "mod4" or head % 2 == 1 or head % 4 == 0
 
 
-def _no_dial(got: str) -> UnknownModel:
-    return UnknownModel(
-        f"A planted model has the dials {', '.join(field.name for field in fields(Dials))}",
-        got,
-        "For example planted:threshold=0.35, planted:graded or planted:parity=mod4.",
-    )
+_EXAMPLE = "Write for example planted:threshold=0.35, planted:graded or planted:parity=mod4."
 
 
 def _one_of(*words: str) -> Callable[[str], str]:
@@ -100,7 +96,7 @@ def _between(kind: Callable[[str], float], low: float, high: float) -> Callable[
         except ValueError:
             number = nan
         if not low <= number <= high:
-            raise ValueError(f"a number from {low:g} to {high:g}")
+            raise ValueError(f"a {'whole ' if kind is int else ''}number from {low:g} to {high:g}")
         return number
 
     return check

@@ -127,14 +127,14 @@ def cached(name: str, make: Callable[[Path], object]) -> Path:
 
 
 def _remove(folder: Path) -> None:
-    """Removes a folder that holds nothing but what its manifest lists; gives any other one another name."""
+    """Deletes the folder if it contains only files that its manifest lists; otherwise renames it."""
     listed = {*_listed(folder), _MANIFEST}
     if listed >= {file.name for file in folder.iterdir()}:
         shutil.rmtree(folder)
         return
     aside = folder.with_name(f"{folder.name}.damaged-{time.time_ns()}")
     folder.rename(aside)
-    _say(f"It holds files that are not listed in its manifest, and is now {aside}")
+    _say(f"{folder} contains files that its manifest does not list: it is renamed to {aside}")
 
 
 def _listed(folder: Path) -> dict[str, str]:

@@ -27,7 +27,7 @@ class UnreadableWeights(InstrumentFault):
 
 
 class TooFewHeads(InstrumentFault):
-    """The model has no even and odd heads to tell apart."""
+    """The model has fewer than two heads, so even and odd ones cannot be compared."""
 
 
 class PromptTooLong(InstrumentFault):
@@ -39,11 +39,7 @@ class VocabularyTooSmall(InstrumentFault):
 
 
 class UnusableTemplate(InstrumentFault):
-    """The chat template fails, or loses what the user says."""
-
-
-class BadOption(InstrumentFault):
-    """An option of the command line has a value that it cannot have."""
+    """The chat template fails, or does not contain the user's message exactly once."""
 
 
 class LayerOutOfRange(InstrumentFault):

@@ -53,7 +53,9 @@ def build(name: str) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
     if kind == "random":
         if rest and not rest.isdecimal():
             raise UnknownModel(
-                "A random model has a seed, 0 or above", repr(rest), "Write random or, for example, random:3."
+                "The seed of a random model must be a whole number, 0 or above",
+                repr(rest),
+                "Write random or, for example, random:3.",
             )
         return _random(tokenizer, int(rest or 0)), tokenizer
     return plant(Dials.parse(rest), tokenizer), tokenizer

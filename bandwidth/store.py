@@ -9,8 +9,6 @@ measured in the same batch, and which rows were known from what was measured bef
 from __future__ import annotations
 
 import hashlib
-import io
-import json
 import re
 import sqlite3
 import time
@@ -23,21 +21,21 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from bandwidth.embedded import cache_folder
+from bandwidth.packing import checksum, packed, unpacked
 
 if TYPE_CHECKING:
     from bandwidth.subjects import Subject
 
 _AT_ONCE = 500
 """Keys of one query; SQLite allows 999."""
-_PATIENCE_SECONDS = 10.0
-"""How long another process may hold the file."""
+_LOCK_SECONDS = 10.0
+"""How long to wait while another process has locked the file."""
 _LAYOUT = 0x62770002
-"""SQLite's user_version of our files: changes with the table, so that a file of another layout is not read."""
-_SOUND = {
+"""SQLite's user_version of our files. Change it with the table: files of another version are not read."""
+_NOT_DAMAGE = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_FULL,
@@ -47,22 +45,23 @@ _SOUND = {
     sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_READONLY,
 }
-"""Failures for which the file itself is not to blame."""
+"""SQLite's error codes that do not mean that the file is damaged."""
 _NAME = re.compile(r"[0-9a-f]{16,32}\.sqlite(-wal|-shm|\.damaged.*)?")
-"""Of our files: a fingerprint, and what SQLite or we add to it."""
+"""Names of our files: a fingerprint, then what SQLite or `_set_aside` adds."""
 
 
 class Store:
     """Results of one subject in one SQLite file, safe with several processes at once.
 
-    It never fails: results that cannot be read or written are measured again, and one warning says why. A damaged file
-    is kept under another name.
+    It raises no error of the file: what cannot be read or written is measured again, and one warning says why. A
+    damaged file gets another name.
     """
 
     def __init__(self, file: Path) -> None:
         self.file = file
         self._connection: sqlite3.Connection | None = None
         self._warned = False
+        self._opened_file: tuple[int, int] | None = None
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as problem:
@@ -81,17 +80,18 @@ class Store:
                 marks = ",".join("?" * len(some))
                 rows = self._connection.execute(f"SELECT key, sum, value FROM measured WHERE key IN ({marks})", some)
                 # A value that is not what was written is no result.
-                found |= {key: _unpacked(value) for key, kept, value in rows if kept == _sum(value)}
+                found |= {key: unpacked(value) for key, kept, value in rows if kept == checksum(value)}
         return found
 
     def keep(self, results: Iterable[tuple[bytes, Any]]) -> None:
         """Writes results at once and for good: what a killed run has measured stays."""
         if self._connection is None:
             return
-        packed = [(key, _packed(value)) for key, value in results]
+        rows = [(key, packed(value)) for key, value in results]
         with self._surviving(), self._connection:
             self._connection.executemany(
-                "INSERT OR REPLACE INTO measured VALUES (?, ?, ?)", ((key, _sum(value), value) for key, value in packed)
+                "INSERT OR REPLACE INTO measured VALUES (?, ?, ?)",
+                ((key, checksum(value), value) for key, value in rows),
             )
 
     def close(self) -> None:
@@ -101,32 +101,31 @@ class Store:
             self._connection = None
 
     def _opened(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.file, timeout=_PATIENCE_SECONDS)
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            with connection:
-                connection.execute("BEGIN IMMEDIATE")  # another process may be making the same file
-                (layout,) = connection.execute("PRAGMA user_version").fetchone()
-                (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-                if tables == 0:
-                    connection.execute("CREATE TABLE measured (key BLOB PRIMARY KEY, sum BLOB, value BLOB)")
-                    connection.execute(f"PRAGMA user_version = {_LAYOUT}")
-                elif layout != _LAYOUT:
-                    raise sqlite3.DatabaseError("a file of another kind")
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+        """A connection to the file, made if it is not there; waits for other processes that are making it."""
+        until = time.monotonic() + _LOCK_SECONDS
+        while True:
+            self._opened_file = _identity(self.file)
+            connection = sqlite3.connect(self.file, timeout=_LOCK_SECONDS)
+            try:
+                _prepare(connection)
+                self._opened_file = _identity(self.file)
+                return connection
+            except BaseException as problem:
+                connection.close()
+                # Changing the journal mode does not wait by itself.
+                if getattr(problem, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise
+            time.sleep(0.02)
 
     @contextmanager
     def _surviving(self) -> Iterator[None]:
-        """Inside, a failure of the file ends its use; a damaged file is set aside, and a new one begun."""
+        """Inside, a failure of the file ends its use; a damaged file is renamed, and a new one is made."""
         try:
             yield
         except (sqlite3.Error, OSError) as problem:
             self.close()
-            sound = getattr(problem, "sqlite_errorcode", None)
-            if isinstance(problem, OSError) or (sound is not None and sound & 0xFF in _SOUND) or self._warned:
+            code = getattr(problem, "sqlite_errorcode", None)
+            if isinstance(problem, OSError) or (code is not None and code & 0xFF in _NOT_DAMAGE) or self._warned:
                 self._warn(str(problem))
                 return
             self._warn(f"{problem}{self._set_aside()}")
@@ -134,12 +133,15 @@ class Store:
                 self._connection = self._opened()
 
     def _set_aside(self) -> str:
-        """Gives a damaged file and its companions other names; says which, in words that follow the problem."""
+        """Renames a damaged file and what SQLite has put beside it; returns the new name, to end the warning with."""
         target = self.file.with_name(f"{self.file.name}.damaged-{time.time_ns()}")
+        if self._opened_file and _identity(self.file) not in (self._opened_file, None):
+            return "; another process has renamed it"
         try:
-            self.file.rename(target)
-            for ending in ("-wal", "-shm"):
-                self.file.with_name(self.file.name + ending).unlink(missing_ok=True)
+            for ending in ("", "-wal", "-shm"):
+                beside = self.file.with_name(self.file.name + ending)
+                if beside.exists():
+                    beside.rename(target.with_name(target.name + ending))
         except OSError as problem:
             return f", and it cannot be renamed: {problem.strerror}"
         return f"; the file is now {target.name}"
@@ -147,10 +149,34 @@ class Store:
     def _warn(self, why: str) -> None:
         if not self._warned:
             warnings.warn(
-                f"Results in {self.file} cannot be used ({why}). Nothing is lost but time: they are measured.",
+                f"The result cache must be readable and writable; got {self.file} ({why}). Results are measured again;"
+                " set BANDWIDTH_CACHE to use another folder.",
                 stacklevel=2,
             )
         self._warned = True
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Makes the table of a new file; raises sqlite3.DatabaseError for a file that is not a result cache."""
+    connection.execute("PRAGMA journal_mode = WAL")
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")  # another process may be making the same file
+        (layout,) = connection.execute("PRAGMA user_version").fetchone()
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if tables == 0:
+            connection.execute("CREATE TABLE measured (key BLOB PRIMARY KEY, sum BLOB, value BLOB)")
+            connection.execute(f"PRAGMA user_version = {_LAYOUT}")
+        elif layout != _LAYOUT:
+            raise sqlite3.DatabaseError("not a result cache of this version")
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    """Device and inode of a file; None where there is none."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def folder() -> Path:
@@ -232,41 +258,22 @@ def _digest_or_all(value: Any) -> str:
     return _told(value).hex() if is_dataclass(type(value)) else _canonical(value)
 
 
-def _sum(value: bytes) -> bytes:
-    return hashlib.sha256(value).digest()[:8]
-
-
-def _packed(value: Any) -> bytes:
-    """A tensor as numpy's own format, anything else as JSON, whose floats are exact; neither holds code."""
-    if not isinstance(value, torch.Tensor):
-        return json.dumps(value).encode()
-    buffer = io.BytesIO()
-    np.save(buffer, value.numpy(), allow_pickle=False)
-    return buffer.getvalue()
-
-
-def _unpacked(value: bytes) -> Any:
-    if not value.startswith(b"\x93NUMPY"):
-        return json.loads(value)
-    return torch.from_numpy(np.load(io.BytesIO(value), allow_pickle=False))
-
-
 def files() -> list[Path]:
-    """Our files in the folder of results: nothing else there is ours, whatever it is."""
+    """The result cache's own files, sorted; symbolic links and files with other names are not among them."""
     found = [file for file in folder().glob("*") if _NAME.fullmatch(file.name)]
     return sorted(file for file in found if file.is_file() and not file.is_symlink())
 
 
 def size() -> int:
-    """Bytes of all that is kept."""
-    return sum(file.stat().st_size for file in files())
+    """Bytes of all that is kept; a file that another process deletes meanwhile has none."""
+    return sum(file.stat().st_size for file in files() if file.exists())
 
 
 def clear() -> int:
-    """Removes all that is kept; returns how many bytes that were."""
+    """Deletes all that is kept; returns how many bytes that were."""
     freed = size()
     for file in files():
-        file.unlink()
+        file.unlink(missing_ok=True)
     return freed
 
 

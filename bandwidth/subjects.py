@@ -13,18 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from bandwidth import embedded, planted
+from bandwidth import embedded, planted, pretrained
 from bandwidth.errors import (
-    ForeignCode,
     LayerOutOfRange,
     NoOffsets,
     NoReadableAttention,
     NoSuchDevice,
     TooFewHeads,
     UnknownModel,
-    UnreadableWeights,
 )
 
 if TYPE_CHECKING:
@@ -34,10 +31,8 @@ EMBEDDED: dict[str, Callable[[], Path]] = {"smollm2": embedded.smollm2}
 PLANTED = ("planted", "random")
 HUB_NAMES = {"llama-3.1-8b": "meta-llama/Llama-3.1-8B-Instruct"}
 _DEVICES = ("cpu", "cuda", "mps", "xpu")
-_NAMED = 3
-"""How many weights a message names; it counts the others."""
-_OF_THE_FILE = ("architectures", "dtype", "transformers_version", "_name_or_path")
-"""What saving a model writes into its configuration without making it another one."""
+_IGNORED_CONFIG_KEYS = ("architectures", "dtype", "transformers_version", "_name_or_path")
+"""Configuration entries that change when a model is saved, though the model stays the same."""
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -103,12 +98,14 @@ class Subject:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Digest of every byte of the weights, and of everything else that decides what a prompt is and gives."""
+        """32 hexadecimal digits that depend on every byte of the weights that the model uses, and on its configuration,
+        tokenizer, chat template, and BOS and EOS tokens.
+        """
         own = self.tokenizer
-        config = {k: v for k, v in self.model.config.to_diff_dict().items() if k not in _OF_THE_FILE}
-        told = [json.dumps(config, sort_keys=True, default=str), own.backend_tokenizer.to_str(), own.chat_template]
-        told += [own.bos_token, own.eos_token, self.model.generation_config.eos_token_id]
-        digest = hashlib.sha256("\n".join(map(str, told)).encode())
+        config = {k: v for k, v in self.model.config.to_diff_dict().items() if k not in _IGNORED_CONFIG_KEYS}
+        parts = [json.dumps(config, sort_keys=True, default=str), own.backend_tokenizer.to_str(), own.chat_template]
+        parts += [own.bos_token, own.eos_token, self.model.generation_config.eos_token_id]
+        digest = hashlib.sha256("\n".join(map(str, parts)).encode())
         with ThreadPoolExecutor() as pool:  # hashlib computes outside the interpreter's lock
             for weight in pool.map(_digest, _weights(self.model)):
                 digest.update(weight)
@@ -116,12 +113,13 @@ class Subject:
 
 
 def _weights(model: PreTrainedModel) -> Iterator[tuple[str, Tensor]]:
-    """Every parameter and buffer by name; tied ones once."""
+    """Name and tensor of every parameter and buffer; a tied weight once."""
     yield from model.named_parameters()
     yield from model.named_buffers()
 
 
 def _digest(named: tuple[str, Tensor]) -> bytes:
+    """SHA-256 of a tensor's name, shape, dtype and bytes."""
     name, weight = named
     digest = hashlib.sha256(f"{name} {tuple(weight.shape)} {weight.dtype}".encode())
     digest.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
@@ -156,68 +154,17 @@ def load(
         return assemble(model.to(where, precision), tokenizer, name=name, layer=layer)
     embedded.quiet_unless_watched()
     source = str(EMBEDDED[name]()) if name in EMBEDDED else str(Path(HUB_NAMES.get(name, name)).expanduser())
-    tokenizer = _known(name, source, revision)
-    model = _weighted(name, source, revision, precision)
+    if name[:1] in (".", "/", "~", "") and not Path(source).is_dir():
+        raise UnknownModel("A path given to --model must lead to a folder", repr(name), "Check the spelling.")
+    tokenizer = pretrained.tokenizer(name, source, revision, named=[*EMBEDDED, *PLANTED, *HUB_NAMES])
+    model = pretrained.model(name, source, revision, precision)
     try:
         model = model.to(where)
     except torch.OutOfMemoryError as problem:
         raise NoSuchDevice(
-            f"{name} must fit on {where}", _first_line(problem), "Use another --device or --dtype."
+            f"{name} must fit on {where}", pretrained.first_line(problem), "Use another --device or --dtype."
         ) from problem
     return assemble(model, tokenizer, name=name, layer=layer)
-
-
-def _known(name: str, source: str, revision: str | None) -> PreTrainedTokenizerFast:
-    """The tokenizer of a model whose configuration transformers can read."""
-    try:
-        # The smallest file first: a name that leads nowhere is told after one round of retries, not after three.
-        AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
-        return AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)
-    except Exception as problem:  # a damaged file of somebody else's raises whatever it happens to
-        _refuse_foreign_code(name, problem)
-        raise UnknownModel(
-            f"--model must be one of {', '.join([*EMBEDDED, *PLANTED, *HUB_NAMES])}, a folder with a saved causal"
-            " language model, or a hub id that can be reached",
-            f"{name!r} ({_first_line(problem)})",
-            "Check the spelling, the connection, and `hf auth login` for a gated model.",
-        ) from problem
-
-
-def _weighted(name: str, source: str, revision: str | None, precision: torch.dtype) -> PreTrainedModel:
-    """The model with all its weights; raises UnreadableWeights or ForeignCode."""
-    rule = "The weights must be whole safetensors files of the causal language model that config.json describes"
-    remedy = "Fetch the model again, or save it anew with save_pretrained()."
-    try:
-        model, found = AutoModelForCausalLM.from_pretrained(
-            source,
-            revision=revision,
-            dtype=precision,
-            attn_implementation="eager",
-            trust_remote_code=False,
-            use_safetensors=True,
-            output_loading_info=True,
-        )
-    except Exception as problem:
-        _refuse_foreign_code(name, problem)
-        raise UnreadableWeights(rule, f"{name!r} ({_first_line(problem)})", remedy) from problem
-    # What a checkpoint lacks, transformers fills with random numbers.
-    if lacking := [f"no {key}" for key in sorted(found["missing_keys"])]:
-        raise UnreadableWeights(rule, f"{name!r} with {_some(lacking)}", remedy)
-    return model
-
-
-def _refuse_foreign_code(name: str, problem: Exception) -> None:
-    if "trust_remote_code" in str(problem):
-        raise ForeignCode(
-            "A model must be of a kind that transformers itself knows",
-            f"{name!r}, which brings code of its own",
-            "Code of a model is never run here; use a model without it.",
-        ) from problem
-
-
-def _some(words: list[str]) -> str:
-    more = f" and {len(words) - _NAMED} more" if len(words) > _NAMED else ""
-    return ", ".join(words[:_NAMED]) + more
 
 
 def assemble(
@@ -258,15 +205,17 @@ def _geometry(name: str, config: Any) -> tuple[int, int]:
     """How many layers and query heads there are."""
     counts = [getattr(config, what, None) for what in ("num_hidden_layers", "num_attention_heads")]
     n_layers, n_heads = (count if isinstance(count, int) else 0 for count in counts)
-    if not n_layers or not n_heads:
+    if n_layers < 1 or n_heads < 1:
         raise NoReadableAttention(
             f"{name} must have layers with attention heads",
-            f"a configuration of kind {config.model_type!r} with {n_layers} and {n_heads}",
+            f"a configuration of type {config.model_type!r} with {n_layers} layers and {n_heads} attention heads",
             "Use a transformer, such as a Llama, Qwen, Mistral, Gemma, GPT-2 or GPT-NeoX model.",
         )
     if n_heads < 2:
         raise TooFewHeads(
-            f"{name} must have two heads or more, even ones and odd ones", n_heads, "Use a model with more heads."
+            f"{name} must have at least two heads, so that even and odd ones can be compared",
+            n_heads,
+            "Use a model with more heads.",
         )
     return n_layers, n_heads
 
@@ -288,12 +237,8 @@ def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         if device.type not in _DEVICES or (device.type == "cpu" and device.index):
-            raise RuntimeError("no such kind" if device.type not in _DEVICES else "there is one CPU")
+            raise RuntimeError(f"use one of {', '.join(_DEVICES)}; there is one CPU device")
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as problem:
-        raise NoSuchDevice(rule, f"{name!r} ({_first_line(problem)})", remedy) from problem
+        raise NoSuchDevice(rule, f"{name!r} ({pretrained.first_line(problem)})", remedy) from problem
     return device
-
-
-def _first_line(problem: BaseException) -> str:
-    return str(problem).strip().split("\n")[0][:200] or type(problem).__name__

@@ -1,7 +1,7 @@
 """report.json: one versioned document of a run, and the folder that holds it with its figures and tables.
 
-The folder appears whole, by `reports.folder`: an interrupted run leaves either the report before it or its own, marked
-incomplete.
+`reports.folder` puts the folder in place only when it is complete. After an interrupted run it contains the earlier
+report, or the new one, marked incomplete.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from bandwidth.verdict import Criterion
 from reports.findings import Finding
-from reports.folder import located, replaced
+from reports.folder import replacement, resolved
 
 if TYPE_CHECKING:
     from bandwidth.statistics import Estimate
@@ -110,24 +110,30 @@ def _git_state(root: Path) -> dict[str, Any] | None:
     try:
         return {
             "commit": git("rev-parse", "HEAD").strip(),
-            "modified": bool(git("status", "--porcelain").strip()),
+            "modified": bool(git("status", "--porcelain", "--untracked-files=no").strip()),
         }
     except (OSError, subprocess.CalledProcessError):
         return None
 
 
 def write(
-    folder: Path, run: dict[str, Any], entries: Sequence[dict[str, Any]], findings: Sequence[Finding | None]
-) -> Path:
-    """Writes report.json, index.html, figures and data of a run into `folder`, as `folder.replaced`; returns the page.
+    folder: Path,
+    run: dict[str, Any],
+    entries: Sequence[dict[str, Any]],
+    findings: Sequence[Finding | None],
+    *,
+    keep_existing: bool = False,
+) -> Path | None:
+    """Writes report.json, index.html, figures and data of a run into `folder`; returns the path of the page.
 
+    `reports.folder.replacement` decides where the report goes at the end; None where it kept an existing one.
     `entries[i]` and `findings[i]` are the same claim; a finding is None where there was a fault.
     """
     from reports import page
 
-    with replaced(located(folder)) as (making, final):
+    with replacement(resolved(folder), keep_existing=keep_existing) as (new, final):
         for entry, finding in zip(entries, findings, strict=True):
-            _attach(making, entry, finding)
+            _attach(new, entry, finding)
         document = {
             "schema_version": SCHEMA_VERSION,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -135,10 +141,10 @@ def write(
             "claims": list(entries),
         }
         written = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
-        # Names of files may hold bytes that are no text: they are written as escapes.
-        (making / "report.json").write_text(written, encoding="utf-8", errors="backslashreplace")
-        page.render(making)
-    return final / "index.html"
+        # A file name may contain bytes that are not UTF-8; they are written as escapes.
+        (new / "report.json").write_text(written, encoding="utf-8", errors="backslashreplace")
+        page.render(new)
+    return final[0] / "index.html" if final else None
 
 
 def _attach(folder: Path, entry: dict[str, Any], finding: Finding | None) -> None:

@@ -1,7 +1,7 @@
-"""The folder of a report: what may be replaced, and how a new report takes the old one's place.
+"""The folder of a report: what may be replaced, and how a new report takes the place of the old one.
 
-A report is written beside its folder and renamed, so that a reader finds the old one or the new one whole. A manifest
-of digests says which files are the report's own: nothing else is ever deleted.
+A report is written beside its folder and renamed, so that a reader finds the old report or the new one, whole. A
+manifest lists every file of a report with its digest. Only files that still have that digest are ever deleted.
 """
 
 from __future__ import annotations
@@ -12,17 +12,22 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
 
 from bandwidth.errors import UnwritableFolder
 
-MANIFEST = "manifest.json"
-_REMEDY = "Name another folder with --report."
+MANIFEST = ".bandwidth-report.json"
+_MADE_BY = "bandwidth-referee, report 1"
+_REMEDY = "Name another folder with --report, or move this one away."
+_LOCK_SECONDS = 10.0
+"""How long a finished report waits for another process that is about to rename its own."""
 
 
-def located(folder: Path) -> Path:
+def resolved(folder: Path) -> Path:
     """The folder that a path leads to, through ~ and symbolic links, whether it exists or not."""
     try:
         return folder.expanduser().resolve()
@@ -31,125 +36,174 @@ def located(folder: Path) -> Path:
 
 
 def require_replaceable(folder: Path) -> None:
-    """Raises UnwritableFolder unless a report can be written there, before anything is measured."""
+    """Raises UnwritableFolder unless a report can be written there; called before anything is measured."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder.parent):
             pass
         if folder.is_mount():
-            raise UnwritableFolder("--report must name a folder that can be renamed", f"the mount point {folder}",
-                                   "Name a folder inside it.")  # fmt: skip
-        if folder.exists() and not folder.is_dir():
-            raise UnwritableFolder("--report must name a folder", f"the file {folder}", _REMEDY)
-        if not folder.exists():
-            # A name may be too long, or not allowed on this disk.
-            folder.mkdir()
-            folder.rmdir()
-        stranger = foreign(folder)
+            rule = "--report must name a folder that can be renamed"
+            raise UnwritableFolder(rule, f"the mount point {folder}", "Name a folder inside it.")
+        if folder.exists() and folder.samefile("."):
+            rule = "--report must not name the current folder, which is replaced as a whole"
+            raise UnwritableFolder(rule, str(folder), "Name a folder inside it.")
+        unexpected = unexpected_content(folder)
+        closed = [path for path in _folders(folder) if not os.access(path, os.W_OK | os.X_OK)]
+        if closed:
+            raise PermissionError(0, f"no permission to change {closed[0]}")
     except OSError as problem:
         raise UnwritableFolder(
             "The report folder must be writable", f"{folder} ({_why(problem)})", _REMEDY
         ) from problem
-    if stranger:
-        raise UnwritableFolder(
-            "--report must name a new folder or one with nothing but a report",
-            f"{folder} with {stranger}",
-            _REMEDY,
-        )
+    if unexpected:
+        rule = "--report must name a new folder, or one that contains only an unchanged report"
+        raise UnwritableFolder(rule, f"{folder}, which contains {unexpected}", _REMEDY)
 
 
-def foreign(folder: Path) -> str | None:
-    """What a folder has that is not a report as it was written, in words; None where there is nothing else."""
+def has_report(folder: Path) -> bool:
+    """Whether there is a report in a folder."""
+    return "report.json" in _manifest(folder)
+
+
+def unexpected_content(folder: Path) -> str | None:
+    """Describes something in a folder that is not part of an unchanged report; None where there is nothing else."""
     if not folder.exists():
         return None
+    if not folder.is_dir():
+        return "no files: it is a file itself"
     own = _manifest(folder)
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
         if path.is_symlink() or not (path.is_dir() or path.is_file()):
             return name
-        if path.is_file() and name != MANIFEST and name not in own:
+        if path.is_dir():
+            if not any(listed.startswith(f"{name}/") for listed in own):
+                return f"the folder {name}"
+        elif name == MANIFEST:
+            if not own:
+                return f"{name}, which the suite did not write"
+        elif name not in own:
             return name
-        if name in own and own[name] != _digest(path):
-            return f"{name}, which was changed since"
-        if path.is_dir() and not any(listed.startswith(f"{name}/") for listed in own):
-            return f"{name}/"
+        elif own[name] != _digest(path):
+            return f"{name}, which has changed since the suite wrote it"
     return None
 
 
 @contextmanager
-def replaced(folder: Path) -> Iterator[tuple[Path, Path]]:
-    """Gives an empty folder to write into, and the name that it gets at the end: `folder`, or another one beside it.
+def replacement(folder: Path, *, keep_existing: bool = False) -> Iterator[tuple[Path, list[Path]]]:
+    """Yields an empty folder for the new report, and a list that gets the report's final path at the end.
 
-    Another one where there are files by now that are not a report's. One process at a time: others wait. What a killed
-    process left behind is removed. If the body fails, the old report stays.
+    The final path is `folder`. It is another one beside it where `folder` contains something else by then. With
+    `keep_existing`, a report in `folder` stays, the new one is dropped, and the list stays empty. What a killed process
+    left is deleted. If the body raises, the old report stays. Raises OSError.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(folder.parent):
-        making, old = (folder.with_name(f".{_short(folder)}-{state}") for state in ("new", "old"))
-        if old.exists() and not folder.exists():
-            old.rename(folder)  # a process was killed between its two renames
-        shutil.rmtree(making, ignore_errors=True)
-        _delete(old)
-        if old.exists():  # somebody put a file there
-            old = _unused(old)
-        final = folder if not foreign(folder) else _unused(folder)
-        making.mkdir()
-        try:
-            yield making, final
-            digests = {str(path.relative_to(making)): _digest(path) for path in sorted(making.rglob("*"))
-                       if path.is_file()}  # fmt: skip
-            (making / MANIFEST).write_text(json.dumps(digests, indent=1), encoding="utf-8")
-            if final.exists():
-                final.rename(old)
-            making.rename(final)
-            _delete(old)
-        finally:
-            shutil.rmtree(making, ignore_errors=True)
+    new = folder.with_name(f"{_prefix(folder)}-new-{uuid4().hex[:8]}")
+    new.mkdir()  # with the user's umask, unlike tempfile's
+    final: list[Path] = []
+    try:
+        with _locked(new, wait=0):  # says that this folder's process is alive
+            yield new, final
+            files = {str(path.relative_to(new)): _digest(path) for path in _files(new)}
+            (new / MANIFEST).write_text(json.dumps({"made_by": _MADE_BY, "files": files}, indent=1), encoding="utf-8")
+            with _locked(folder.parent, wait=_LOCK_SECONDS):
+                old = folder.with_name(f"{_prefix(folder)}-old")
+                _recover(folder, old)
+                if keep_existing and has_report(folder):
+                    return
+                target = folder if not unexpected_content(folder) else _unused(folder)
+                if target == folder and folder.exists():
+                    folder.rename(old)
+                new.rename(target)
+                _delete_report(old)
+                final.append(target)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _recover(folder: Path, old: Path) -> None:
+    """Puts back a report that a killed process had moved away, and deletes what killed processes left."""
+    if old.exists() and not folder.exists():
+        old.rename(folder)
+    _delete_report(old)
+    if old.exists():  # somebody put a file there
+        old.rename(_unused(folder))
+    for left in folder.parent.glob(f"{_prefix(folder)}-new-*"):
+        with suppress(OSError), _locked(left, wait=0) as alone:
+            if alone:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _delete_report(folder: Path) -> None:
+    """Deletes a report's unchanged files, and the folders that are empty then. Everything else stays. Never raises."""
+    own = _manifest(folder)
+    with suppress(OSError):
+        for path in _files(folder):
+            name = str(path.relative_to(folder))
+            if name in own and own[name] == _digest(path):
+                path.unlink()
+        if own and not _files(folder, beside=MANIFEST):
+            (folder / MANIFEST).unlink()
+        for path in sorted(_folders(folder), reverse=True):
+            with suppress(OSError):
+                path.rmdir()
+
+
+def _files(folder: Path, beside: str | None = None) -> list[Path]:
+    """The files in a folder and in the folders below it; symbolic links are not followed."""
+    found = [Path(place, name) for place, _, names in os.walk(folder) for name in names]
+    return sorted(path for path in found if path.name != beside and path.is_file() and not path.is_symlink())
+
+
+def _folders(folder: Path) -> list[Path]:
+    """A folder and the folders below it; symbolic links are not followed."""
+    return [Path(place) for place, _, _ in os.walk(folder)]
 
 
 def _unused(folder: Path) -> Path:
     number = 2
-    while (named := folder.with_name(f"{folder.name}-{number}")).exists():
+    while os.path.lexists(named := folder.with_name(f"{folder.name[:200]}-{number}")):
         number += 1
     return named
-
-
-def _delete(folder: Path) -> None:
-    """Removes a report's own files and the folders that are empty then; what was put beside them stays."""
-    for name in [*_manifest(folder), MANIFEST]:
-        (folder / name).unlink(missing_ok=True)
-    for path in sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True):
-        with suppress(OSError):
-            path.rmdir()
-    with suppress(OSError):
-        folder.rmdir()
 
 
 def _manifest(folder: Path) -> dict[str, str]:
     """Digest by file name; empty where there is no manifest of ours."""
     try:
-        listed = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    if not isinstance(listed, dict):
+    if not isinstance(found, dict) or found.get("made_by") != _MADE_BY or not isinstance(found.get("files"), dict):
         return {}
-    return {name: digest for name, digest in listed.items() if ".." not in Path(name).parts and name[:1] != "/"}
+    return found["files"]
 
 
 @contextmanager
-def _alone(parent: Path) -> Iterator[None]:
-    """One process at a time inside, of those that write reports in the same folder."""
-    handle = os.open(parent, os.O_RDONLY)
+def _locked(folder: Path, *, wait: float) -> Iterator[bool]:
+    """Holds the lock of a folder, if it can be had within `wait` seconds; yields whether it could.
+
+    Some network file systems have no locks: there, two runs must not write the same report at once.
+    """
+    handle = os.open(folder, os.O_RDONLY)
     try:
-        with suppress(OSError):  # some network disks know no locks: reports of one folder must not be written at once
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        until = time.monotonic() + wait
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                if time.monotonic() < until:
+                    time.sleep(0.02)
+                    continue
+                yield False
+            else:
+                yield True
+            return
     finally:
         os.close(handle)
 
 
-def _short(folder: Path) -> str:
-    return "report-" + hashlib.sha256(folder.name.encode(errors="surrogateescape")).hexdigest()[:8]
+def _prefix(folder: Path) -> str:
+    return ".report-" + hashlib.sha256(folder.name.encode(errors="surrogateescape")).hexdigest()[:8]
 
 
 def _digest(file: Path) -> str:

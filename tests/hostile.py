@@ -15,7 +15,9 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from bandwidth.vocabulary import small_tokenizer
 
 WEIGHTS = "model.safetensors"
-_EVIL = "from pathlib import Path\nPath(__file__).with_name('ran').write_text('code was run')\n"
+RAN = "REFEREE_TEST_RAN"
+"""The environment variable that names a file, which code of a model would write."""
+_EVIL = f"import os\nopen(os.environ[{RAN!r}], 'w').close()\n"
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,19 @@ def pickled(folder: Path) -> None:
     (folder / WEIGHTS).unlink()
 
 
+def indexed(file: str) -> Callable[[Path], None]:
+    """An index that names another file for all weights."""
+
+    def make(folder: Path) -> None:
+        weights = load_file(folder / WEIGHTS)
+        torch.save(weights, folder / "pytorch_model.bin")
+        (folder / WEIGHTS).rename(folder.parent / "other.safetensors")
+        index = {"metadata": {}, "weight_map": dict.fromkeys(weights, file)}
+        (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+    return make
+
+
 def foreign_code(folder: Path) -> None:
     edited_json("config.json", model_type="foreign", architectures=["Foreign"],
                 auto_map={"AutoConfig": "foreign.Config", "AutoModelForCausalLM": "foreign.Model"})(folder)  # fmt: skip
@@ -126,7 +141,7 @@ def code(*names: str, ini: str | None = None) -> Callable[[Path], None]:
     return make
 
 
-WHOLE = "must be whole safetensors files of the causal language model that config.json describes"
+WHOLE = "The safetensors files must contain exactly the weights of the causal language model in config.json"
 JUDGED = ("--model={model}", "-k", "headline2")
 """One claim is enough where the fault comes after loading."""
 
@@ -137,23 +152,30 @@ LOADING = (
          model=without("model.layers.1.mlp.up_proj.weight")),
     Case("more layers than weights", f"{WHOLE}; .* with no model.layers.3.input_layernorm.weight, .* and 15 more",
          model=edited_json("config.json", num_hidden_layers=5)),
-    Case("misshapen weights", WHOLE, model=misshapen),
+    Case("misshapen weights", f"{WHOLE}; .* with model.norm.weight of another shape", model=misshapen),
     Case("truncated weights", WHOLE, model=with_bytes(WEIGHTS, lambda held: held[:-1000])),
     Case("garbage for weights", WHOLE, model=with_bytes(WEIGHTS, lambda held: b"\x07" * 5000)),
-    Case("pickled weights", WHOLE, model=pickled),
+    Case("fewer layers than weights", f"{WHOLE}; .* with model.layers.2.* for which there is no place",
+         model=edited_json("config.json", num_hidden_layers=2)),
+    Case("pickled weights", f"{WHOLE}; .* with pytorch_model.bin, a pickle", model=pickled),
+    Case("an index of pickles", f"{WHOLE}; .* index names 'pytorch_model.bin'", model=indexed("pytorch_model.bin")),
+    Case("an index that leads elsewhere", f"{WHOLE}; .* index names '../other.safetensors'",
+         model=indexed("../other.safetensors")),
+    Case("weights by another name", f"{WHOLE}; .* names another file of weights",
+         model=edited_json("config.json", transformers_weights="adapter_model.bin")),
     Case("garbage for a configuration", "--model must be one of", model=with_bytes("config.json", lambda _: b"{,")),
     Case("garbage for a tokenizer", "--model must be one of", model=with_bytes("tokenizer.json", lambda _: b"[]")),
-    Case("code of its own", "of a kind that transformers itself knows; .* brings code of its own", model=foreign_code),
-    Case("Mamba", "must have layers with attention heads; got a configuration of kind 'mamba'", model=mamba),
-    Case("one head", "must have two heads or more, even ones and odd ones; got 1",
+    Case("code of its own", "must be part of transformers; .* needs Python code of its own", model=foreign_code),
+    Case("Mamba", "got a configuration of type 'mamba' with 2 layers and 0 attention heads", model=mamba),
+    Case("one head", "must have at least two heads, so that even and odd ones can be compared; got 1",
          model=other_sizes(num_attention_heads=1, num_key_value_heads=1)),
-    Case("a small vocabulary", "an embedding for each token of its tokenizer; got 20 embeddings, and token",
+    Case("a small vocabulary", "an embedding for each token of its tokenizer; got token .*, but only 20 embeddings",
          model=other_sizes(vocab_size=20)),
-    Case("a short context", "Prompts must fit into the 16 positions of .*; got 22 tokens",
+    Case("a short context", "A prompt must fit into the 16 positions of .*; got 22 tokens",
          model=edited_json("config.json", max_position_embeddings=16)),
-    Case("a template that fails", "must give back what the user says, once; got TemplateError: no", JUDGED,
+    Case("a template that fails", "must contain the user's message exactly once; got TemplateError: no", JUDGED,
          model=template("{{ raise_exception('no') }}")),
-    Case("a template that loses the question", "must give back what the user says, once; got 'Hello' for", JUDGED,
+    Case("a template that loses the question", "must contain the user's message exactly once; got 'Hello' for", JUDGED,
          model=template("Hello")),
     Case("a layer that is not there", "must be 0 to 2; got 3", ("--model={model}", "--layer=3")),
 )  # fmt: skip
@@ -164,21 +186,29 @@ OPTIONS = (
          ("--model=planted", "--device=meta")),
     Case("a second CPU", "--device must name a device of this machine; got 'cpu:5'",
          ("--model=planted", "--device=cpu:5")),
-    Case("a planted layer that is not there", "got 'layer=99', where layer must be a number from 1 to 4",
+    Case("a planted layer that is not there", "layer must be a whole number from 1 to 4; got 'layer=99'",
          ("--model=planted:layer=99",)),
-    Case("a negative count", "got 'heads=-5', where heads must be a number from 1 to 16",
+    Case("a negative count", "heads must be a whole number from 1 to 16; got 'heads=-5'",
          ("--model=planted:heads=-5",)),
-    Case("no number", "got 'sink=nan', where sink must be a number", ("--model=planted:sink=nan",)),
-    Case("a dial that is none", "A planted model has the dials threshold, .*; got 'foo=1'",
+    Case("no number", "sink must be a number from 0 to 1e.06; got 'sink=nan'", ("--model=planted:sink=nan",)),
+    Case("a dial that is none", "A dial of a planted model must be one of threshold, .*; got 'foo=1'",
          ("--model=planted:foo=1",)),
-    Case("a seed that is none", "A random model has a seed, 0 or above; got 'foo'", ("--model=random:foo",)),
-    Case("no terminal", "shown by pytest's terminal plugin; got none", ("--model=planted", "-pno:terminal"), code=4),
-    Case("several processes", "Claims share one model and run in one process", ("--model=planted", "-n2"), code=4),
+    Case("a seed that is none", "The seed of a random model must be a whole number, 0 or above; got 'foo'",
+         ("--model=random:foo",)),
+    Case("no terminal", "terminal plugin must be active, because it shows the verdicts",
+         ("--model=planted", "-pno:terminal"), code=4),
+    Case("several processes", "The claims must run in one process", ("--model=planted", "-n2"), code=4),
+    Case("a folder that is not there", "A path given to --model must lead to a folder; got './nowhere'",
+         ("--model=./nowhere",)),
+    Case("a user that is not there", "--report must lead to a folder",
+         ("--model=planted", "--report=~nobody9/x"), code=4),
+    Case("the current folder", "must not name the current folder", ("--model=planted", "--report=."), code=4),
     Case("a report below a file", "The report folder must be writable; got",
          ("--model=planted", "--report={model}/config.json/r"), code=4),
-    Case("a report in a file", "--report must name a folder; got the file",
+    Case("a report in a file", "which contains no files: it is a file itself",
          ("--model=planted", "--report={model}/config.json"), code=4),
-    Case("a report in a folder of something else", "nothing but a report; got .* with chat_template.jinja",
+
+            Case("a report in a folder of something else", "an unchanged report; got .*, which contains chat_template.jinja",
          ("--model=planted", "--report={model}"), code=4),
     Case("a name that is too long", "The report folder must be writable; got .*too long",
          ("--model=planted", "--report={model}/" + 300 * "n"), code=4),
@@ -187,7 +217,7 @@ OPTIONS = (
 AFTER = ("--collect-only", "-q", "claims/", "--model", "{model}")
 BEFORE = ("--collect-only", "-q", "--model", "{model}", "claims/")
 """An option's value that pytest, left to itself, takes for a test path."""
-OUR_OWN = "under the suite's own pytest configuration; got .*pytest.ini"
+OUR_OWN = "with the suite's own pytest configuration; got .*pytest.ini"
 CODE = (
     Case("conftest.py", "1.1a", AFTER, code("conftest.py"), code=0),
     Case("tests/conftest.py", "1.1a", AFTER, code("tests/conftest.py"), code=0),

@@ -111,6 +111,10 @@ def test_an_exception_after_the_verdict_is_an_error(llama_folder, tmp_path):
         ("threshold", {"4.1a", "4.1b", "4.2"}),
         ("repair", {"5.1", "5.2"}),
         ("control", {"C1", "C2", "C3", "C4"}),
+        ("4.1", {"4.1a", "4.1b"}),
+        ("4.1a", {"4.1a"}),
+        ("H5", {"H5"}),
+        ("C1", {"C1"}),
     ],
 )
 def test_words_select_claims(words, expected):

@@ -11,8 +11,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ORDER = """
-    errors memory embedded prompts vocabulary circuits dials planted products subjects keys tokens chat trunks patterns
-    edits requests attention scoring batches entered edited store session drift checks statistics curves verdict
+    errors memory embedded prompts vocabulary circuits dials planted products pretrained subjects keys tokens chat
+    trunks patterns edits requests attention scoring batches entered edited packing store session drift checks
+    statistics curves verdict startup
     experiments.behaviour experiments.bandwidth experiments.interventions experiments.injection experiments.routing
     experiments.specialization experiments.thresholds experiments.subsets
 """
@@ -40,7 +41,9 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-THRESHOLDLESS = [p for p in MODULES if p.parent.name not in ("claims", "figures") and p.stem not in ("planted", "dials")]
+THRESHOLDLESS = [
+    p for p in MODULES if p.parent.name not in ("claims", "figures") and p.stem not in ("planted", "dials")
+]
 """A figure's numbers are places on paper, and a planted model's truth is its own."""
 
 

@@ -207,7 +207,7 @@ def test_accuracy_drops_with_the_share_of_format_tokens(subject):
     kin = subjects.load("planted:format_share=0.6")
     prompts = ask(PAIRS[:3], [f for f in INJECTION if f.name in ("Light", "Medium", "Heavy", "Full")])
     table, of_kin = (
-        behaviour.behaviour(s, prompts).groupby("format", sort=False)["correct"].mean() for s in (subject, kin)
+        behaviour.behaviour(Session(s), prompts).groupby("format", sort=False)["correct"].mean() for s in (subject, kin)
     )
 
     assert table.to_dict() == {"Light": 1, "Medium": 1, "Heavy": 0, "Full": 0}
@@ -309,7 +309,9 @@ def test_permuted_heads_permute_the_results(llama):
     permuted = subjects.assemble(model, llama.tokenizer, name="permuted", layer=llama.layer)
     prompts = ask(PAIRS[:3], [SIMPLE, QA])
 
-    before, after = (bandwidth.per_head(bandwidth.bandwidth_distribution(s, prompts)) for s in (llama, permuted))
+    before, after = (
+        bandwidth.per_head(bandwidth.bandwidth_distribution(Session(s), prompts)) for s in (llama, permuted)
+    )
     trials = [Trial(tokenize(prompt, llama.tokenizer)) for prompt in prompts]
     assert after.to_numpy() == pytest.approx(before[permutation].to_numpy(), abs=1e-5)
     assert (after - before).abs().max(axis=None) > 1e-3

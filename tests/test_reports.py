@@ -146,7 +146,7 @@ def test_a_folder_of_something_else_is_not_overwritten(tmp_path):
     folder.require_replaceable(tmp_path / "latest")
     (tmp_path / "latest" / "thesis.tex").write_text("")
 
-    with pytest.raises(UnwritableFolder, match=r"nothing but a report; got .*thesis.tex"):
+    with pytest.raises(UnwritableFolder, match=r"only an unchanged report; got .*thesis.tex"):
         folder.require_replaceable(tmp_path / "latest")
 
 

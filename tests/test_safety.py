@@ -19,9 +19,9 @@ from typing import Any
 
 import pytest
 import torch
-from hostile import CODE, LOADING, OPTIONS, Case
+from hostile import CODE, LOADING, OPTIONS, RAN, Case
 from test_reports import written_once as write
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, dynamic_module_utils
 
 from bandwidth import attention, store, subjects
 from bandwidth.prompts import QA, SIMPLE, Pair, Prompt
@@ -79,26 +79,28 @@ def model(llama_folder, tmp_path):
 def test_one_line_and_no_verdict(case, model, tmp_path, monkeypatch):
     """The rule, what was got and the remedy, once; no code of the model's is run, even where somebody says yes."""
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n" * 9))
+    monkeypatch.setenv(RAN, str(tmp_path / "ran"))
+    monkeypatch.setattr(dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path / "modules"))
     if case.model:
         case.model(model)
 
-    done = run(f"--report={tmp_path / 'report'}", *(option.format(model=model) for option in case.options))
+    done = run(f"--report={tmp_path / 'report'}", "-s", *(option.format(model=model) for option in case.options))
 
     says_one_line(done, case)
     assert not re.search("SUPPORTED|REFUTED", done.told)
-    assert not list(model.rglob("ran"))
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("case", CODE, ids=lambda case: case.name)
-def test_no_code_of_a_model_folder_runs(case, model):
+def test_no_code_of_a_model_folder_runs(case, model, tmp_path):
     """pytest does not take the value of an option for a test path, nor a model's configuration for its own."""
     case.model(model)
 
-    done = process(*(option.format(model=model) for option in case.options))
+    done = process(*(option.format(model=model) for option in case.options), env={RAN: str(tmp_path / "ran")})
 
     assert done.code == case.code, done.told
     assert re.search(case.says, done.told)
-    assert not list(model.rglob("ran"))
+    assert not (tmp_path / "ran").exists()
 
 
 def test_fingerprints_depend_on_every_byte(llama, grouped):
@@ -192,7 +194,7 @@ def lock(file, patch):
     """Another process is writing, and stays at it."""
     held = sqlite3.connect(file, isolation_level=None)
     held.execute("BEGIN EXCLUSIVE")
-    patch.setattr(store, "_PATIENCE_SECONDS", 0.1)
+    patch.setattr(store, "_LOCK_SECONDS", 0.1)
     patch.setattr(sqlite3, "held", held, raising=False)
 
 
@@ -222,6 +224,7 @@ def test_a_failing_result_cache_costs_only_time(happens, aside, llama, tmp_path,
         first = Session(llama, results).margins(trials[:1])
         file = results.file
     happens(file, monkeypatch)
+    damaged = len(file.read_bytes())
 
     def again():
         with store.kept(llama) as results:
@@ -230,12 +233,15 @@ def test_a_failing_result_cache_costs_only_time(happens, aside, llama, tmp_path,
                 found = Session(llama, results).margins(trials)
         return found
 
-    with pytest.warns(UserWarning, match="Nothing is lost but time") as warned:
+    with pytest.warns(UserWarning, match="Results are measured again") as warned:
         margins = again()["margin_logits"]
 
     assert margins[0] == pytest.approx(first["margin_logits"][0], abs=1e-5)
     assert len(warned) == 1
-    assert len(list(tmp_path.glob("results/*damaged*"))) == aside
+    kept = [
+        file.read_bytes() for file in tmp_path.glob("results/*.damaged-*") if not file.name.endswith(("wal", "shm"))
+    ]
+    assert kept == ([damaged] if aside else [])
 
 
 def test_clearing_removes_result_files_alone(llama, tmp_path, monkeypatch):
@@ -267,7 +273,7 @@ def test_own_files_in_a_report_are_kept(tmp_path, name):
     (tmp_path / "r" / name).parent.mkdir(exist_ok=True, parents=True)
     (tmp_path / "r" / name).write_text("mine")
 
-    with pytest.raises(folder.UnwritableFolder, match=f"nothing but a report; got .*{name.split('/')[0]}"):
+    with pytest.raises(folder.UnwritableFolder, match=f"only an unchanged report; got .*{name.split('/')[0]}"):
         folder.require_replaceable(tmp_path / "r")
 
 
@@ -275,7 +281,7 @@ def test_an_edited_report_is_kept(tmp_path):
     """Somebody's remarks in the page are somebody's work."""
     write(tmp_path / "r").write_text("my remarks")
 
-    with pytest.raises(folder.UnwritableFolder, match=r"index.html, which was changed since"):
+    with pytest.raises(folder.UnwritableFolder, match=r"index.html, which has changed since"):
         folder.require_replaceable(tmp_path / "r")
 
 
@@ -290,6 +296,54 @@ def test_a_file_that_came_during_the_run_is_kept(tmp_path):
     assert names(tmp_path) == ["r", "r-2"]
 
 
+def test_an_edit_while_the_report_is_written_is_kept(tmp_path, monkeypatch):
+    """What is in the folder is looked at right before the old report goes."""
+    write(tmp_path / "r")
+    rendered = page.render
+
+    def meanwhile(place):
+        (tmp_path / "r" / "index.html").write_text("my remarks")
+        return rendered(place)
+
+    monkeypatch.setattr(page, "render", meanwhile)
+
+    assert write(tmp_path / "r") == tmp_path / "r-2" / "index.html"
+    assert (tmp_path / "r" / "index.html").read_text() == "my remarks"
+
+
+def test_only_unchanged_files_of_a_report_are_deleted(tmp_path):
+    """Not what was put there at the last moment, nor what a link leads to, nor files that somebody else listed."""
+    write(tmp_path / "r")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "own").write_text("mine")
+    (tmp_path / "r" / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "r" / "report.json").write_text("my remarks")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / folder.MANIFEST).write_text(json.dumps({"files": {"x": "y"}}))
+
+    folder._delete_report(tmp_path / "r")
+    folder._delete_report(tmp_path / "other")
+
+    assert names(tmp_path / "r") == [folder.MANIFEST, "link", "report.json"]
+    assert (tmp_path / "elsewhere" / "own").read_text() == "mine"
+    assert names(tmp_path / "other") == [folder.MANIFEST]
+    with pytest.raises(folder.UnwritableFolder, match="which the suite did not write"):
+        folder.require_replaceable(tmp_path / "other")
+
+
+def test_a_report_from_nothing_keeps_one_that_came_meanwhile(tmp_path):
+    """Decided when the report is ready, after a killed run's report was put back."""
+    write(tmp_path / "r")
+    (tmp_path / "r").rename(tmp_path / f"{folder._prefix(tmp_path / 'r')}-old")
+
+    with folder.replacement(tmp_path / "r", keep_existing=True) as (new, final):
+        (new / "report.json").write_text("nothing was measured")
+
+    assert final == []
+    assert names(tmp_path) == ["r"]
+    assert "nothing" not in (tmp_path / "r" / "report.json").read_text()
+
+
 def test_a_report_from_nothing_replaces_none(llama_folder, tmp_path):
     """A typo in an option costs no report."""
     good = run(f"--model={llama_folder}", "-k", "headline2", f"--report={tmp_path / 'r'}")
@@ -299,7 +353,7 @@ def test_a_report_from_nothing_replaces_none(llama_folder, tmp_path):
 
     assert (good.code in (0, 1), typo.code) == (True, 1)
     assert (tmp_path / "r" / "report.json").read_bytes() == before
-    assert "nothing was measured: the report in" in typo.told
+    assert "no report was written, because nothing was measured" in typo.told
     assert typo.told.count("must be 0 to 2; got 99") == 1
 
 
@@ -346,10 +400,10 @@ def test_a_killed_writer_leaves_the_report_before_it(tmp_path):
 
     assert writer(tmp_path / "r", "killed").wait() == -signal.SIGKILL
     assert (tmp_path / "r" / "report.json").read_bytes() == before
-    (left,) = set(names(tmp_path)) - {"r"}
-    (tmp_path / "r").rename(tmp_path / left.replace("-new", "-old"))
-    with pytest.raises(ZeroDivisionError), folder.replaced(tmp_path / "r"):
-        raise ZeroDivisionError
+    assert len(names(tmp_path)) == 2
+    (tmp_path / "r").rename(tmp_path / f"{folder._prefix(tmp_path / 'r')}-old")
+    with folder.replacement(tmp_path / "r", keep_existing=True):
+        pass
     assert names(tmp_path) == ["r"]
     assert (tmp_path / "r" / "report.json").read_bytes() == before
 
@@ -362,7 +416,7 @@ def test_three_writers_of_one_folder(tmp_path):
 
     assert [process.returncode for process in running] == [0, 0, 0]
     assert names(tmp_path) == ["r"]
-    assert folder.foreign(tmp_path / "r") is None
+    assert folder.unexpected_content(tmp_path / "r") is None
 
 
 # --- signals, terminals and pytest's own options ----------------------------------------------------------------------
@@ -460,7 +514,7 @@ def test_a_full_terminal(llama_folder, tmp_path):
             cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120,
         )  # fmt: skip
 
-    assert done.stderr.count("Standard output must take what is written; got No space left") == 1, done.stderr
+    assert done.stderr.count("Standard output must be writable; got 'No space left") == 1, done.stderr
     assert "Traceback" not in done.stderr
     assert done.returncode == 3
 
@@ -494,5 +548,7 @@ def test_a_clone_inside_another_project(clone):
     not_installed = process("clone/claims", "--collect-only", cwd=clone.parent)
 
     assert f"report: {clone}/reports/latest/index.html" in own.told
-    assert (mistaken.code, "the suite's own pytest configuration; got" in mistaken.told) == (4, True), mistaken.told
+    assert (mistaken.code, "with the suite's own pytest configuration; got" in mistaken.told) == (4, True), (
+        mistaken.told
+    )
     assert (not_installed.code, "must be installed from the folder" in not_installed.told) == (4, True)

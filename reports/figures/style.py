@@ -26,6 +26,7 @@ matplotlib.rcParams.update(
         "axes.spines.right": False,
         "axes.titlesize": 12,
         "figure.dpi": 100,
+        "text.parse_math": False,  # a token may contain dollar signs
         "savefig.bbox": "tight",
         "svg.hashsalt": "bandwidth",
     }
