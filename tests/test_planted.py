@@ -280,10 +280,18 @@ def test_replacing_at_another_layer_does_nothing(subject):
     assert not repaired(other, list(range(32)))
 
 
-@pytest.mark.parametrize("name", ["planted:heads", "planted:head=3", "planted:parity=odder", "planted:graded=maybe"])
-def test_an_unknown_dial_is_told(name):
-    """With the dials there are and an example."""
-    with pytest.raises(UnknownModel, match=r"has the dials threshold, .* got .*For example planted:threshold"):
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("planted:heads", "heads must be a whole number from 1 to 16"),
+        ("planted:head=3", "A dial of a planted model must be one of threshold, .*"),
+        ("planted:parity=odder", "parity must be one of even, odd, none, pairs, mod4"),
+        ("planted:graded=maybe", "graded must be on or off"),
+    ],
+)
+def test_an_unknown_dial_is_refused(name, rule):
+    """With the dials there are, or what the dial can be, and an example."""
+    with pytest.raises(UnknownModel, match=rf"{rule}; got .*Write for example planted:threshold"):
         planted.build(name)
 
 
