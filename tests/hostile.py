@@ -208,7 +208,7 @@ OPTIONS = (
     Case("a report in a file", "which contains no files: it is a file itself",
          ("--model=planted", "--report={model}/config.json"), code=4),
 
-            Case("a report in a folder of something else", "an unchanged report; got .*, which contains chat_template.jinja",
+    Case("a report in a folder of something else", "an unchanged report; got .* contains chat_template.jinja",
          ("--model=planted", "--report={model}"), code=4),
     Case("a name that is too long", "The report folder must be writable; got .*too long",
          ("--model=planted", "--report={model}/" + 300 * "n"), code=4),
