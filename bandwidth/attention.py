@@ -16,7 +16,7 @@ from nnsight import TransformersModel
 from torch import Tensor
 
 from bandwidth.errors import NoReadableAttention, PromptTooLong, VocabularyTooSmall
-from bandwidth.keys import Keys, cache_of, held_in, rows_of
+from bandwidth.kv_cache import Keys, cache_of, held_in, rows_of
 from bandwidth.subjects import Subject
 
 _ATTENTION_MODULES = ("self_attn", "attn", "attention")

@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields, replace
 from math import nan
 from typing import Literal
 
-from bandwidth.circuits import HEADS, LAYER
 from bandwidth.errors import UnknownModel
+from bandwidth.hand_set import HEADS, LAYER
 
 
 @dataclass(frozen=True)

@@ -29,10 +29,10 @@ from typing import TYPE_CHECKING
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from bandwidth.circuits import HEAD_SIZE, HEADS, LAYER, LAYERS, Circuit, Residual, embed, read_out
 from bandwidth.dials import Dials
 from bandwidth.errors import UnknownModel
-from bandwidth.vocabulary import small_tokenizer
+from bandwidth.hand_set import HEAD_SIZE, HEADS, LAYER, LAYERS, Circuit, Residual, embed, read_out
+from bandwidth.small_tokenizer import small_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

@@ -57,7 +57,7 @@ class Pair:
         return (self.bigger, self.smaller) if order == "bigger first" else (self.smaller, self.bigger)
 
 
-SKETCH_PAIRS = (Pair("9.8", "9.11"), Pair("8.7", "8.12"), Pair("3.4", "3.25"))
+DOCUMENT_PAIRS = (Pair("9.8", "9.11"), Pair("8.7", "8.12"), Pair("3.4", "3.25"))
 
 
 def pairs(count: int, *, kind: Kind = "conflict", seed: int = 0) -> list[Pair]:
@@ -74,7 +74,7 @@ def pairs(count: int, *, kind: Kind = "conflict", seed: int = 0) -> list[Pair]:
             (big, small) for digits in (one_digit, two_digits) for big in digits for small in digits if big > small
         ]
     everything = [Pair(f"{whole}.{big}", f"{whole}.{small}") for whole in range(1, 10) for big, small in fractions]
-    always = list(SKETCH_PAIRS) if kind == "conflict" else []
+    always = list(DOCUMENT_PAIRS) if kind == "conflict" else []
     if count > len(everything):
         raise ValueError(f"There are {len(everything)} {kind} pairs; got a request for {count}")
     random.Random(f"{kind} {seed}").shuffle(everything)

@@ -16,14 +16,14 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from bandwidth import entered, products, scoring
+from bandwidth import onednn, prefix_cache, scores
 from bandwidth.attention import Attention, wrap
 from bandwidth.batches import Batches, of_one_length
-from bandwidth.edited import EditedRows
-from bandwidth.entered import Entered
+from bandwidth.edited_rows import EditedRows
 from bandwidth.errors import SelfCheckFailed
+from bandwidth.prefix_cache import PrefixCache
 from bandwidth.requests import GradientMeasure, Measure, Observer, Reading, Request, Trial
-from bandwidth.store import Store, keepable, key
+from bandwidth.result_cache import Store, keepable, key
 from bandwidth.subjects import Subject
 from bandwidth.tokens import Tokens, alike
 
@@ -47,7 +47,7 @@ class Session:
         self.observers: list[Observer] = []
         self._results = results
         self._wrapped = wrap(subject)
-        self._prefixes: dict[int, Entered] = {}
+        self._prefixes: dict[int, PrefixCache] = {}
 
     def at(self, layer: int) -> Session:
         """The same session, caches and observers, with another layer of interest; raises LayerOutOfRange."""
@@ -61,10 +61,10 @@ class Session:
         return Attention(self.subject, self._wrapped)
 
     @property
-    def prefixes(self) -> Entered:
-        """What is known of prompts at the layer of interest."""
+    def prefixes(self) -> PrefixCache:
+        """What the trials of a prompt share at the layer of interest."""
         layer, known = self.subject.layer, self._prefixes
-        known[layer] = known.pop(layer) if layer in known else Entered(self.attention)
+        known[layer] = known.pop(layer) if layer in known else PrefixCache(self.attention)
         if len(known) > _LAYERS:
             del known[next(iter(known))]
         return known[layer]
@@ -135,9 +135,9 @@ class Session:
             known.prepare_keys(before, progress)
             starts.update(before)
 
-        def measured(some: Sequence[Reading]) -> list[scoring.Answer]:
+        def measured(some: Sequence[Reading]) -> list[scores.Answer]:
             tokens = [request.tokens for request in some]
-            return scoring.greedy_answers(self.subject, tokens, known.all_keys(tokens, starts[tokens[0]]))
+            return scores.greedy_answers(self.subject, tokens, known.all_keys(tokens, starts[tokens[0]]))
 
         def rows(request: Reading) -> int:
             return len(request.tokens) - starts[request.tokens]
@@ -182,7 +182,7 @@ class Session:
         """As `margins`, but every trial is a batch of its own that shares nothing with another; no observer sees it."""
 
         def alone(trial: Trial) -> Row:
-            edited = EditedRows(self.attention, Entered(self.attention))
+            edited = EditedRows(self.attention, PrefixCache(self.attention))
             edited.prepare([trial], None)
             return self._rows(edited, [trial])[0]
 
@@ -191,12 +191,12 @@ class Session:
     def _rows(self, edited: EditedRows, trials: Sequence[Trial], *, top_answers: bool = False) -> list[Row]:
         tokens = [trial.tokens for trial in trials]
         readout = edited.run(trials)
-        margins = scoring.margins_of(self.subject, readout.final, tokens)
+        margins = scores.margins_of(self.subject, readout.final, tokens)
         _require_finite(margins.cpu().numpy(), "margin")
         _require_finite(readout.output_norm.cpu().numpy(), "residual stream")
         tops: Sequence[str | None] = [None] * len(trials)
         if top_answers:
-            tops = scoring.top_answers(scoring.most_likely(self.subject, readout.final), tokens)
+            tops = scores.top_answers(scores.most_likely(self.subject, readout.final), tokens)
         return list(zip(margins.tolist(), readout.output_norm.tolist(), tops, strict=True))
 
     def _answered(
@@ -228,11 +228,11 @@ class Session:
             known = {request: by_key[k] for request, k in keys.items() if k in by_key and enough(by_key[k])}
         for missing in self._by_prompt([request for request in distinct if request not in known]):
             if prepare:
-                with products.quick():
+                with onednn.quick():
                     prepare(missing, progress)
             batches = Batches(missing, self.subject, progress=progress, **options)
             for some in batches:
-                with products.quick():
+                with onednn.quick():
                     found = batches.measure(measured, some)
                 known |= dict(zip(some, found, strict=True))
                 if kept:
@@ -242,7 +242,7 @@ class Session:
     def _by_prompt(self, requests: Sequence[Request]) -> Iterator[list[Request]]:
         """All requests at once, or in parts of about as many prompts as can be kept."""
         groups = alike(requests, lambda request: request.tokens)
-        at_once = max(1, entered.remembered(self.subject, (request.tokens for request in requests)) // 2)
+        at_once = max(1, prefix_cache.prompts_kept(self.subject, (request.tokens for request in requests)) // 2)
         for start in range(0, len(groups), at_once):
             chosen = sorted(i for group in groups[start : start + at_once] for i in group)
             yield [requests[i] for i in chosen]
@@ -257,7 +257,7 @@ def _readings(prompts: Sequence[Tokens]) -> list[Reading]:
     return [Reading(tokens) for tokens in prompts]
 
 
-def _prompts_first(known: Entered | None) -> Callable[[Sequence[Reading], str | None], None] | None:
+def _prompts_first(known: PrefixCache | None) -> Callable[[Sequence[Reading], str | None], None] | None:
     """For `_answered`: computes what is kept of the prompts, before anything of them is measured."""
     if known is None:
         return None
@@ -269,7 +269,7 @@ def _ids(requests: Sequence[Request]) -> Tensor:
 
 
 def _total_margin(prompts: Sequence[Tokens], logits: Tensor) -> Tensor:
-    return scoring.margins(logits, prompts).sum()
+    return scores.margins(logits, prompts).sum()
 
 
 def _require_finite(values: np.ndarray, what: str) -> None:

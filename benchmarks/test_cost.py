@@ -7,12 +7,14 @@ from statistics import median
 import numpy as np
 import pytest
 
-from bandwidth import backends, batches, entered, sweep
+from bandwidth import batches, prefix_cache
 from bandwidth.chat import chat_format
 from bandwidth.experiments.injection import graded_formats
-from bandwidth.prompts import INJECTION, QA, SIMPLE, SKETCH_PAIRS, Prompt, ask, injected, pairs
+from bandwidth.prefixes import shared_prefixes
+from bandwidth.prompts import DOCUMENT_PAIRS, INJECTION, QA, SIMPLE, Prompt, ask, injected, pairs
+from bandwidth.requests import Trial
+from bandwidth.session import Session
 from bandwidth.tokens import tokenize
-from bandwidth.trunks import trunks
 from benchmarks import works
 
 COUNTS = (1, 10, 50, 100, 200, 400)
@@ -20,17 +22,9 @@ LAYERS = (0, 5, 10, 15, 20, 25, 29)
 ROUNDS = 5
 
 
-@pytest.fixture(params=backends.NAMES)
-def backend(request):
-    backends.use(request.param)
-    yield request.param
-    backends.use("nnsight")
-
-
 def run(subject, trials):
     """Nothing known of earlier rounds."""
-    with entered.forgetful(subject):
-        sweep.run(subject, trials)
+    Session(subject).margins(trials)
 
 
 def in_turn(benchmark, subject, sets):
@@ -56,7 +50,7 @@ def table(what, found):
 
 
 @pytest.mark.parametrize("last_row", [False, True], ids=["all rows", "last row"])
-def test_cost_grows_with_trials_as_a_line(last_row, backend, benchmark, subject, show):
+def test_cost_grows_with_trials_as_a_line(last_row, benchmark, subject, show):
     """What is shared is the intercept, what a trial costs the slope."""
     most = works.trials(subject, last_row=last_row, count=max(COUNTS))
     benchmark.group = "trials"
@@ -67,14 +61,14 @@ def test_cost_grows_with_trials_as_a_line(last_row, backend, benchmark, subject,
     benchmark.extra_info |= {"slope": round(slope, 2), "intercept": round(intercept, 1)}
     kind = "last row" if last_row else "all rows"
     line = f"\nslope {slope:.1f} ms a trial, intercept {intercept:.0f} ms"
-    show(f"trials, {kind}, {backend}", table("trials", found) + line)
+    show(f"trials, {kind}", table("trials", found) + line)
 
 
-def test_cost_grows_with_length(backend, benchmark, subject, show):
+def test_cost_grows_with_length(benchmark, subject, show):
     """50 trials of the sketch's question with more and more format around it."""
     chosen = {}
     for format in INJECTION:
-        prompt = Prompt(SKETCH_PAIRS[0], "bigger first", format)
+        prompt = Prompt(DOCUMENT_PAIRS[0], "bigger first", format)
         length = len(tokenize(prompt, subject.tokenizer))
         chosen.setdefault(length, works.trials(subject, last_row=False, count=50, prompt=prompt))
     lengths = sorted(chosen)[:: max(1, len(chosen) // 6)]
@@ -82,17 +76,17 @@ def test_cost_grows_with_length(backend, benchmark, subject, show):
 
     found = in_turn(benchmark, subject, {length: chosen[length] for length in lengths})
 
-    show(f"tokens of a prompt, 50 trials, {backend}", table("tokens", found))
+    show("tokens of a prompt, 50 trials", table("tokens", found))
 
 
-def test_cost_falls_with_the_layer_of_interest(backend, benchmark, subject, show):
+def test_cost_falls_with_the_layer_of_interest(benchmark, subject, show):
     """50 trials: what lies below is computed once."""
     trials = works.trials(subject, last_row=False, count=50)
     benchmark.group = "layer"
 
     found = in_turn(benchmark, subject, dict.fromkeys(LAYERS, trials))
 
-    show(f"layer of interest of 30, 50 trials, {backend}", table("layer", found))
+    show("layer of interest of 30, 50 trials", table("layer", found))
 
 
 BEGINNINGS = {
@@ -106,7 +100,7 @@ BEGINNINGS = {
 
 @pytest.mark.parametrize("prompts", BEGINNINGS)
 def test_equal_beginnings_are_computed_once(prompts, benchmark, subject, show, monkeypatch):
-    """Unedited margins, with trunks and without."""
+    """Unedited margins, with shared prefixes and without."""
     count, formats = BEGINNINGS[prompts]
     asked = [tokenize(prompt, subject.tokenizer) for prompt in ask(pairs(count), formats(subject.tokenizer))]
     worth = {"with": batches.tokens_at_once, "without": lambda subject: len(asked) * 1000}
@@ -114,14 +108,14 @@ def test_equal_beginnings_are_computed_once(prompts, benchmark, subject, show, m
 
     def once():
         for name, least in worth.items():
-            monkeypatch.setattr(entered, "tokens_at_once", least)
+            monkeypatch.setattr(prefix_cache, "tokens_at_once", least)
             began = benchmark._timer()
-            run(subject, [sweep.Trial(tokens) for tokens in asked])
+            run(subject, [Trial(tokens) for tokens in asked])
             seconds[name].append(benchmark._timer() - began)
 
     benchmark.pedantic(once, rounds=ROUNDS, warmup_rounds=1)
     found = {name: median(each[1:]) for name, each in seconds.items()}
     benchmark.extra_info |= found
-    tokens, shared = sum(map(len, asked)), sum(trunk.rows for trunk in trunks(asked, worth=1).values())
+    tokens, shared = sum(map(len, asked)), sum(prefix.rows for prefix in shared_prefixes(asked, worth=1).values())
     head = "| tokens | of which shared | with | without |\n|---:|---:|---:|---:|"
     show(prompts, f"{head}\n| {tokens} | {shared / tokens:.0%} | {found['with']:.1f} s | {found['without']:.1f} s |")

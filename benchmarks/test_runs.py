@@ -62,11 +62,10 @@ def memory(pid):
 
 
 @pytest.mark.parametrize("model", ["smollm2", "planted"])
-@pytest.mark.parametrize("backend", ["nnsight", "torch"])
 @pytest.mark.parametrize("profile", ["quick", "standard"])
-def test_run(profile, backend, model, benchmark, elsewhere, tmp_path, show):
+def test_run(profile, model, benchmark, elsewhere, tmp_path, show):
     """`pytest claims/` from cached weights, without results and with all of them."""
-    options = ["--model", model, "--profile", profile, "--backend", backend, "--report", str(tmp_path / "report")]
+    options = ["--model", model, "--profile", profile, "--report", str(tmp_path / "report")]
     command = ["-m", "pytest", "claims/", *options]
     first = benchmark.pedantic(timed, args=(command, elsewhere), rounds=1)
     again = timed(command, elsewhere)
@@ -75,7 +74,7 @@ def test_run(profile, backend, model, benchmark, elsewhere, tmp_path, show):
     for name, (seconds, verdict, peak) in (("no results yet", first), ("all results kept", again)):
         lines.append(f"| {name} | {seconds:.0f} s | {verdict:.1f} s | {peak / 1e9:.1f} GB |")
         benchmark.extra_info[name] = {"seconds": seconds, "first verdict": verdict, "peak_bytes": peak}
-    show(f"pytest claims/ --model {model} --profile {profile} --backend {backend}", "\n".join(lines))
+    show(f"pytest claims/ --model {model} --profile {profile}", "\n".join(lines))
 
 
 def test_start(benchmark, elsewhere, show):

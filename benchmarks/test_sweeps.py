@@ -22,10 +22,10 @@ BATCHED = {
     "nnsight, trials as rows": "with_nnsight:batched",
     "TransformerLens, trials as rows": "with_transformer_lens:batched",
     "pyvene, trials as rows": "with_pyvene:batched",
-    "ours, default": "with_bandwidth:nnsight",
-    "ours, --backend torch": "with_bandwidth:tail",
+    "ours": "with_bandwidth:sweep",
+    "ours, without oneDNN": "with_bandwidth:without_onednn",
 }
-OURS = "ours, --backend torch"
+OURS = "ours"
 FLOOR = "floor: the matrix products alone"
 READ = {
     "nnsight, one trace a prompt": "with_nnsight:read_each",

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from bandwidth.sweep import Trial
 from torch import Tensor
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from bandwidth import prompts
 from bandwidth.edits import InHeads, KnockOut, Replace
-from bandwidth.prompts import QA, SIMPLE, SKETCH_PAIRS, Prompt
+from bandwidth.prompts import DOCUMENT_PAIRS, QA, SIMPLE, Prompt
+from bandwidth.requests import Trial
 from bandwidth.subjects import Subject
 from bandwidth.tokens import Tokens, tokenize
 from benchmarks.work import Reading, Sweep, to_first
@@ -29,7 +29,7 @@ LAYERS = 5
 
 def trials(subject: Subject, *, last_row: bool, count: int = TRIALS, prompt: Prompt | None = None) -> list[Trial]:
     """Different random subsets of heads that take the aligned Simple pattern, or that lose edges of their last row."""
-    prompt = prompt or Prompt(SKETCH_PAIRS[0], "bigger first", QA)
+    prompt = prompt or Prompt(DOCUMENT_PAIRS[0], "bigger first", QA)
     target, donor = (
         tokenize(Prompt(prompt.pair, prompt.order, format), subject.tokenizer) for format in (prompt.format, SIMPLE)
     )

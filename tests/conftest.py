@@ -11,8 +11,8 @@ from hypothesis import settings
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from bandwidth import embedded, subjects
+from bandwidth.small_tokenizer import small_tokenizer
 from bandwidth.subjects import Subject
-from bandwidth.vocabulary import small_tokenizer
 
 settings.register_profile("tests", deadline=None, derandomize=True)
 settings.load_profile("tests")

@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from bandwidth import attention, checks, scoring
+from bandwidth import attention, scores, self_checks
 from bandwidth.edits import Flatten, Keep, Replace
 from bandwidth.errors import NoReadableAttention, SelfCheckFailed
 from bandwidth.prompts import ORDERS, QA, SIMPLE, Pair, Prompt
@@ -74,9 +74,9 @@ def test_writing_equals_plain_recomputation(shaped, amount):
     plain, _ = recomputed(shaped, ids, None, None)
     expected, _ = recomputed(shaped, ids, 1, pattern)
     scale = expected.abs().max()
-    margins = scoring.margins_of(shaped, found.final, targets)
-    torch.testing.assert_close(margins / scale, scoring.margins(expected, targets) / scale, atol=1e-5, rtol=0)
-    assert scoring.most_likely(shaped, found.final).tolist() == expected.argmax(-1).tolist()
+    margins = scores.margins_of(shaped, found.final, targets)
+    torch.testing.assert_close(margins / scale, scores.margins(expected, targets) / scale, atol=1e-5, rtol=0)
+    assert scores.most_likely(shaped, found.final).tolist() == expected.argmax(-1).tolist()
     assert (expected - plain).abs().max() / scale > 1e-4
 
 
@@ -167,7 +167,7 @@ def test_output_norm_is_the_residual_stream_after_the_layer(llama):
 
 def test_self_checks_pass(shaped):
     """Every supported shape passes, and each check says what it measured."""
-    found = checks.self_check(Session(shaped))
+    found = self_checks.self_check(Session(shaped))
 
     assert [check.passed for check in found] == [True] * 9
 
@@ -202,7 +202,7 @@ def test_a_broken_instrument_fails_its_self_checks(llama, monkeypatch, breakage,
     monkeypatch.setattr(attention.Attention, "run", breakage)
 
     with pytest.raises(SelfCheckFailed, match=rule):
-        checks.self_check(Session(llama))
+        self_checks.self_check(Session(llama))
 
 
 def test_margins_that_are_not_numbers_are_a_fault(llama, monkeypatch):

@@ -11,9 +11,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ORDER = """
-    errors memory embedded prompts vocabulary circuits dials planted products pretrained subjects keys tokens chat
-    trunks patterns edits requests attention scoring batches entered edited packing store session drift checks
-    statistics curves verdict startup
+    errors memory embedded prompts small_tokenizer hand_set dials planted onednn pretrained subjects kv_cache tokens
+    chat prefixes patterns edits requests attention scores batches prefix_cache edited_rows packing result_cache session
+    resolution self_checks statistics curves verdict startup
     experiments.behaviour experiments.bandwidth experiments.interventions experiments.injection experiments.routing
     experiments.specialization experiments.thresholds experiments.subsets
 """

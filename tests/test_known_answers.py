@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bandwidth import edits, scoring, tokens
+from bandwidth import edits, scores, tokens
 from bandwidth.attention import Attention
 from bandwidth.tokens import Alignment
 from claims import ground_truth, trial
@@ -87,9 +87,9 @@ def misalign_donor(patch):
 
 def flip_margin(patch):
     """Wrong minus right."""
-    margins, margins_of = scoring.margins, scoring.margins_of
-    patch.setattr(scoring, "margins", lambda logits, prompts: -margins(logits, prompts))
-    patch.setattr(scoring, "margins_of", lambda subject, final, prompts: -margins_of(subject, final, prompts))
+    margins, margins_of = scores.margins, scores.margins_of
+    patch.setattr(scores, "margins", lambda logits, prompts: -margins(logits, prompts))
+    patch.setattr(scores, "margins_of", lambda subject, final, prompts: -margins_of(subject, final, prompts))
 
 
 def double_bos(patch):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandwidth.prompts import INJECTION, ORDERS, POSITIONS, QA, SIMPLE, SKETCH_PAIRS, Pair, Prompt, ask, pairs
+from bandwidth.prompts import DOCUMENT_PAIRS, INJECTION, ORDERS, POSITIONS, QA, SIMPLE, Pair, Prompt, ask, pairs
 
 
 def test_the_sketch_words_are_literal():
@@ -30,7 +30,7 @@ def test_the_sketch_words_are_literal():
 
 def test_spans_tile_the_text():
     """Every character of a prompt has exactly one label."""
-    for prompt in ask(SKETCH_PAIRS, [SIMPLE, QA, *INJECTION, *POSITIONS]):
+    for prompt in ask(DOCUMENT_PAIRS, [SIMPLE, QA, *INJECTION, *POSITIONS]):
         edges = [0, *(span.stop for span in prompt.spans)]
 
         assert [span.start for span in prompt.spans] == edges[:-1]
@@ -43,7 +43,7 @@ def test_conflict_pairs_disagree_as_versions(count, seed):
     drawn = pairs(count, seed=seed)
 
     assert len(set(drawn)) == count
-    assert drawn[:3] == list(SKETCH_PAIRS)[:count]
+    assert drawn[:3] == list(DOCUMENT_PAIRS)[:count]
     for pair in drawn:
         assert pair.kind == "conflict"
         assert Decimal(pair.bigger) > Decimal(pair.smaller)
@@ -81,7 +81,7 @@ def test_asking_for_more_pairs_than_there_are_is_refused():
 
 def test_every_pair_is_asked_in_both_orders():
     """Order is counterbalanced, not drawn."""
-    prompts = ask(SKETCH_PAIRS, [SIMPLE])
+    prompts = ask(DOCUMENT_PAIRS, [SIMPLE])
 
     assert [prompt.order for prompt in prompts] == [*ORDERS] * 3
     assert prompts[1].text == "9.11 or 9.8? Answer:"

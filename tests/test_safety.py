@@ -23,7 +23,7 @@ from hostile import CODE, LOADING, OPTIONS, RAN, Case
 from test_reports import written_once as write
 from transformers import LlamaConfig, LlamaForCausalLM, dynamic_module_utils
 
-from bandwidth import attention, store, subjects
+from bandwidth import attention, embedded, result_cache, subjects
 from bandwidth.prompts import QA, SIMPLE, Pair, Prompt
 from bandwidth.requests import Trial
 from bandwidth.session import Session
@@ -130,6 +130,28 @@ def test_fingerprints_depend_on_every_byte(llama, grouped):
     assert len(seen) == 2
 
 
+def test_no_service_is_asked_to_convert_a_model(llama_folder, monkeypatch):
+    """transformers reads this variable before it sends a repository's name to one."""
+    monkeypatch.delenv("DISABLE_SAFETENSORS_CONVERSION", raising=False)
+
+    subjects.load(str(llama_folder))
+
+    assert os.environ["DISABLE_SAFETENSORS_CONVERSION"] == "1"
+
+
+def test_a_converted_model_with_files_of_the_users_is_renamed(tmp_path, monkeypatch):
+    """Where it is damaged and made again."""
+    monkeypatch.setenv("BANDWIDTH_CACHE", str(tmp_path))
+    made = embedded.cached("converted", lambda folder: (folder / "weights").write_text("whole"))
+    (made / "weights").write_text("damaged")
+    (made / "notes.txt").write_text("mine")
+
+    again = embedded.cached("converted", lambda folder: (folder / "weights").write_text("whole"))
+
+    assert (again / "weights").read_text() == "whole"
+    assert [path.read_text() for path in tmp_path.glob("converted.damaged-*/notes.txt")] == ["mine"]
+
+
 def test_a_model_stays_on_the_device_that_was_asked_for(grouped, monkeypatch):
     """The pipeline inside nnsight would move it to the first GPU of a machine that has one."""
     asked = []
@@ -194,7 +216,7 @@ def lock(file, patch):
     """Another process is writing, and stays at it."""
     held = sqlite3.connect(file, isolation_level=None)
     held.execute("BEGIN EXCLUSIVE")
-    patch.setattr(store, "_LOCK_SECONDS", 0.1)
+    patch.setattr(result_cache, "_LOCK_SECONDS", 0.1)
     patch.setattr(sqlite3, "held", held, raising=False)
 
 
@@ -220,14 +242,14 @@ def test_a_failing_result_cache_costs_only_time(happens, aside, llama, tmp_path,
     """One warning, the same numbers, and a damaged file is kept under another name."""
     monkeypatch.setenv("BANDWIDTH_CACHE", str(tmp_path))
     trials = [Trial(tokenize(Prompt(Pair("9.8", "9.11"), "bigger first", f), llama.tokenizer)) for f in (QA, SIMPLE)]
-    with store.kept(llama) as results:
+    with result_cache.kept(llama) as results:
         first = Session(llama, results).margins(trials[:1])
         file = results.file
     happens(file, monkeypatch)
     damaged = len(file.read_bytes())
 
     def again():
-        with store.kept(llama) as results:
+        with result_cache.kept(llama) as results:
             for _ in range(3):
                 results.keep([(os.urandom(32), torch.zeros(1000)) for _ in range(50)])
                 found = Session(llama, results).margins(trials)
@@ -249,10 +271,10 @@ def test_clearing_removes_result_files_alone(llama, tmp_path, monkeypatch):
     own.parent.mkdir()
     own.write_text("years of work")
     (tmp_path / "results" / ("a" * 32 + ".sqlite")).symlink_to(own)
-    with store.kept(llama) as results:
+    with result_cache.kept(llama) as results:
         results.keep([(b"key", [1.0])])
 
-    assert store.clear() > 0
+    assert result_cache.clear() > 0
     assert sorted(path.name for path in own.parent.iterdir()) == ["a" * 32 + ".sqlite", "thesis.sqlite"]
     assert own.read_text() == "years of work"
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import torch
 
-from bandwidth import edited, scoring
+from bandwidth import edited_rows, scores
 from bandwidth.attention import Attention
 from bandwidth.edits import Flatten, InHeads, Keep, KnockOut, Move, Replace, SetShare
 from bandwidth.prompts import ORDERS, QA, SIMPLE, Pair, Prompt
@@ -72,9 +72,9 @@ def test_layers_below_are_skipped_without_a_trace(shaped, layer):
         pattern = edit(trials[i].tokens, own, donor)[None] if edit else None
         alone = port.run(ids, pattern)
         assert found["output_norm"][i] == pytest.approx(alone.output_norm.item(), rel=1e-5)
-        top = scoring.most_likely(subject, alone.final)
-        assert found["top_answer"][i] == scoring.top_answers(top, [trials[i].tokens])[0]
-        margin = scoring.margins_of(subject, alone.final, [trials[i].tokens]).item()
+        top = scores.most_likely(subject, alone.final)
+        assert found["top_answer"][i] == scores.top_answers(top, [trials[i].tokens])[0]
+        margin = scores.margins_of(subject, alone.final, [trials[i].tokens]).item()
         assert found["margin_logits"][i] == pytest.approx(margin, abs=1e-5 * found["margin_logits"].abs().max())
 
 
@@ -123,7 +123,7 @@ def test_remembered_rows_are_those_made_anew(llama, monkeypatch):
     trials = trials_of(llama)
 
     def found(room):
-        monkeypatch.setattr(edited, "_REMEMBERED", room)
+        monkeypatch.setattr(edited_rows, "_REMEMBERED", room)
         return Session(llama).margins(trials)
 
     anew = found(0)

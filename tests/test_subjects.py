@@ -41,7 +41,7 @@ def test_fingerprints_tell_weights_apart(grouped, llama):
 
 def test_a_fingerprint_knows_the_chat_template(grouped, llama):
     """Prompts depend on it, so results do."""
-    from bandwidth.vocabulary import small_tokenizer
+    from bandwidth.small_tokenizer import small_tokenizer
 
     tokenizer = small_tokenizer()
     tokenizer.chat_template = "{{ messages[0]['content'] }}"

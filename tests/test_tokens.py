@@ -8,8 +8,8 @@ from transformers import PreTrainedTokenizerFast
 from bandwidth.chat import chat_format
 from bandwidth.errors import SelfCheckFailed, UnscorableTokens
 from bandwidth.prompts import INJECTION, ORDERS, POSITIONS, QA, SIMPLE, Format, Pair, Prompt, pairs
+from bandwidth.small_tokenizer import small_tokenizer
 from bandwidth.tokens import Role, align, alike, lengthened, tokenize
-from bandwidth.vocabulary import small_tokenizer
 
 FORMATS = {format.name: format for format in (SIMPLE, QA, *INJECTION, *POSITIONS)}
 PAIR = Pair("9.8", "9.11")

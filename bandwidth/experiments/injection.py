@@ -12,7 +12,7 @@ import torch
 
 from bandwidth.experiments.bandwidth import ALL_ROWS, ENRICHMENT, LAST_ROW, MEASURES, Shares
 from bandwidth.experiments.behaviour import describe
-from bandwidth.prompts import INJECTION, SKETCH_PAIRS, Pair, Prompt, ask, injected
+from bandwidth.prompts import DOCUMENT_PAIRS, INJECTION, Pair, Prompt, ask, injected
 from bandwidth.requests import Trial
 from bandwidth.session import Session
 from bandwidth.tokens import CATEGORIES, Tokens, lengthened, tokenize
@@ -38,7 +38,7 @@ def graded_formats(tokenizer: PreTrainedTokenizerFast) -> list[int]:
     """How many injected words make format shares from 0 to 85 %, about 5 % apart under this tokenizer."""
     chosen: list[tuple[int, float]] = []
     for words in count():
-        prompt = Prompt(SKETCH_PAIRS[0], "bigger first", injected(words))
+        prompt = Prompt(DOCUMENT_PAIRS[0], "bigger first", injected(words))
         reached = format_share(tokenize(prompt, tokenizer))
         if reached > HIGHEST:
             return [words for words, _ in chosen]

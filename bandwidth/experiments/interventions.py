@@ -57,7 +57,7 @@ def share_arm(group: str, target: float, category: Category = "numerical") -> st
     return f"{group} heads, {target:.0%} on {category} tokens"
 
 
-def seed_arm(subject: Subject, even: float = 0.3, odd: float = 0.5) -> dict[str, Edit]:
+def document_arm(subject: Subject, even: float = 0.3, odd: float = 0.5) -> dict[str, Edit]:
     """Both edits of experiment 1.2 at once, as in the seed document."""
     edits = (
         InHeads(SetShare(even), tuple(subject.even_heads)),
@@ -83,7 +83,7 @@ def manipulation_arms(
         **set_shares({name: heads[name] for name in ("even", "odd")}),
         **set_shares({"all": heads["all"]}, COARSE_TARGETS),
         **set_shares({group: heads[group]}, [share], "other"),
-        **seed_arm(subject),
+        **document_arm(subject),
         **set_shares(drawn, [share]),
     }
 

@@ -1,4 +1,4 @@
-"""Ours: the one door, with either backend, nothing kept on disk and nothing remembered from one time to the next."""
+"""Ours: a new session each time, so that nothing is known from one time to the next, and nothing is kept on disk."""
 
 from __future__ import annotations
 
@@ -8,38 +8,28 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bandwidth import backends, entered, subjects
-from bandwidth import sweep as door
-from bandwidth.subjects import Subject
+from bandwidth import onednn, subjects
+from bandwidth.session import Session
 from bandwidth.tokens import Tokens, tokenize
 from benchmarks import works
 from benchmarks.work import Reading, Sweep, to_first
 
 
-def nnsight(work: Sweep) -> Callable[[], Tensor]:
-    """The default backend."""
-    return _sweep(work, "nnsight")
-
-
-def tail(work: Sweep) -> Callable[[], Tensor]:
-    """--backend torch."""
-    return _sweep(work, "torch")
-
-
-def _subject(folder: str, layer: int) -> Subject:
-    return subjects.load(folder, layer=layer)
-
-
-def _sweep(work: Sweep, backend: str) -> Callable[[], Tensor]:
-    subject = _subject(work.model, work.layer)
+def sweep(work: Sweep) -> Callable[[], Tensor]:
+    """As the claims do it."""
+    subject = subjects.load(work.model, layer=work.layer)
     trials = works.trials(subject, last_row=work.last_row)
-    backends.use(backend)
 
     def do() -> Tensor:
-        with entered.forgetful(subject):
-            return torch.tensor(door.run(subject, trials)["margin_logits"].to_numpy())
+        return torch.tensor(Session(subject).margins(trials)["margin_logits"].to_numpy())
 
     return do
+
+
+def without_onednn(work: Sweep) -> Callable[[], Tensor]:
+    """The same with PyTorch's own matrix products."""
+    onednn._pays = lambda: False
+    return sweep(work)
 
 
 @dataclass(frozen=True)
@@ -52,10 +42,10 @@ class ToFirst:
 
 def read(work: Reading) -> Callable[[], Tensor]:
     """Prompts grouped by length, the model stopped after the last layer asked for."""
-    subject = _subject(work.model, work.layers[len(work.layers) // 2])
+    subject = subjects.load(work.model, layer=work.layers[len(work.layers) // 2])
     prompts = [tokenize(prompt, subject.tokenizer) for prompt in works.questions()]
 
     def do() -> Tensor:
-        return torch.cat(door.read(subject, prompts, ToFirst(), layers=work.layers))
+        return torch.cat(Session(subject).patterns(prompts, ToFirst(), layers=work.layers))
 
     return do

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import AutoConfig
 
-from bandwidth.products import Product
+from bandwidth.onednn import Product
 from benchmarks.work import Sweep
 
 _ROWS_AT_ONCE = (200, 600, 1200, 2400)

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bandwidth import scoring
+from bandwidth import scores
 from bandwidth.attention import Attention
 from bandwidth.edits import Edit, Flatten, Keep, TurnInward
 from bandwidth.errors import SelfCheckFailed
-from bandwidth.prompts import ORDERS, QA, SKETCH_PAIRS, Prompt
+from bandwidth.prompts import DOCUMENT_PAIRS, ORDERS, QA, Prompt
 from bandwidth.session import Session
 from bandwidth.subjects import Subject
 from bandwidth.tokens import Tokens, tokenize
@@ -38,7 +38,7 @@ class Check:
 def self_check(session: Session) -> list[Check]:
     """Reads and edits the layer of interest on the sketch's first pair; raises SelfCheckFailed when one fails."""
     subject = session.subject
-    prompts = [tokenize(Prompt(SKETCH_PAIRS[0], order, QA), subject.tokenizer) for order in ORDERS]
+    prompts = [tokenize(Prompt(DOCUMENT_PAIRS[0], order, QA), subject.tokenizer) for order in ORDERS]
     checks = _of_attention(subject, session.attention, prompts)
     for check in checks:
         if not check.passed:
@@ -62,8 +62,8 @@ def _of_attention(subject: Subject, port: Attention, prompts: Sequence[Tokens]) 
     entered, _, _ = port.enter(ids)
     with torch.no_grad():
         logits = subject.model(ids.to(subject.device)).logits[:, -1].float()
-    margins = scoring.margins_of(subject, plain, prompts)
-    alone = scoring.margins_of(subject, port.run(ids[:1]).final, prompts[:1])
+    margins = scores.margins_of(subject, plain, prompts)
+    alone = scores.margins_of(subject, port.run(ids[:1]).final, prompts[:1])
     row_error = (pattern.float().sum(-1) - 1).abs().max().item()
     future = pattern.triu(1).abs().max().item()
     # A block of the output after W_O is no head: only here, before it, does each head have a place of its own.
@@ -74,7 +74,7 @@ def _of_attention(subject: Subject, port: Attention, prompts: Sequence[Tokens]) 
 
     kept, moved = change(Keep()), max(change(Flatten()), change(TurnInward()))
     drift = (alone - margins[:1]).abs().max().item()
-    own_logits = (margins - scoring.margins(logits, prompts)).abs().max().item()
+    own_logits = (margins - scores.margins(logits, prompts)).abs().max().item()
     skipped = change(Keep(), entered)
 
     rows, drifts = _ROW_SUM[subject.dtype], DRIFT_LOGITS[subject.dtype]

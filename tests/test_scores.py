@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandwidth import scoring, subjects
+from bandwidth import scores, subjects
 from bandwidth.prompts import QA, SIMPLE, Pair, Prompt, ask, pairs
 from bandwidth.tokens import tokenize
 
@@ -32,12 +32,12 @@ from bandwidth.tokens import tokenize
 )
 def test_first_named(text, answer):
     """The number named first wins; a longer number that contains it does not name it."""
-    assert scoring.first_named(text, right="9.8", wrong="9.11") == answer
+    assert scores.first_named(text, right="9.8", wrong="9.11") == answer
 
 
 def test_a_number_that_begins_another_is_not_named_by_it():
     """9.11 does not answer 9.1."""
-    assert scoring.first_named("9.11", right="9.1", wrong="9.11") == "wrong"
+    assert scores.first_named("9.11", right="9.1", wrong="9.11") == "wrong"
 
 
 @given(st.text(alphabet="9.18 ,\n", max_size=12))
@@ -45,7 +45,7 @@ def test_first_named_mirrors(text):
     """Exchanging what is right exchanges the answer."""
     mirrored = {"right": "wrong", "wrong": "right", "neither": "neither"}
 
-    assert scoring.first_named(text, "9.8", "9.11") == mirrored[scoring.first_named(text, "9.11", "9.8")]
+    assert scores.first_named(text, "9.8", "9.11") == mirrored[scores.first_named(text, "9.11", "9.8")]
 
 
 def test_margin_is_right_minus_wrong(grouped):
@@ -55,8 +55,8 @@ def test_margin_is_right_minus_wrong(grouped):
     logits[:, prompts[0].right_id] = 3.0
     logits[:, prompts[0].wrong_id] = 1.0
 
-    assert scoring.margins(logits, prompts).tolist() == [2.0, 2.0]
-    assert scoring.top_answers(logits.argmax(-1), prompts) == ["right", "right"]
+    assert scores.margins(logits, prompts).tolist() == [2.0, 2.0]
+    assert scores.top_answers(logits.argmax(-1), prompts) == ["right", "right"]
 
 
 def test_top_answer_can_be_neither(grouped):
@@ -65,7 +65,7 @@ def test_top_answer_can_be_neither(grouped):
     logits = torch.zeros(1, len(grouped))
     logits[0, 0] = 1.0
 
-    assert scoring.top_answers(logits.argmax(-1), [tokens]) == ["neither"]
+    assert scores.top_answers(logits.argmax(-1), [tokens]) == ["neither"]
 
 
 def test_greedy_answers_do_not_depend_on_company():
@@ -73,10 +73,10 @@ def test_greedy_answers_do_not_depend_on_company():
     subject = subjects.load("planted")
     prompts = [tokenize(prompt, subject.tokenizer) for prompt in ask(pairs(3), [SIMPLE, QA])]
 
-    together = scoring.greedy_answers(subject, prompts)
+    together = scores.greedy_answers(subject, prompts)
 
     assert together == ["right", "wrong"] * 6
-    assert together == [scoring.greedy_answers(subject, [tokens])[0] for tokens in prompts]
+    assert together == [scores.greedy_answers(subject, [tokens])[0] for tokens in prompts]
 
 
 def test_greedy_answers_ignore_the_models_generation_settings():
@@ -85,4 +85,4 @@ def test_greedy_answers_ignore_the_models_generation_settings():
     subject.model.generation_config.repetition_penalty = 100.0
     prompts = [tokenize(prompt, subject.tokenizer) for prompt in ask(pairs(3), [SIMPLE])]
 
-    assert scoring.greedy_answers(subject, prompts) == ["right"] * 6
+    assert scores.greedy_answers(subject, prompts) == ["right"] * 6

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from bandwidth import products
+from bandwidth import onednn
 
 
 @pytest.fixture(params=[True, False], ids=["oneDNN", "elsewhere"], autouse=True)
@@ -13,7 +13,7 @@ def pays(request, monkeypatch):
     """On a processor where oneDNN is faster, and on any other."""
     if request.param and not torch.backends.mkldnn.is_available():
         pytest.skip("this PyTorch comes without oneDNN")
-    monkeypatch.setattr(products, "_pays", lambda: request.param)
+    monkeypatch.setattr(onednn, "_pays", lambda: request.param)
 
 
 @pytest.mark.parametrize("shape", [(1, 32), (7, 32), (3, 5, 32), (2, 3, 4, 32)])
@@ -27,7 +27,7 @@ def test_products_are_those_of_torch(shape, biased):
     for given in (x, turned):
         with torch.no_grad():
             expected = layer(given)
-            with products.quick():
+            with onednn.quick():
                 assert torch.allclose(layer(given), expected, atol=1e-5)
 
 
@@ -36,7 +36,7 @@ def test_other_dtypes_are_computed_as_ever(dtype):
     """Only float32 goes another way."""
     x, weight = torch.randn(3, 32).to(dtype), torch.randn(24, 32).to(dtype)
 
-    with torch.no_grad(), products.quick():
+    with torch.no_grad(), onednn.quick():
         found = functional.linear(x, weight)
 
     assert torch.equal(found, functional.linear(x, weight))
@@ -46,7 +46,7 @@ def test_gradients_are_computed_as_ever():
     """With respect to what enters, to weights and to biases."""
     x, layer = torch.randn(3, 32).requires_grad_(), nn.Linear(32, 24)
 
-    with products.quick():
+    with onednn.quick():
         layer(x).tanh().sum().backward()
 
     assert all(part.grad is not None and part.grad.abs().sum() > 0 for part in (x, layer.weight, layer.bias))
@@ -54,7 +54,7 @@ def test_gradients_are_computed_as_ever():
 
 def test_nothing_is_left_on_a_model(llama):
     """Its layers are what they were, outside the block and inside."""
-    with products.quick():
+    with onednn.quick():
         linear = [module for module in llama.model.modules() if isinstance(module, nn.Linear)]
 
     assert len(linear) == 3 * 7 + 1

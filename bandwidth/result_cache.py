@@ -278,10 +278,10 @@ def clear() -> int:
 
 
 def main() -> None:
-    """python -m bandwidth.store [--clear]"""
+    """python -m bandwidth.result_cache [--clear]"""
     import argparse
 
-    parser = argparse.ArgumentParser(prog="python -m bandwidth.store", description="Results kept on disk.")
+    parser = argparse.ArgumentParser(prog="python -m bandwidth.result_cache", description="Results kept on disk.")
     parser.add_argument("--clear", action="store_true", help="remove them")
     if parser.parse_args().clear:
         print(f"removed {clear() / 1e6:.1f} MB from {folder()}")

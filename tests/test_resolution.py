@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from bandwidth import drift
+from bandwidth import resolution
 from bandwidth.edits import Flatten, Keep, Replace
 from bandwidth.prompts import ORDERS, QA, SIMPLE, Prompt, pairs
 from bandwidth.requests import Trial
@@ -22,7 +22,7 @@ def trials_of(subject, count=6):
 def test_the_closest_margins_of_all_sweeps_are_watched(llama):
     """At any layer, equal trials once."""
     trials, session = trials_of(llama), Session(llama)
-    with drift.watched(session) as watch:
+    with resolution.watched(session) as watch:
         first = session.margins(trials)["margin_logits"]
         again = session.margins(trials)["margin_logits"]
         other = session.at(0).margins(trials)["margin_logits"]
@@ -30,27 +30,27 @@ def test_the_closest_margins_of_all_sweeps_are_watched(llama):
     smallest = sorted({*zip(first, trials, strict=True), *((m, (0, t)) for m, t in zip(other, trials, strict=True))},
                       key=lambda held: abs(held[0]))  # fmt: skip
     assert watch.margins == len(first) + len(again) + len(other)
-    assert [c.margin for c in watch.closest] == [m for m, _ in smallest[: drift.LOOKED_AT]]
+    assert [c.margin for c in watch.closest] == [m for m, _ in smallest[: resolution.LOOKED_AT]]
 
 
 def test_nothing_is_watched_afterwards(llama):
     """A watch ends with its block."""
     session = Session(llama)
-    with drift.watched(session) as watch:
+    with resolution.watched(session) as watch:
         pass
     session.margins(trials_of(llama, 1))
 
     assert watch.margins == 0
-    assert drift.measure(session, watch) is None
+    assert resolution.measure(session, watch) is None
 
 
 def test_drift_in_float32_is_rounding(shaped):
     """Of every shape, at the tests' large weights."""
     session = Session(shaped)
-    with drift.watched(session) as watch:
+    with resolution.watched(session) as watch:
         margins = session.margins(trials_of(shaped))["margin_logits"]
 
-    found = drift.measure(session, watch)
+    found = resolution.measure(session, watch)
 
     assert found.smallest == margins.abs().min()
     assert found.alone < 1e-4 * margins.abs().max()
@@ -63,10 +63,10 @@ def test_drift_in_bfloat16_is_measured_against_float32(llama):
     import copy
 
     session = Session(replace(llama, model=copy.deepcopy(llama.model).to(torch.bfloat16)))
-    with drift.watched(session) as watch:
+    with resolution.watched(session) as watch:
         session.margins(trials_of(session.subject))
 
-    found = drift.measure(session, watch)
+    found = resolution.measure(session, watch)
 
     precise = Session(replace(llama, model=copy.deepcopy(session.subject.model).float()))
     exact = [precise.margins_alone([c.trial])["margin_logits"].item() for c in watch.closest]
@@ -79,10 +79,10 @@ def test_answers_that_change_sides_are_counted(llama):
     """Told when a margin's sign is another when the trial runs by itself."""
     trial, session = trials_of(llama, 1)[0], Session(llama)
     margin = session.margins([trial])["margin_logits"].item()
-    watch = drift.Watch()
+    watch = resolution.Watch()
     watch(llama.layer, [trial, Trial(trial.tokens, Keep())], [-margin, margin])
 
-    found = drift.measure(session, watch)
+    found = resolution.measure(session, watch)
 
     assert found.turned == 1
     assert found.alone == pytest.approx(2 * abs(margin), rel=1e-3)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from bandwidth.attention import Attention, Readout
 from bandwidth.edits import Edit, InHeads
-from bandwidth.entered import Entered
+from bandwidth.prefix_cache import PrefixCache
 from bandwidth.requests import Trial
 from bandwidth.tokens import Tokens
 
@@ -28,7 +28,7 @@ class EditedRows:
     those with which prompts begin alike, and those that are known already.
     """
 
-    def __init__(self, attention: Attention, prefixes: Entered) -> None:
+    def __init__(self, attention: Attention, prefixes: PrefixCache) -> None:
         self._attention, self._prefixes = attention, prefixes
         self._latest: tuple[Any, Any] = (None, None)
         self._starts: dict[tuple[Tokens, Edit | None], int] = {}
@@ -49,8 +49,8 @@ class EditedRows:
             if prefixes.keeps and times[tokens] >= _TRIALS_WORTH:
                 wanted[tokens] = max(row, wanted.get(tokens, 0))
         unedited = [trial.tokens for trial in trials if not trial.edit]
-        for trunk, shared in map(prefixes.trunk, unedited):
-            wanted[trunk] = max(shared, wanted.get(trunk, 0))
+        for source, shared in map(prefixes.prefix, unedited):
+            wanted[source] = max(shared, wanted.get(source, 0))
         prefixes.prepare_keys(wanted, progress)
         self._starts = {(t, edit): min(row, prefixes.rows_known(t)) for (t, edit), row in first.items()}
         self._starts |= {(tokens, None): prefixes.rows_known(tokens) for tokens in unedited}

@@ -3,14 +3,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bandwidth import entered, prompts
+from bandwidth import prefix_cache, prompts
 from bandwidth.attention import Attention
 from bandwidth.edits import InHeads, KnockOut, SetShare
+from bandwidth.prefixes import shared_prefixes
 from bandwidth.prompts import QA, SIMPLE, ask, injected
 from bandwidth.requests import Trial, Whole
 from bandwidth.session import Session
 from bandwidth.tokens import tokenize
-from bandwidth.trunks import trunks
 from conftest import SHAPES, tiny
 
 
@@ -27,49 +27,49 @@ def top_alone(subject, trial):
     return Session(subject).margins([trial], top_answers=True)["top_answer"].item()
 
 
-def test_one_prompt_bears_all_that_begin_like_it(single):
+def test_prompts_that_begin_alike_share_one_prefix(single):
     """Of eight questions, seven begin as the first does, and all of them share equally much."""
     asked = tokens_of(single, [QA])
 
-    found = trunks(asked, worth=1)
+    found = shared_prefixes(asked, worth=1)
 
     assert set(found) == set(asked[1:])
-    assert {trunk.prompt for trunk in found.values()} == {asked[0]}
-    assert {trunk.rows for trunk in found.values()} == {min(common(asked[0], other) for other in asked[1:])}
+    assert {prefix.prompt for prefix in found.values()} == {asked[0]}
+    assert {prefix.rows for prefix in found.values()} == {min(common(asked[0], other) for other in asked[1:])}
 
 
-def test_short_prompts_hang_on_the_longest_that_they_begin(single):
+def test_short_prompts_share_the_longest_one_that_they_begin(single):
     """Each comparison with few words on the same with many."""
     asked = tokens_of(single, [injected(words) for words in (0, 3, 12)])
     long = [tokens for tokens in asked if tokens.prompt.format == injected(12)]
 
-    found = trunks(asked, worth=1)
+    found = shared_prefixes(asked, worth=1)
 
     assert set(found) == set(asked) - set(long)
-    for tokens, trunk in found.items():
-        assert (trunk.prompt.prompt.pair, trunk.prompt.prompt.order) == (tokens.prompt.pair, tokens.prompt.order)
-        assert trunk.rows <= min(common(tokens, trunk.prompt), tokens.n_prompt - 1)
+    for tokens, prefix in found.items():
+        assert (prefix.prompt.prompt.pair, prefix.prompt.prompt.order) == (tokens.prompt.pair, tokens.prompt.order)
+        assert prefix.rows <= min(common(tokens, prefix.prompt), tokens.n_prompt - 1)
 
 
-def test_no_trunk_has_a_trunk(single):
+def test_no_source_of_a_prefix_has_a_prefix(single):
     """In a mixture of formats; and prompts of one length share one of few numbers of rows."""
     asked = tokens_of(single, [SIMPLE, QA, *(injected(words) for words in range(8))], pairs=9)
 
-    found = trunks(asked, worth=1)
+    found = shared_prefixes(asked, worth=1)
 
-    assert not {trunk.prompt for trunk in found.values()} & set(found)
+    assert not {prefix.prompt for prefix in found.values()} & set(found)
     for length in {len(tokens) for tokens in found}:
-        assert len({trunk.rows for tokens, trunk in found.items() if len(tokens) == length}) <= 4
+        assert len({prefix.rows for tokens, prefix in found.items() if len(tokens) == length}) <= 4
 
 
-def test_little_in_common_is_not_worth_a_trunk(single):
+def test_little_in_common_is_not_worth_a_prefix(single):
     """The same questions, where more must be saved than they can save; and nothing at all."""
     asked = tokens_of(single, [QA])
-    shared = sum(trunk.rows for trunk in trunks(asked, worth=1).values())
+    shared = sum(prefix.rows for prefix in shared_prefixes(asked, worth=1).values())
 
-    assert trunks(asked, worth=shared)
-    assert trunks(asked, worth=shared + 1) == {}
-    assert trunks([], worth=1) == {}
+    assert shared_prefixes(asked, worth=shared)
+    assert shared_prefixes(asked, worth=shared + 1) == {}
+    assert shared_prefixes([], worth=1) == {}
 
 
 def patterns_alone(subject, asked):
@@ -82,7 +82,7 @@ def patterns_alone(subject, asked):
 @pytest.fixture
 def eager_to_share(monkeypatch):
     """Every common beginning is computed once, however short."""
-    monkeypatch.setattr(entered, "tokens_at_once", lambda subject: 2)
+    monkeypatch.setattr(prefix_cache, "tokens_at_once", lambda subject: 2)
 
 
 @pytest.mark.usefixtures("eager_to_share")
@@ -96,7 +96,7 @@ def test_what_is_shared_changes_nothing(shaped):
         session = Session(subject)
         found = session.margins(trials, top_answers=True)
         alone = session.margins_alone(trials)
-        assert any(session.prefixes.trunk(tokens).rows for tokens in asked)
+        assert any(session.prefixes.prefix(tokens).rows for tokens in asked)
         scale = found["margin_logits"].abs().max()
         assert (found["margin_logits"] - alone["margin_logits"]).abs().max() < 1e-4 * scale
         assert found["top_answer"].tolist() == [top_alone(subject, trial) for trial in trials]
@@ -108,7 +108,7 @@ def test_what_is_shared_changes_nothing(shaped):
 
 @pytest.mark.usefixtures("eager_to_share")
 def test_what_was_interrupted_begins_anew(llama, monkeypatch):
-    """Whoever has no trunk yet gets one that is known, whatever was planned before."""
+    """A prompt that was planned and not computed gets its prefix anew."""
     asked = tokens_of(llama.tokenizer, [QA], pairs=3)
     enter, calls = Attention.enter, []
 
@@ -150,10 +150,10 @@ def test_rows_that_a_window_has_left_are_shared_too(grouped, monkeypatch):
 @pytest.mark.usefixtures("eager_to_share")
 def test_models_with_other_memories_share_nothing(llama, monkeypatch):
     """Where keys and values are not all that a layer keeps of earlier rows."""
-    monkeypatch.setattr(entered, "remembers_keys_alone", lambda subject: False)
+    monkeypatch.setattr(prefix_cache, "remembers_keys_alone", lambda subject: False)
     session = Session(llama)
     session.patterns(tokens_of(llama.tokenizer, [QA]), Whole())
-    assert not session.prefixes._trunks
+    assert not session.prefixes._prefixes
 
 
 @pytest.mark.usefixtures("eager_to_share")
@@ -191,18 +191,18 @@ def test_fewer_prompts_are_remembered_where_memory_is_short(llama, monkeypatch):
     """As many as have their keys and values in a quarter of it: three layers, two heads of size 8, in float32."""
     asked = tokens_of(llama.tokenizer, [QA])
     one = 2 * 3 * max(map(len, asked)) * 16 * 4
-    monkeypatch.setattr(entered, "free_bytes", lambda device: 4 * 3 * one)
+    monkeypatch.setattr(prefix_cache, "free_bytes", lambda device: 4 * 3 * one)
 
-    assert entered.remembered(llama, asked) == 3
+    assert prefix_cache.prompts_kept(llama, asked) == 3
     session = Session(llama)
     found = session.patterns(asked, Whole())
-    assert 0 < len(session.prefixes._held) <= 3
+    assert 0 < len(session.prefixes._known) <= 3
     for pattern, own in zip(found, patterns_alone(llama, asked), strict=True):
         assert torch.allclose(pattern, own, atol=1e-5)
 
 
 def test_at_least_one_prompt_is_remembered_and_at_most_a_thousand(llama, monkeypatch):
     """However little memory there is, and however much."""
-    for free, expected in ((0, 1), (1 << 50, entered.PROMPTS)):
-        monkeypatch.setattr(entered, "free_bytes", lambda device, free=free: free)
-        assert entered.remembered(llama, tokens_of(llama.tokenizer, [QA])) == expected
+    for free, expected in ((0, 1), (1 << 50, prefix_cache.PROMPTS)):
+        monkeypatch.setattr(prefix_cache, "free_bytes", lambda device, free=free: free)
+        assert prefix_cache.prompts_kept(llama, tokens_of(llama.tokenizer, [QA])) == expected

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import GenerationConfig, PreTrainedTokenizerFast, StoppingCriteria, StoppingCriteriaList
 
-from bandwidth.keys import Keys, cache_of
+from bandwidth.kv_cache import Keys, cache_of
 from bandwidth.subjects import Subject
 from bandwidth.tokens import Tokens, alike
 

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from bandwidth import store
+from bandwidth import result_cache
 from bandwidth.attention import Attention
 from bandwidth.edits import InHeads, Keep, Mask, Move, Replace, Together
 from bandwidth.experiments.bandwidth import Shares
 from bandwidth.experiments.routing import TopEdges
 from bandwidth.prompts import QA, SIMPLE, Pair, Prompt
 from bandwidth.requests import Trial
+from bandwidth.result_cache import key as cache_key
 from bandwidth.session import Session
 from bandwidth.tokens import tokenize
 
@@ -54,7 +55,7 @@ def trials(llama):
 
 def test_a_second_run_needs_no_forward_pass(llama, tokens, untouched):
     """Margins, measures and gradients come from disk, to the bit; so does the order in which they were asked."""
-    with store.kept(llama) as results:
+    with result_cache.kept(llama) as results:
         first = (
             Session(llama, results).margins(trials(llama)),
             Session(llama, results).patterns([tokens], Shares(), layers=[0, 2]),
@@ -62,7 +63,7 @@ def test_a_second_run_needs_no_forward_pass(llama, tokens, untouched):
         slopes = Session(llama, results).gradients([tokens], TopEdges())
     untouched()
 
-    with store.kept(llama) as results:
+    with result_cache.kept(llama) as results:
         again = (
             Session(llama, results).margins(trials(llama)[::-1]),
             Session(llama, results).patterns([tokens], Shares(), layers=[0, 2]),
@@ -76,7 +77,7 @@ def test_a_second_run_needs_no_forward_pass(llama, tokens, untouched):
 
 def test_what_is_kept_without_the_top_answer_does_not_give_it(llama, untouched):
     """It is measured again where it is asked for, and then serves both."""
-    with store.kept(llama) as results:
+    with result_cache.kept(llama) as results:
         margins = Session(llama, results).margins(trials(llama))
         first = Session(llama, results).margins(trials(llama), top_answers=True)
         untouched()
@@ -102,24 +103,24 @@ def keys(llama, tokens):
     """A key, and the same with each of its ingredients changed."""
     edit = InHeads(Mask(0.5), (0, 1))
     trial = Trial(tokens, edit)
-    base = store.key(llama, "nnsight", trial)
+    base = cache_key(llama, "nnsight", trial)
     changed = {
-        "weights": store.key(_with_fingerprint(llama, "0" * 16), "nnsight", trial),
-        "layer": store.key(llama.at(2), "nnsight", trial),
-        "way": store.key(llama, "torch", trial),
-        "pair": store.key(llama, "nnsight", replace(trial, tokens=replace(tokens, ids=(*tokens.ids[:-1], 5)))),
-        "answer": store.key(llama, "nnsight", replace(trial, tokens=replace(tokens, right_id=tokens.right_id + 1))),
-        "category": store.key(
+        "weights": cache_key(_with_fingerprint(llama, "0" * 16), "nnsight", trial),
+        "layer": cache_key(llama.at(2), "nnsight", trial),
+        "way": cache_key(llama, "torch", trial),
+        "pair": cache_key(llama, "nnsight", replace(trial, tokens=replace(tokens, ids=(*tokens.ids[:-1], 5)))),
+        "answer": cache_key(llama, "nnsight", replace(trial, tokens=replace(tokens, right_id=tokens.right_id + 1))),
+        "category": cache_key(
             llama, "nnsight", replace(trial, tokens=replace(tokens, categories=("format", *tokens.categories[1:])))
         ),
-        "prefix": store.key(llama, "nnsight", replace(trial, tokens=replace(tokens, n_prompt=tokens.n_prompt - 1))),
-        "strength": store.key(llama, "nnsight", replace(trial, edit=InHeads(Mask(0.5000000001), (0, 1)))),
-        "heads": store.key(llama, "nnsight", replace(trial, edit=InHeads(Mask(0.5), (0, 2)))),
-        "kind": store.key(llama, "nnsight", replace(trial, edit=InHeads(Move(0.5), (0, 1)))),
-        "no edit": store.key(llama, "nnsight", replace(trial, edit=None)),
-        "donor": store.key(llama, "nnsight", replace(trial, edit=Replace(tokens, 0.5))),
-        "layers read": store.key(llama, "read", (0, 1), tokens),
-        "other layers read": store.key(llama, "read", (0, 2), tokens),
+        "prefix": cache_key(llama, "nnsight", replace(trial, tokens=replace(tokens, n_prompt=tokens.n_prompt - 1))),
+        "strength": cache_key(llama, "nnsight", replace(trial, edit=InHeads(Mask(0.5000000001), (0, 1)))),
+        "heads": cache_key(llama, "nnsight", replace(trial, edit=InHeads(Mask(0.5), (0, 2)))),
+        "kind": cache_key(llama, "nnsight", replace(trial, edit=InHeads(Move(0.5), (0, 1)))),
+        "no edit": cache_key(llama, "nnsight", replace(trial, edit=None)),
+        "donor": cache_key(llama, "nnsight", replace(trial, edit=Replace(tokens, 0.5))),
+        "layers read": cache_key(llama, "read", (0, 1), tokens),
+        "other layers read": cache_key(llama, "read", (0, 2), tokens),
     }
     return base, changed
 
@@ -144,22 +145,22 @@ def test_the_key_holds_dtype_and_instrument(llama, tokens, monkeypatch):
     monkeypatch.setattr(type(llama), "dtype", property(lambda self: "bfloat16"))
     other_dtype, _ = keys(llama, tokens)
     monkeypatch.undo()
-    monkeypatch.setattr(store, "instrument", lambda: "another")
+    monkeypatch.setattr(result_cache, "instrument", lambda: "another")
 
     assert len({base, other_dtype, keys(llama, tokens)[0]}) == 3
 
 
 def test_the_instrument_is_its_source(monkeypatch, tmp_path):
     """Every module counts, those of experiments too."""
-    before = store.instrument.__wrapped__()
+    before = result_cache.instrument.__wrapped__()
     for module in ("session.py", "experiments/bandwidth.py"):
         (tmp_path / module).parent.mkdir(exist_ok=True)
         (tmp_path / module).write_text((ROOT / "bandwidth" / module).read_text())
-    monkeypatch.setattr(store, "__file__", str(tmp_path / "store.py"))
-    copied = store.instrument.__wrapped__()
+    monkeypatch.setattr(result_cache, "__file__", str(tmp_path / "store.py"))
+    copied = result_cache.instrument.__wrapped__()
     (tmp_path / "experiments/bandwidth.py").write_text("# changed")
 
-    assert len({before, copied, store.instrument.__wrapped__()}) == 3
+    assert len({before, copied, result_cache.instrument.__wrapped__()}) == 3
 
 
 @dataclass(frozen=True)
@@ -178,11 +179,11 @@ class ForeignMeasure:
 
 def test_what_is_defined_elsewhere_is_not_kept(llama, tokens, folder):
     """Its source may change without its name doing so; inside another edit, too."""
-    assert store.keepable(Trial(tokens, Keep()))
-    assert not store.keepable(Trial(tokens, Foreign()))
-    assert not store.keepable(Trial(tokens, InHeads(Foreign(), (0,))))
-    assert not store.keepable(Trial(tokens, Together((Keep(), Foreign()))))
-    with store.kept(llama) as results:
+    assert result_cache.keepable(Trial(tokens, Keep()))
+    assert not result_cache.keepable(Trial(tokens, Foreign()))
+    assert not result_cache.keepable(Trial(tokens, InHeads(Foreign(), (0,))))
+    assert not result_cache.keepable(Trial(tokens, Together((Keep(), Foreign()))))
+    with result_cache.kept(llama) as results:
         Session(llama, results).margins([Trial(tokens, Foreign())])
         kept = sqlite3.connect(results.file).execute("SELECT count(*) FROM measured").fetchone()
 
@@ -191,12 +192,15 @@ def test_what_is_defined_elsewhere_is_not_kept(llama, tokens, folder):
 
 def test_a_damaged_file_is_measured_again(llama, folder):
     """With one line that says so, and never a traceback."""
-    with store.kept(llama) as results:
+    with result_cache.kept(llama) as results:
         first = Session(llama, results).margins(trials(llama))
         file = results.file
     file.write_bytes(b"this is no database" * 400)
 
-    with pytest.warns(UserWarning, match="file is not a database; the file is now"), store.kept(llama) as results:
+    with (
+        pytest.warns(UserWarning, match="file is not a database; the file is now"),
+        result_cache.kept(llama) as results,
+    ):
         again = Session(llama, results).margins(trials(llama))
 
     assert first.equals(again)
@@ -204,7 +208,7 @@ def test_a_damaged_file_is_measured_again(llama, folder):
 
 def test_a_measure_that_is_defined_elsewhere_is_not_kept(llama, tokens):
     """What a notebook's own measure said before it was changed is not what it says now."""
-    with store.kept(llama) as results:
+    with result_cache.kept(llama) as results:
         Session(llama, results).patterns([tokens], ForeignMeasure())
         kept = sqlite3.connect(results.file).execute("SELECT count(*) FROM measured").fetchone()
 
@@ -213,7 +217,7 @@ def test_a_measure_that_is_defined_elsewhere_is_not_kept(llama, tokens):
 
 def test_a_value_that_was_changed_is_no_hit(llama):
     """One flipped bit is found by its checksum, and the trial is run again."""
-    with store.kept(llama) as results:
+    with result_cache.kept(llama) as results:
         first = Session(llama, results).margins(trials(llama))
         file = results.file
     connection = sqlite3.connect(file)
@@ -221,7 +225,7 @@ def test_a_value_that_was_changed_is_no_hit(llama):
         connection.execute("UPDATE measured SET value = ?", (b'[99.0, 1.0, "right"]',))
     connection.close()
 
-    with store.kept(llama) as results:
+    with result_cache.kept(llama) as results:
         assert Session(llama, results).margins(trials(llama)).equals(first)
 
 
@@ -232,14 +236,14 @@ def test_a_folder_that_cannot_be_made_costs_only_time(llama, folder):
 
     with (
         pytest.warns(UserWarning, match="The result cache must be readable and writable"),
-        store.kept(llama) as results,
+        result_cache.kept(llama) as results,
     ):
         assert len(Session(llama, results).margins(trials(llama))) == 3
 
 
 KILLED = """
 import os, signal, sys
-from bandwidth import batches, scoring, store, subjects
+from bandwidth import batches, result_cache, scores, subjects
 from bandwidth.edits import Mask
 from bandwidth.prompts import QA, ask, pairs
 from bandwidth.requests import Trial
@@ -249,15 +253,15 @@ subject = subjects.load(sys.argv[1], layer=1)
 prompts = [tokenize(p, subject.tokenizer) for p in ask(pairs(6), [QA])]
 batches.TOKENS_AT_ONCE["cpu"] = 3 * len(prompts[0])
 done = 0
-run = scoring.margins_of
+run = scores.margins_of
 def counted(*given):
     global done
     done += 1
     if done == int(sys.argv[2]):
         os.kill(os.getpid(), signal.SIGKILL)
     return run(*given)
-scoring.margins_of = counted
-with store.kept(subject) as results:
+scores.margins_of = counted
+with result_cache.kept(subject) as results:
     Session(subject, results).margins([Trial(t, Mask(0.5)) for t in prompts])
 print(done)
 """
@@ -289,25 +293,25 @@ def test_two_processes_keep_results_at_once(llama_folder):
 
 
 def test_the_size_is_told_and_all_can_be_removed(llama, capsys, monkeypatch):
-    """python -m bandwidth.store, with and without --clear."""
-    with store.kept(llama) as results:
+    """python -m bandwidth.result_cache, with and without --clear."""
+    with result_cache.kept(llama) as results:
         Session(llama, results).margins(trials(llama))
     monkeypatch.setattr(sys, "argv", ["store"])
-    store.main()
+    result_cache.main()
     told = capsys.readouterr().out
     monkeypatch.setattr(sys, "argv", ["store", "--clear"])
-    store.main()
+    result_cache.main()
 
     assert "MB in" in told
     assert "removed" in capsys.readouterr().out
-    assert store.size() == 0
+    assert result_cache.size() == 0
 
 
 def test_greedy_answers_are_kept(llama, tokens, monkeypatch):
     """What a subject writes is a result like any other."""
-    with store.kept(llama) as results:
+    with result_cache.kept(llama) as results:
         first = Session(llama, results).answers([tokens])
     monkeypatch.setattr(type(llama.model), "generate", lambda *_, **__: pytest.fail("a generation"))
 
-    with store.kept(llama) as results:
+    with result_cache.kept(llama) as results:
         assert Session(llama, results).answers([tokens]) == first

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from bandwidth.vocabulary import END_OF_TURN, UNKNOWN
+from bandwidth.small_tokenizer import END_OF_TURN, UNKNOWN
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
