@@ -1,8 +1,9 @@
-"""Reads and writes attention patterns of whole batches. The only module that knows nnsight.
+"""Reads and writes the attention patterns of whole batches. No other module uses nnsight.
 
-Under eager attention, transformers multiplies the values by what comes out of the dropout that follows
-the softmax; in evaluation that is the pattern itself. nnsight reaches this operation inside the attention
-function by its name, which differs between versions of transformers and is therefore looked for.
+With eager attention, transformers applies dropout to the output of the softmax. It then multiplies the values by the
+output of the dropout. In evaluation mode, this output is the attention pattern itself. nnsight finds this operation
+inside the attention function by name. The name differs between versions of transformers, so `wrap` tries all known
+names.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from nnsight import TransformersModel
 from torch import Tensor
 
 from bandwidth.errors import NoReadableAttention, PromptTooLong, VocabularyTooSmall
-from bandwidth.kv_cache import Keys, cache_of, held_in, rows_of
+from bandwidth.kv_cache import Keys, cache_of, keys_in, rows_of
 from bandwidth.subjects import Subject
 
 _ATTENTION_MODULES = ("self_attn", "attn", "attention")
@@ -27,11 +28,11 @@ _PATTERN_OPERATION = "nn_functional_dropout_0"
 
 @dataclass(frozen=True)
 class Readout:
-    """What a forward pass left behind at its last position.
+    """The results of a forward pass at the last position.
 
     Attributes:
-        final: the normalised residual stream, of which the unembedding makes logits; [trial, size].
-        output_norm: length of the residual stream after the layer of interest, [trial].
+        final: the normalised residual stream, [trial, size]. The unembedding computes logits from it.
+        output_norm: the L2 norm of the residual stream after the layer of interest, [trial].
     """
 
     final: Tensor
@@ -39,36 +40,47 @@ class Readout:
 
     @classmethod
     def joined(cls, parts: Sequence[Readout]) -> Readout:
-        """Parts of a batch, in order."""
+        """Joins the parts of a batch, in order."""
         return cls(*(torch.cat([getattr(part, name) for part in parts]) for name in ("final", "output_norm")))
 
 
 class Attention:
-    """A subject's attention, readable at every layer and writable at the layer of interest.
+    """Reads a subject's attention at every layer and writes it at the layer of interest.
 
-    All prompts of one call have the same number of tokens; shorter ones can be filled up at the end, where nothing
-    that is theirs looks. Raises NoReadableAttention when the model has no such place.
+    All prompts of one call have the same number of tokens. The caller can pad shorter prompts at the end: no token
+    of the prompt itself attends to the padding. The constructor raises NoReadableAttention when nnsight finds no
+    attention pattern in the model.
     """
 
     def __init__(self, subject: Subject, wrapped: Wrapped | None = None) -> None:
-        """`wrapped` is the model as nnsight sees it, where it is known already; see `wrap`."""
+        """`wrapped` is the result of an earlier `wrap` of this model. Without it, `wrap` is called here."""
         self.subject = subject
         self._wrapped = wrapped or wrap(subject)
 
     def read(self, ids: Tensor, layers: Sequence[int]) -> Tensor:
-        """Patterns, [prompt, layer, head, query, key], of prompts [prompt, token]; stops after the last layer."""
-        held: list[Tensor] = []
+        """Returns the patterns [prompt, layer, head, query, key] of the prompts `ids` [prompt, token].
+
+        The forward pass stops after the last of `layers`.
+        """
+        patterns: list[Tensor] = []
         with torch.no_grad(), self._trace(ids) as tracer:
             for layer in layers:
-                held.append(self._wrapped.site(layer).output.clone().save())
+                patterns.append(self._wrapped.site(layer).output.clone().save())
             tracer.stop()
-        return torch.stack(held, dim=1)
+        return torch.stack(patterns, dim=1)
 
     def enter(self, ids: Tensor, before: Keys | None = None, *, keep: bool = False) -> tuple[Tensor, Tensor, Keys]:
-        """What the layer of interest is given: the residual stream, the pattern and, to `keep`, keys up to this layer.
+        """Runs prompts [prompt, token] up to the attention of the layer of interest.
 
-        [prompt, row, size] and [prompt, head, row, key] of prompts [prompt, token]. With `before`, keys of all layers
-        up to this one, the first rows are neither computed nor returned.
+        Args:
+            ids: token ids, [prompt, token].
+            before: keys and values of the first rows, for all layers up to the layer of interest. The pass does not
+                compute or return these rows.
+            keep: whether to return keys and values.
+
+        Returns:
+            The residual stream that enters the layer of interest, [prompt, row, size]. The pattern of this layer,
+            [prompt, head, row, key]. The keys and values of all layers up to this one; empty without `keep`.
         """
         layer, start = self.subject.layer, rows_of(before)
         cache = cache_of(before or {}) if keep or before else None
@@ -76,12 +88,15 @@ class Attention:
             hidden = self._wrapped.layers[layer].input.clone().save()
             pattern = self._wrapped.site(layer).output.clone().save()
             tracer.stop()
-        return hidden, pattern, held_in(cache, range(layer + 1)) if keep else {}
+        return hidden, pattern, keys_in(cache, range(layer + 1)) if keep else {}
 
     def keys(self, ids: Tensor, hidden: Tensor, before: Keys | None = None) -> Keys:
-        """Keys and values of unedited prompts [prompt, token] from the layer of interest on, given what enters it.
+        """Returns keys and values of unedited prompts, for the layer of interest and all layers above it.
 
-        With `before`, of the first rows, these are not computed again.
+        Args:
+            ids: token ids, [prompt, token].
+            hidden: the residual stream that enters the layer of interest, for all rows; see `enter`.
+            before: keys and values of the first rows. The pass does not compute these rows again.
         """
         cache, start = cache_of(before or {}), rows_of(before)
         first, last = self.subject.layer, self.subject.n_layers - 1
@@ -89,15 +104,19 @@ class Attention:
             self._start_with(hidden[:, start:])
             self._wrapped.site(last).output.save()
             tracer.stop()
-        return held_in(cache, range(first, last + 1))
+        return keys_in(cache, range(first, last + 1))
 
     def run(
         self, ids: Tensor, pattern: Tensor | None = None, hidden: Tensor | None = None, before: Keys | None = None
     ) -> Readout:
-        """One forward pass of [trial, token], with [trial, head, row, key] written at the layer of interest.
+        """Runs one forward pass and stops before the unembedding.
 
-        With `hidden`, of `enter`, the layers below are not computed again, and with `before`, of `keys`, nor are the
-        first rows: `pattern` has the others. Stops before the unembedding.
+        Args:
+            ids: token ids, [trial, token].
+            pattern: the pattern to write at the layer of interest, [trial, head, row, key]. It has only the rows
+                that the pass computes.
+            hidden: the residual stream from `enter`, for all rows. The pass does not compute the layers below again.
+            before: keys and values from `keys`. The pass does not compute these first rows again.
         """
         layer, last, start = self.subject.layer, self.subject.n_layers - 1, rows_of(before)
         cache = cache_of(before) if before else None
@@ -116,35 +135,36 @@ class Attention:
         return Readout(final, norm)
 
     def _start_with(self, hidden: Tensor) -> None:
-        """Inside a trace: what enters the layer of interest, without the layers below."""
+        """Inside a trace: skips the layers below the layer of interest and sets the input of this layer to `hidden`."""
         for below in range(self.subject.layer):
             self._wrapped.layers[below].skip(None)
         self._wrapped.layers[self.subject.layer].input = hidden
 
     def _narrow(self, last: int) -> None:
-        """Inside a trace: computes the last layer's MLP for the last row alone, since no other row is looked at.
+        """Inside a trace: computes the last layer's MLP for the last row only, because only this row is read.
 
-        What it adds is then added to all rows alike, and right in the last one.
+        The layer then adds this one MLP output to all rows. The sum is correct only in the last row.
         """
         if hasattr(self._wrapped.layers[last], "mlp"):
             entering = self._wrapped.layers[last].mlp.input
             self._wrapped.layers[last].mlp.input = entering[:, -1:]
 
     def gradients(self, ids: Tensor, hidden: Tensor, score: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-        """Patterns at the layer of interest and the gradient of a score with respect to them.
+        """Returns the patterns at the layer of interest and the gradient of a score with respect to them.
 
         Args:
-            ids: [prompt, token].
-            hidden: of `enter`, for all rows.
-            score: from logits at the last position, [prompt, vocabulary], to a scalar: a sum over prompts.
+            ids: token ids, [prompt, token].
+            hidden: the residual stream from `enter`, for all rows.
+            score: a function from the logits at the last position, [prompt, vocabulary], to a scalar. The scalar is a
+                sum over prompts.
 
         Returns:
-            Two of [prompt, head, query, key], in float32.
+            The patterns and the gradients, each [prompt, head, query, key] in float32.
         """
         site = self._wrapped.site
         with torch.enable_grad(), self._trace(ids, logits_to_keep=1):
             self._start_with(hidden)
-            # A leaf: what lies below needs no gradient, and no parameter gets one.
+            # The pattern is a leaf of the graph. So the layers below need no gradient, and no parameter gets one.
             pattern = site(self.subject.layer).output.detach().requires_grad_().save()
             site(self.subject.layer).output = pattern
             logits = self._wrapped.traced.output.logits[:, -1].float().save()
@@ -152,7 +172,10 @@ class Attention:
         return pattern.detach().float(), gradient.float()
 
     def head_outputs(self, ids: Tensor, pattern: Tensor) -> Tensor:
-        """What every head hands to the output projection under a written pattern, [trial, token, head, size]."""
+        """Writes a pattern at the layer of interest and returns the output of each head there, in float32.
+
+        The outputs are the input of the output projection W_O, split by head: [trial, token, head, size].
+        """
         layer = self.subject.layer
         with torch.no_grad(), self._trace(ids) as tracer:
             self._wrapped.site(layer).output = pattern.to(self.subject.device, self.subject.model.dtype)
@@ -175,7 +198,7 @@ class Attention:
         return self._wrapped.traced.trace(inputs, use_cache=use_cache, **options)
 
     def _require_room(self, ids: Tensor, length: int) -> None:
-        """Raises VocabularyTooSmall or PromptTooLong for what the model has no embedding or no position for."""
+        """Raises VocabularyTooSmall for a token without an embedding, and PromptTooLong for too many tokens."""
         name = self.subject.name
         rows, positions = self.subject.vocabulary_size, self.subject.n_positions
         if ids.max() >= rows:
@@ -194,11 +217,14 @@ class Attention:
 
 @dataclass(frozen=True)
 class Wrapped:
-    """A model as nnsight sees it.
+    """A model that nnsight has wrapped.
 
     Attributes:
-        layers: its list of layers; module: what a layer calls its attention module.
-        call: the operation of that module inside which the pattern is made.
+        traced: the wrapped model.
+        layers: the list of its layers.
+        module: the name of the attention module in a layer.
+        call: the operation of that module that computes the pattern.
+        unembedding: the module that computes logits from the residual stream.
     """
 
     traced: Any
@@ -208,15 +234,18 @@ class Wrapped:
     unembedding: Any
 
     def site(self, layer: int) -> Any:
-        """Where the pattern of a layer can be read and written, inside a trace."""
+        """Inside a trace: returns the operation whose output is the pattern of a layer. It can be read and written."""
         attention = getattr(self.layers[layer], self.module)
         return getattr(getattr(attention.source, self.call).source, _PATTERN_OPERATION)
 
 
 def wrap(subject: Subject) -> Wrapped:
-    """A subject's model as nnsight sees it; raises NoReadableAttention."""
-    # Left to itself, the pipeline inside moves the model to the first GPU. A model that is spread over several
-    # devices has a map of them and must not be moved.
+    """Wraps a subject's model with nnsight and checks that its pattern can be read.
+
+    Raises NoReadableAttention when the model has no usable unembedding, layers or pattern.
+    """
+    # Without a device argument, the pipeline inside nnsight moves the model to the first GPU. A model on several
+    # devices has a device map, and nothing may move it.
     where = {} if getattr(subject.model, "hf_device_map", None) else {"device": subject.device}
     traced = TransformersModel(subject.model, tokenizer=subject.tokenizer, task="text-generation", **where)
     head = subject.model.get_output_embeddings()
@@ -227,23 +256,26 @@ def wrap(subject: Subject) -> Wrapped:
     problems = []
     for call in _ATTENTION_CALLS:
         found = Wrapped(traced, layers, module, call, getattr(traced, name))
-        held: list[Tensor] = []
+        patterns: list[Tensor] = []
         try:
             ids = torch.zeros(1, 2, dtype=torch.long, device=subject.device)
             with torch.no_grad(), traced.trace({"input_ids": ids}, use_cache=False) as tracer:
-                held.append(found.site(0).output.save())
+                patterns.append(found.site(0).output.save())
                 tracer.stop()
-        except Exception as problem:  # nnsight raises many kinds, from inside a rewritten frame
+        except Exception as problem:  # nnsight raises many types of error, from a frame that it has rewritten
             problems.append(f"{call}: {type(problem).__name__}")
             continue
-        if held and tuple(held[0].shape) == (1, subject.n_heads, 2, 2):
+        if patterns and tuple(patterns[0].shape) == (1, subject.n_heads, 2, 2):
             return found
-        problems.append(f"{call}: shape {[tuple(p.shape) for p in held]}")
+        problems.append(f"{call}: shape {[tuple(p.shape) for p in patterns]}")
     raise _unreadable(subject, "; ".join(problems))
 
 
 def _find_layers(subject: Subject, traced: Any) -> tuple[Any, str]:
-    """nnsight's view of the list of layers, and what a layer calls its attention module."""
+    """Returns nnsight's wrapper of the list of layers and the name of the attention module in a layer.
+
+    Raises NoReadableAttention when the model has no such list.
+    """
     prefix = subject.model.base_model_prefix
     for name, child in getattr(subject.model, prefix, subject.model).named_children():
         if isinstance(child, torch.nn.ModuleList) and len(child) == subject.n_layers:
@@ -254,6 +286,7 @@ def _find_layers(subject: Subject, traced: Any) -> tuple[Any, str]:
 
 
 def _unreadable(subject: Subject, found: str) -> NoReadableAttention:
+    """Makes the error for a model without a readable pattern; `found` says what the model has instead."""
     return NoReadableAttention(
         f"{subject.name} must compute attention patterns in its layers where nnsight can reach them",
         f"{type(subject.model).__name__} ({found})",

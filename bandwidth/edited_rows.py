@@ -1,4 +1,4 @@
-"""Trials → batches of edited rows: which rows an edit changes, and from which row on a trial must be computed."""
+"""Finds which rows of a pattern an edit changes, and runs each trial only from the first row that it needs."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ from bandwidth.requests import Trial
 from bandwidth.tokens import Tokens
 
 _ROWS_WORTH, _TRIALS_WORTH = 2, 3
-"""So many leading rows, in so many trials of a prompt, are worth computing once beforehand."""
+"""The smallest number of first rows, and of trials of one prompt, for which keys are computed before the trials.
+
+With fewer rows or fewer trials, the extra pass costs more than it saves."""
 _REMEMBERED = 64 << 20
-"""Bytes of edited rows that are kept between the plan and the batches, instead of being computed twice."""
+"""At most this many bytes of edited rows are kept from `prepare` to `run`. The others are computed twice."""
 
 
 class EditedRows:
-    """Runs batches of trials at one layer; what the trials of a prompt share is computed once.
+    """Runs batches of trials at one layer. It computes what the trials of a prompt share only once.
 
-    Shared are the layers below the edited one and, in it and above, the rows before the first one that an edit changes,
-    those with which prompts begin alike, and those that are known already.
+    Trials of a prompt share all layers below the edited layer. In the edited layer and above, they share three kinds
+    of rows: the rows before the first row that an edit changes, the rows of a prefix that prompts share, and the rows
+    that earlier calls have computed.
     """
 
     def __init__(self, attention: Attention, prefixes: PrefixCache) -> None:
@@ -36,7 +39,7 @@ class EditedRows:
         self._room = 0
 
     def prepare(self, trials: Sequence[Trial], progress: str | None) -> None:
-        """Plans the trials of a sweep and computes what they share; `progress` names the work on a bar."""
+        """Plans the trials of a sweep and computes what they share. `progress` is the label of the progress bar."""
         prefixes = self._prefixes
         donors = [trial.edit.donor for trial in trials if trial.edit and trial.edit.donor]
         prefixes.prepare([*(trial.tokens for trial in trials), *donors], progress)
@@ -56,11 +59,11 @@ class EditedRows:
         self._starts |= {(tokens, None): prefixes.rows_known(tokens) for tokens in unedited}
 
     def count(self, trial: Trial) -> int:
-        """How many rows of a trial are computed."""
+        """Returns the number of rows of a trial that a batch computes. `prepare` must know the trial."""
         return len(trial.tokens) - self._starts[trial.tokens, trial.edit]
 
     def run(self, trials: Sequence[Trial]) -> Readout:
-        """A batch of prompts of equal length, either all edited or none."""
+        """Runs one batch. All prompts have the same length. Either all trials have an edit or none has."""
         tokens = [trial.tokens for trial in trials]
         start = min(self._starts[trial.tokens, trial.edit] for trial in trials)
         hidden = torch.stack([self._prefixes.hidden(t) for t in tokens])
@@ -70,20 +73,24 @@ class EditedRows:
         return self._attention.run(ids, torch.stack(patterns) if patterns else None, hidden, before)
 
     def edited(self, tokens: Tokens, edit: Edit) -> Tensor:
-        """A prompt's pattern under an edit, [head, query, key]."""
+        """Returns a prompt's pattern after an edit, [head, query, key]."""
         if isinstance(edit, InHeads):
-            # Subsets of heads share what the edit would do in all of them.
+            # The edit is computed once for all heads. Every subset of heads takes its part of the result.
             return edit.only(self._prefixes.pattern(tokens), self._in_all_heads(tokens, edit.edit))
         return self._in_all_heads(tokens, edit)
 
     def _in_all_heads(self, tokens: Tokens, edit: Edit) -> Tensor:
+        """Returns the pattern after an edit, [head, query, key]. The latest result is kept for the next call."""
         if (tokens, edit) != self._latest[0]:
             donor = self._prefixes.pattern(edit.donor) if edit.donor else None
             self._latest = ((tokens, edit), edit(tokens, self._prefixes.pattern(tokens), donor))
         return self._latest[1]
 
     def _rows_edited(self, tokens: Tokens, edit: Edit, start: int) -> Tensor:
-        """An edited pattern's rows from `start` on, which is not after the first one that changes."""
+        """Returns the rows of an edited pattern from `start` on, [head, row, key].
+
+        `start` is not after the first row that the edit changes.
+        """
         rows = self._rows.get((tokens, edit))
         if rows is None:
             return self.edited(tokens, edit)[:, start:]
@@ -91,7 +98,10 @@ class EditedRows:
         return torch.cat((self._prefixes.pattern(tokens)[:, start:first], rows), dim=1)
 
     def _first_changed(self, tokens: Tokens, edit: Edit) -> int:
-        """The first row that an edit changes; the number of rows where it changes none."""
+        """Returns the first row that an edit changes, or the number of rows when it changes none.
+
+        It also keeps the edited rows for `run`, while they fit into `_REMEMBERED` bytes.
+        """
         edited = self.edited(tokens, edit)
         changed = (edited.numpy() != self._prefixes.pattern(tokens).numpy()).any(axis=(0, 2)).nonzero()[0]
         first = int(changed[0]) if changed.size else len(tokens)

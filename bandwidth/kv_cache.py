@@ -1,4 +1,7 @@
-"""Keys and values: all that attention needs of rows that have been computed, and how transformers takes them."""
+"""The KV cache: keys and values of computed rows, and their conversion to and from the cache of transformers.
+
+Attention needs nothing else of the rows that have been computed.
+"""
 
 from __future__ import annotations
 
@@ -12,51 +15,56 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 from bandwidth.subjects import Subject
 
 KeysValues = tuple[Tensor, Tensor]
-"""Of rows: keys, turned where the model turns them, and values; both [prompt, key-value head, token, size]."""
+"""The keys and the values of some rows in one layer, each [prompt, key-value head, token, size].
+
+The keys are after the rotary position embedding, where the model has one."""
 Keys = dict[int, KeysValues]
-"""The same by layer."""
+"""Keys and values by the index of their layer."""
 
 
 def of_prompt(keys: Keys, i: int) -> Keys:
-    """One prompt's of a batch."""
+    """Returns the keys and values of prompt `i` of a batch, each [key-value head, token, size]."""
     return {layer: (k[i], v[i]) for layer, (k, v) in keys.items()}
 
 
 def first_rows(each: Sequence[Keys], rows: int) -> Keys:
-    """Keys of several prompts as one batch."""
+    """Joins the keys and values of the first `rows` rows of several prompts into one batch."""
     return {
         layer: (
-            torch.stack([held[layer][0][:, :rows] for held in each]),
-            torch.stack([held[layer][1][:, :rows] for held in each]),
+            torch.stack([keys[layer][0][:, :rows] for keys in each]),
+            torch.stack([keys[layer][1][:, :rows] for keys in each]),
         )
         for layer in each[0]
     }
 
 
 def remembers_keys_alone(subject: Subject) -> bool:
-    """Whether keys and values are all that a layer needs of earlier rows: a recurrent state is something else."""
+    """Returns whether every layer needs only keys and values of earlier rows.
+
+    A layer with a recurrent state needs more, so the result is False for such a model.
+    """
     layers = DynamicCache(config=subject.model.config).layers
     return all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in layers)
 
 
 def cache_of(keys: Keys) -> DynamicCache:
-    """Keys and values as transformers takes them; a copy, to which a forward pass can add.
+    """Copies keys and values into a cache of transformers. A forward pass can add rows to the copy.
 
-    Told the model's configuration, it would forget rows that a sliding window has left. Layers without keys get some
-    that are none: they are not computed, but the first one's length is looked at.
+    The cache does not get the model's configuration. With it, the cache would drop the rows outside a sliding window.
+    Layers without keys get zeros: the pass skips these layers, but transformers reads the length of the first one.
     """
     cache = DynamicCache()
-    nothing = tuple(torch.zeros_like(held[:1, :1]) for held in next(iter(keys.values()), ()))
+    zeros = tuple(torch.zeros_like(part[:1, :1]) for part in next(iter(keys.values()), ()))
     for layer in range(max(keys, default=-1) + 1):
-        cache.update(*keys.get(layer, nothing), layer)
+        cache.update(*keys.get(layer, zeros), layer)
     return cache
 
 
-def held_in(cache: DynamicCache, layers: Iterable[int]) -> Keys:
-    """What a forward pass has left in a cache, in some layers."""
+def keys_in(cache: DynamicCache, layers: Iterable[int]) -> Keys:
+    """Returns the keys and values that a forward pass has stored in a cache, for some layers."""
     return {layer: (cache.layers[layer].keys, cache.layers[layer].values) for layer in layers}
 
 
 def rows_of(before: Keys | None) -> int:
-    """How many rows there are keys of."""
+    """Returns the number of rows that `before` has keys of; 0 for None or no keys."""
     return next(iter(before.values()))[0].shape[2] if before else 0

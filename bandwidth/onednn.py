@@ -1,7 +1,7 @@
-"""Matrix products in float32 by oneDNN, which is part of PyTorch, where they are faster than its default, MKL.
+"""Computes float32 matrix products with oneDNN where oneDNN is faster than MKL, the default of PyTorch.
 
-MKL keeps its AVX-512 kernels to Intel's processors; on AMD's, oneDNN is up to a half faster. Both add up in float32:
-the order differs, and with it the last digit.
+oneDNN is part of PyTorch. MKL uses its AVX-512 kernels only on Intel processors. On AMD processors, oneDNN is up to a
+half faster. Both libraries add in float32, but in a different order. So the last digit of a result can differ.
 """
 
 from __future__ import annotations
@@ -20,11 +20,16 @@ from torch.overrides import TorchFunctionMode
 
 
 def quick() -> AbstractContextManager[object]:
-    """Inside, linear layers of this thread compute by oneDNN where that pays; they compute as ever outside."""
+    """Returns a context manager. Inside it, linear layers of this thread use oneDNN where oneDNN is faster.
+
+    Outside it, nothing changes.
+    """
     return _ByOneDNN() if _pays() else nullcontext()
 
 
 class _ByOneDNN(TorchFunctionMode):
+    """Replaces `functional.linear` by the operation of oneDNN, except where gradients are needed."""
+
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
@@ -35,15 +40,16 @@ class _ByOneDNN(TorchFunctionMode):
 
 
 def _fits(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> bool:
+    """Returns whether a linear layer is in float32 and on the CPU."""
     return x.dtype == weight.dtype == torch.float32 and x.device.type == "cpu"
 
 
 @cache
 def _pays() -> bool:
-    """Whether PyTorch has this operation, and the processor is one on which it is faster."""
-    told = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else platform.processor()
+    """Returns whether PyTorch has this operation and it is faster on this processor: an AMD processor with AVX-512."""
+    cpuinfo = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else platform.processor()
     return (
-        "AuthenticAMD" in told
+        "AuthenticAMD" in cpuinfo
         and torch.backends.cpu.get_cpu_capability() == "AVX512"
         and torch.backends.mkldnn.is_available()
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")

@@ -1,4 +1,4 @@
-"""Results as bytes: tensors and plain values, without any code in them."""
+"""Converts results to bytes and back. Results are tensors or plain values, and the bytes contain no code."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ import torch
 
 
 def checksum(value: bytes) -> bytes:
-    """The first bytes of a digest: enough to notice a flipped bit."""
+    """Returns the first 8 bytes of the SHA-256 digest. They are enough to detect a flipped bit."""
     return hashlib.sha256(value).digest()[:8]
 
 
 def packed(value: Any) -> bytes:
-    """A tensor as numpy's own format, anything else as JSON, whose floats are exact; neither holds code."""
+    """Converts a tensor to numpy's file format and every other value to JSON.
+
+    JSON keeps floats exactly. Neither format can contain code.
+    """
     if not isinstance(value, torch.Tensor):
         return json.dumps(value).encode()
     buffer = io.BytesIO()
@@ -26,7 +29,7 @@ def packed(value: Any) -> bytes:
 
 
 def unpacked(value: bytes) -> Any:
-    """What `packed` was given."""
+    """Returns the value that `packed` converted to these bytes."""
     if not value.startswith(b"\x93NUMPY"):
         return json.loads(value)
     return torch.from_numpy(np.load(io.BytesIO(value), allow_pickle=False))

@@ -1,4 +1,7 @@
-"""What can be asked of a model, as frozen values: equal requests are equal, and are answered once."""
+"""Requests to a model, and the measures and observers of their results.
+
+Requests are frozen values. Two requests with equal content compare equal, so each is answered only once.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from bandwidth.tokens import Tokens
 
 @dataclass(frozen=True)
 class Trial:
-    """One forward pass: a prompt, and what is done to its patterns at the layer of interest."""
+    """One forward pass: a prompt, and the edit of its pattern at the layer of interest. None means no edit."""
 
     tokens: Tokens
     edit: Edit | None = None
@@ -22,12 +25,13 @@ class Trial:
 
 @dataclass(frozen=True)
 class Reading:
-    """An unedited prompt that is read: its patterns, their gradients, or what the model writes after it."""
+    """An unedited prompt. The session reads its patterns, their gradients, or the text that the model adds to it."""
 
     tokens: Tokens
 
     @property
     def edit(self) -> None:
+        """Always None: a reading has no edit."""
         return None
 
 
@@ -35,30 +39,33 @@ Request = Trial | Reading
 
 
 class Measure(Protocol):
-    """A pure function of a prompt's patterns, as data: a frozen dataclass, so that equal measures are equal."""
+    """A pure function of a prompt's patterns. It is a frozen dataclass, so that equal measures compare equal."""
 
     def __call__(self, tokens: Tokens, pattern: Tensor) -> Tensor:
-        """A small tensor of a pattern [layer, head, query, key] in float32."""
+        """Returns a small tensor from the pattern [layer, head, query, key], which is in float32."""
         ...
 
 
 class GradientMeasure(Protocol):
-    """As Measure, of one layer's pattern and of the margin's gradient with respect to it."""
+    """Like Measure, but a function of one layer's pattern and of the gradient of the margin with respect to it."""
 
     def __call__(self, tokens: Tokens, pattern: Tensor, gradient: Tensor) -> Tensor:
-        """A small tensor of the layer of interest's pattern and gradient, both [head, query, key] in float32."""
+        """Returns a small tensor from the pattern and the gradient at the layer of interest.
+
+        Both are [head, query, key] in float32.
+        """
         ...
 
 
 class Observer(Protocol):
-    """Something that looks at the margins of every sweep."""
+    """A function that receives the margins of every sweep: one margin for each trial, in logits."""
 
     def __call__(self, layer: int, trials: Sequence[Trial], margins: Sequence[float]) -> None: ...
 
 
 @dataclass(frozen=True)
 class Whole:
-    """The measure that is the pattern itself."""
+    """The measure that returns the pattern itself."""
 
     def __call__(self, tokens: Tokens, pattern: Tensor) -> Tensor:
         return pattern

@@ -1,6 +1,6 @@
-"""How far margins move for reasons that are not the model's: other trials in the batch, and the model's dtype.
+"""Measures how far margins move for numerical reasons: other trials in the batch, and the model's dtype.
 
-What matters is whether an answer changes sides, so it is measured on those that came nearest to doing so.
+The important question is whether a margin changes its sign. So the module measures the margins nearest to zero.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from bandwidth.requests import Trial
 from bandwidth.session import Session
 
 LOOKED_AT = 6
-"""How many of the closest margins are measured again."""
+"""The number of margins nearest to zero that are measured again."""
 
 
 @dataclass(frozen=True)
 class Close:
-    """A trial whose margin, in logits, lies near zero."""
+    """A trial with a margin near zero, in logits, and the layer of interest of this trial."""
 
     margin: float
     layer: int
@@ -29,7 +29,12 @@ class Close:
 
 
 class Watch:
-    """The closest margins of all sweeps, and how many margins there were."""
+    """Observes all sweeps. It counts the margins and keeps those nearest to zero.
+
+    Attributes:
+        margins: the number of margins so far.
+        closest: at most `LOOKED_AT` trials, the smallest |margin| first.
+    """
 
     def __init__(self) -> None:
         self.margins = 0
@@ -37,14 +42,14 @@ class Watch:
 
     def __call__(self, layer: int, trials: Sequence[Trial], margins: Sequence[float]) -> None:
         self.margins += len(margins)
-        near = nsmallest(LOOKED_AT, zip(margins, trials, strict=True), key=lambda held: abs(held[0]))
+        near = nsmallest(LOOKED_AT, zip(margins, trials, strict=True), key=lambda pair: abs(pair[0]))
         met = {(c.layer, c.trial): c for c in [*self.closest, *(Close(m, layer, t) for m, t in near)]}
         self.closest = nsmallest(LOOKED_AT, met.values(), key=lambda close: abs(close.margin))
 
 
 @contextmanager
 def watched(session: Session) -> Iterator[Watch]:
-    """Inside, every sweep's margins are looked through."""
+    """Returns a context manager. Inside it, a `Watch` observes the margins of every sweep of the session."""
     watch = Watch()
     session.observers.append(watch)
     try:
@@ -55,14 +60,15 @@ def watched(session: Session) -> Iterator[Watch]:
 
 @dataclass(frozen=True)
 class Drift:
-    """How sure the signs of margins are.
+    """How reliable the signs of margins are.
 
     Attributes:
-        margins: how many were measured.
+        margins: the number of margins that the sweeps measured.
         smallest: the smallest |margin| among them, in logits.
-        alone: the largest change of the closest margins when each trial runs by itself, in logits.
-        precise: the same in float32; None where the model is in float32, or where a copy of it finds no memory.
-        turned: how many of the closest margins change sides, for either reason.
+        alone: the largest change of the closest margins when each trial runs in a batch of its own, in logits.
+        precise: the largest change when each trial also runs in float32, in logits. None if the model is in float32
+            already, or if memory has no room for a float32 copy.
+        turned: the number of the closest margins that change their sign, for either reason.
     """
 
     margins: int
@@ -72,13 +78,16 @@ class Drift:
     turned: int
 
     def __str__(self) -> str:
-        told = f"smallest of {self.margins:,} |margins|: {self.smallest:.2g} logits; alone it moves by {self.alone:.1g}"
-        told += "" if self.precise is None else f", in float32 by {self.precise:.1g}"
-        return told + (f"; {self.turned} of the closest change sides" if self.turned else "")
+        text = f"smallest of {self.margins:,} |margins|: {self.smallest:.2g} logits; alone it moves by {self.alone:.1g}"
+        text += "" if self.precise is None else f", in float32 by {self.precise:.1g}"
+        return text + (f"; {self.turned} of the closest change sides" if self.turned else "")
 
 
 def measure(session: Session, watch: Watch) -> Drift | None:
-    """Runs the closest trials again, each by itself and, in a shorter dtype, in float32; None without any trial."""
+    """Runs the closest trials again, each in a batch of its own. Returns None if `watch` saw no trial.
+
+    If the model is not in float32, it also runs these trials with a float32 copy of the model.
+    """
     if not watch.closest:
         return None
     before = [close.margin for close in watch.closest]
@@ -98,10 +107,12 @@ def measure(session: Session, watch: Watch) -> Drift | None:
 
 
 def _again(session: Session, closest: Sequence[Close]) -> list[float]:
+    """Returns the margin of each trial in a batch of its own, in logits."""
     return [session.at(c.layer).margins_alone([c.trial])["margin_logits"].item() for c in closest]
 
 
 def _again_in_float32(session: Session, closest: Sequence[Close]) -> list[float] | None:
+    """Like `_again`, with a float32 copy of the model; None if memory has no room for it."""
     try:
         model = copy.deepcopy(session.subject.model).float()
         return _again(Session(replace(session.subject, model=model)), closest)
@@ -112,4 +123,5 @@ def _again_in_float32(session: Session, closest: Sequence[Close]) -> list[float]
 
 
 def _largest_change(before: Sequence[float], after: Sequence[float]) -> float:
+    """Returns the largest |difference| of two lists of margins, in logits."""
     return max(abs(b - a) for b, a in zip(before, after, strict=True))

@@ -1,9 +1,9 @@
-"""What was measured before, on disk: results by a digest of everything that they depend on.
+"""Keeps results on disk. The key of a result is a digest of everything that the result depends on.
 
-A wrong hit is worse than a slow run. The digest covers the subject's fingerprint, layer, dtype, kind of device, the
-way of computing, the prompt with everything known of its tokens, the edit or measure with its values, and the source
-text of the instrument itself. What moves a result's last digits alone is not in it: the processor, what else was
-measured in the same batch, and which rows were known from what was measured before.
+A wrong hit is worse than a slow run. So the digest covers the subject's fingerprint, layer, dtype and kind of device,
+the way of computing, the prompt and all properties of its tokens, the edit or measure with its values, and the source
+text of the package `bandwidth` itself. The digest leaves out what changes only the last digits of a result: the
+processor, the other requests of the batch, and the rows that earlier batches had computed already.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from bandwidth.subjects import Subject
 
 _AT_ONCE = 500
-"""Keys of one query; SQLite allows 999."""
+"""The largest number of keys in one query. SQLite allows 999."""
 _LOCK_SECONDS = 10.0
-"""How long to wait while another process has locked the file."""
+"""The longest wait for a file that another process has locked, in seconds."""
 _LAYOUT = 0x62770002
-"""SQLite's user_version of our files. Change it with the table: files of another version are not read."""
+"""The user_version of our SQLite files. Change it when the table changes: files of another version are not read."""
 _NOT_DAMAGE = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_CANTOPEN,
@@ -45,15 +45,15 @@ _NOT_DAMAGE = {
     sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_READONLY,
 }
-"""SQLite's error codes that do not mean that the file is damaged."""
+"""Error codes of SQLite that do not mean that the file is damaged."""
 _NAME = re.compile(r"[0-9a-f]{16,32}\.sqlite(-wal|-shm|\.damaged.*)?")
-"""Names of our files: a fingerprint, then what SQLite or `_set_aside` adds."""
+"""The names of our files: a fingerprint, `.sqlite`, and an ending that SQLite or `_set_aside` may add."""
 
 
 class Store:
-    """Results of one subject in one SQLite file, safe with several processes at once.
+    """The results of one subject in one SQLite file. Several processes can use the file at the same time.
 
-    It raises no error of the file: what cannot be read or written is measured again, and one warning says why. A
+    A file error raises no exception. The caller measures missing results again, and one warning gives the reason. A
     damaged file gets another name.
     """
 
@@ -71,7 +71,7 @@ class Store:
             self._connection = self._opened()
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, Any]:
-        """What is known, by key."""
+        """Returns the results that the file has, by key."""
         found: dict[bytes, Any] = {}
         with self._surviving():
             for start in range(0, len(keys) if self._connection else 0, _AT_ONCE):
@@ -79,12 +79,12 @@ class Store:
                 some = list(keys[start : start + _AT_ONCE])
                 marks = ",".join("?" * len(some))
                 rows = self._connection.execute(f"SELECT key, sum, value FROM measured WHERE key IN ({marks})", some)
-                # A value that is not what was written is no result.
+                # A value that does not match its checksum is damaged, so it is left out.
                 found |= {key: unpacked(value) for key, kept, value in rows if kept == checksum(value)}
         return found
 
     def keep(self, results: Iterable[tuple[bytes, Any]]) -> None:
-        """Writes results at once and for good: what a killed run has measured stays."""
+        """Writes results immediately. They stay even if the run is killed later."""
         if self._connection is None:
             return
         rows = [(key, packed(value)) for key, value in results]
@@ -95,13 +95,14 @@ class Store:
             )
 
     def close(self) -> None:
+        """Closes the file. Later calls find and keep nothing."""
         if self._connection is not None:
             with suppress(sqlite3.Error):
                 self._connection.close()
             self._connection = None
 
     def _opened(self) -> sqlite3.Connection:
-        """A connection to the file, made if it is not there; waits for other processes that are making it."""
+        """Opens the file and makes it if it is missing. Waits while another process makes it."""
         until = time.monotonic() + _LOCK_SECONDS
         while True:
             self._opened_file = _identity(self.file)
@@ -112,14 +113,14 @@ class Store:
                 return connection
             except BaseException as problem:
                 connection.close()
-                # Changing the journal mode does not wait by itself.
+                # SQLite does not wait for a lock when it changes the journal mode, so this loop waits.
                 if getattr(problem, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY or time.monotonic() > until:
                     raise
             time.sleep(0.02)
 
     @contextmanager
     def _surviving(self) -> Iterator[None]:
-        """Inside, a failure of the file ends its use; a damaged file is renamed, and a new one is made."""
+        """Inside, a file error ends the use of the file. A damaged file is renamed, and a new file is made."""
         try:
             yield
         except (sqlite3.Error, OSError) as problem:
@@ -133,7 +134,7 @@ class Store:
                 self._connection = self._opened()
 
     def _set_aside(self) -> str:
-        """Renames a damaged file and what SQLite has put beside it; returns the new name, to end the warning with."""
+        """Renames a damaged file and the files that SQLite put beside it. Returns the end of the warning text."""
         target = self.file.with_name(f"{self.file.name}.damaged-{time.time_ns()}")
         if self._opened_file and _identity(self.file) not in (self._opened_file, None):
             return "; another process has renamed it"
@@ -147,6 +148,7 @@ class Store:
         return f"; the file is now {target.name}"
 
     def _warn(self, why: str) -> None:
+        """Warns once that the file cannot be used; `why` is the reason."""
         if not self._warned:
             warnings.warn(
                 f"The result cache must be readable and writable; got {self.file} ({why}). Results are measured again;"
@@ -157,10 +159,10 @@ class Store:
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    """Makes the table of a new file; raises sqlite3.DatabaseError for a file that is not a result cache."""
+    """Makes the table of a new file. Raises sqlite3.DatabaseError if the file is not a result cache of this version."""
     connection.execute("PRAGMA journal_mode = WAL")
     with connection:
-        connection.execute("BEGIN IMMEDIATE")  # another process may be making the same file
+        connection.execute("BEGIN IMMEDIATE")  # another process may make the same file now
         (layout,) = connection.execute("PRAGMA user_version").fetchone()
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if tables == 0:
@@ -171,7 +173,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
 
 
 def _identity(file: Path) -> tuple[int, int] | None:
-    """Device and inode of a file; None where there is none."""
+    """Returns the device and the inode of a file, or None if there is no such file."""
     try:
         found = file.stat()
     except OSError:
@@ -180,13 +182,13 @@ def _identity(file: Path) -> tuple[int, int] | None:
 
 
 def folder() -> Path:
-    """Where results are kept."""
+    """Returns the folder of all result files."""
     return cache_folder() / "results"
 
 
 @contextmanager
 def kept(subject: Subject) -> Iterator[Store]:
-    """The results of one subject on disk, open inside. Where that fails, a warning says so and nothing is kept."""
+    """Opens the results of one subject on disk inside the context. If that fails, it warns and keeps nothing."""
     opened = Store(folder() / f"{subject.fingerprint}.sqlite")
     try:
         yield opened
@@ -195,35 +197,35 @@ def kept(subject: Subject) -> Iterator[Store]:
 
 
 def key(subject: Subject, way: str, *parts: Any) -> bytes:
-    """The digest of a result. `way` says how it is computed, `parts` of what: tokens, edits, measures, layers."""
-    told = "\n".join((instrument(), subject.fingerprint, str(subject.layer), subject.dtype, subject.device.type, way))
-    digest = hashlib.sha256(told.encode())
+    """Returns the key of a result. `way` names the computation. `parts` are its tokens, edits, measures and layers."""
+    start = "\n".join((instrument(), subject.fingerprint, str(subject.layer), subject.dtype, subject.device.type, way))
+    digest = hashlib.sha256(start.encode())
     for part in parts:
-        digest.update(_told(part))
+        digest.update(_digest(part))
     return digest.digest()
 
 
 def keepable(*parts: Any) -> bool:
-    """Whether the source text of everything that parts do belongs to the instrument, whose digest is in the key.
+    """Returns whether all code of the parts is in the package `bandwidth`, whose digest is in the key.
 
-    An edit or measure that is defined elsewhere may change without its name doing so: its results are not kept.
+    The code of an edit or measure from elsewhere may change while its name stays. So its results are not kept.
     """
-    return all(_own(part) for part in parts)
+    return all(_is_own(part) for part in parts)
 
 
 @lru_cache(maxsize=100_000)
-def _own(part: Any) -> bool:
+def _is_own(part: Any) -> bool:
     if isinstance(part, tuple):
-        return all(map(_own, part))
+        return all(map(_is_own, part))
     if not is_dataclass(part):
         return isinstance(part, (str, int, float, range, type(None)))
-    held = (getattr(part, field.name) for field in fields(part))
-    return type(part).__module__.startswith("bandwidth.") and all(_own(value) for value in held)
+    values = (getattr(part, field.name) for field in fields(part))
+    return type(part).__module__.startswith("bandwidth.") and all(_is_own(value) for value in values)
 
 
 @cache
 def instrument() -> str:
-    """Digest of the source text of every module of the instrument, and of the libraries that compute."""
+    """Returns a digest of the source text of every module of `bandwidth` and of the versions of its libraries."""
     import transformers
 
     libraries = f"{torch.__version__} {transformers.__version__} {version('nnsight')}"
@@ -235,15 +237,18 @@ def instrument() -> str:
 
 
 @lru_cache(maxsize=100_000, typed=True)
-def _told(part: Any) -> bytes:
+def _digest(part: Any) -> bytes:
     return hashlib.sha256(_canonical(part).encode()).digest()
 
 
 def _canonical(value: Any) -> str:
-    """Every value in full, with its type; floats exactly, and of what dataclasses hold in turn, the digests."""
+    """Returns a text that describes a value completely, with its type. Floats are exact.
+
+    A dataclass inside a dataclass appears as its digest. Raises TypeError for a value of another type.
+    """
     if is_dataclass(value) and not isinstance(value, type):
-        held = ",".join(f"{field.name}={_digest_or_all(getattr(value, field.name))}" for field in fields(value))
-        return f"{type(value).__module__}.{type(value).__qualname__}({held})"
+        content = ",".join(f"{field.name}={_digest_or_all(getattr(value, field.name))}" for field in fields(value))
+        return f"{type(value).__module__}.{type(value).__qualname__}({content})"
     if isinstance(value, (tuple, list, range)):
         return f"({','.join(map(_canonical, value))})"
     if isinstance(value, float):
@@ -254,23 +259,23 @@ def _canonical(value: Any) -> str:
 
 
 def _digest_or_all(value: Any) -> str:
-    # Equal parts of many wishes, above all their prompts, are told once.
-    return _told(value).hex() if is_dataclass(type(value)) else _canonical(value)
+    # Many requests have equal parts, mostly prompts. `_digest` is cached, so each part is digested only once.
+    return _digest(value).hex() if is_dataclass(type(value)) else _canonical(value)
 
 
 def files() -> list[Path]:
-    """The result cache's own files, sorted; symbolic links and files with other names are not among them."""
+    """Returns the files of the result cache, sorted. It leaves out symbolic links and files with other names."""
     found = [file for file in folder().glob("*") if _NAME.fullmatch(file.name)]
     return sorted(file for file in found if file.is_file() and not file.is_symlink())
 
 
 def size() -> int:
-    """Bytes of all that is kept; a file that another process deletes meanwhile has none."""
+    """Returns the size of all files in bytes. A file that another process has just deleted counts as 0."""
     return sum(file.stat().st_size for file in files() if file.exists())
 
 
 def clear() -> int:
-    """Deletes all that is kept; returns how many bytes that were."""
+    """Deletes all files and returns the number of bytes that they had."""
     freed = size()
     for file in files():
         file.unlink(missing_ok=True)

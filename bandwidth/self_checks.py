@@ -1,6 +1,6 @@
-"""Self-checks: things that must be true of the instrument on this very subject before it may judge.
+"""Self-checks: conditions that must hold for this subject before a claim about it may be judged.
 
-A check that fails is a fault, never a verdict.
+A failed check is an error of the measurement. It is never a verdict about a claim.
 """
 
 from __future__ import annotations
@@ -21,13 +21,21 @@ from bandwidth.subjects import Subject
 from bandwidth.tokens import Tokens, tokenize
 
 DRIFT_LOGITS = {"float32": 1e-3, "float16": 5e-2, "bfloat16": 5e-1}
-"""How far a margin may move when the same trial runs in another batch, by dtype, in logits."""
+"""The largest allowed change of a margin when the same trial runs in another batch, by dtype, in logits."""
 _ROW_SUM = {"float32": 1e-5, "float16": 5e-3, "bfloat16": 2e-2}
+"""The largest allowed difference between one and the sum of a pattern's row, by dtype."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was checked: what must hold, what was measured, in words and numbers."""
+    """The result of one check.
+
+    Attributes:
+        rule: what must hold, in words.
+        measured: the measured number.
+        limit: the allowed range of this number, as text.
+        passed: whether the number is in the range.
+    """
 
     rule: str
     measured: float
@@ -36,7 +44,10 @@ class Check:
 
 
 def self_check(session: Session) -> list[Check]:
-    """Reads and edits the layer of interest on the sketch's first pair; raises SelfCheckFailed when one fails."""
+    """Reads and edits the layer of interest on the first pair of numbers of the sketch, and returns all checks.
+
+    Raises SelfCheckFailed for the first check that fails.
+    """
     subject = session.subject
     prompts = [tokenize(Prompt(DOCUMENT_PAIRS[0], order, QA), subject.tokenizer) for order in ORDERS]
     checks = _of_attention(subject, session.attention, prompts)
@@ -50,26 +61,28 @@ def self_check(session: Session) -> list[Check]:
     return checks
 
 
-def _of_attention(subject: Subject, port: Attention, prompts: Sequence[Tokens]) -> list[Check]:
+def _of_attention(subject: Subject, attention: Attention, prompts: Sequence[Tokens]) -> list[Check]:
+    """Runs all checks on prompts of equal length."""
     ids = torch.tensor([tokens.ids for tokens in prompts])
-    pattern = port.read(ids, [subject.layer])[:, 0]
+    pattern = attention.read(ids, [subject.layer])[:, 0]
 
     def change(edit: Edit, hidden: Tensor | None = None) -> float:
+        """Returns the largest |change| of the final residual stream when an edit is written."""
         edited = torch.stack([edit(t, p, None) for t, p in zip(prompts, pattern, strict=True)])
-        return (port.run(ids, edited, hidden).final - plain).abs().max().item()
+        return (attention.run(ids, edited, hidden).final - plain).abs().max().item()
 
-    plain = port.run(ids).final
-    entered, _, _ = port.enter(ids)
+    plain = attention.run(ids).final
+    entered, _, _ = attention.enter(ids)
     with torch.no_grad():
         logits = subject.model(ids.to(subject.device)).logits[:, -1].float()
     margins = scores.margins_of(subject, plain, prompts)
-    alone = scores.margins_of(subject, port.run(ids[:1]).final, prompts[:1])
+    alone = scores.margins_of(subject, attention.run(ids[:1]).final, prompts[:1])
     row_error = (pattern.float().sum(-1) - 1).abs().max().item()
     future = pattern.triu(1).abs().max().item()
-    # A block of the output after W_O is no head: only here, before it, does each head have a place of its own.
+    # The check reads the outputs before W_O, where each head has its own block. W_O mixes the heads.
     turned = pattern.clone()
     turned[:, -1] = torch.eye(ids.shape[1]).to(pattern)
-    moved_heads = (port.head_outputs(ids, turned) - port.head_outputs(ids, pattern)).abs().amax((0, 1, 3))
+    moved_heads = (attention.head_outputs(ids, turned) - attention.head_outputs(ids, pattern)).abs().amax((0, 1, 3))
     strangers = moved_heads[:-1].max().item()
 
     kept, moved = change(Keep()), max(change(Flatten()), change(TurnInward()))

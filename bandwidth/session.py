@@ -1,7 +1,7 @@
-"""The one object that runs a model: prompts × edits → margins, and prompts × measures of their patterns.
+"""The session is the only object that runs a model. It returns margins of edited prompts and measures of patterns.
 
-Experiments ask for data by frozen requests. Equal requests are answered once. What an earlier run has measured is
-looked up; the rest is grouped by length, run in batches and put back in order.
+Experiments send frozen requests. The session answers equal requests only once, and it looks up the results of earlier
+runs. It groups the other requests by length and runs them in batches. It returns the results in the order of requests.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from bandwidth.subjects import Subject
 from bandwidth.tokens import Tokens, alike
 
 _LAYERS = 3
-"""Layers of interest whose prefixes are kept, the latest ones."""
+"""A session keeps the prefix caches of the latest layers of interest, at most this many."""
 Row = tuple[float, float, str | None]
-"""What is measured of a trial: `margin_logits`, `output_norm` and, where it was asked for, `top_answer`."""
+"""The results of a trial: `margin_logits`, `output_norm`, and `top_answer`, which is None if not requested."""
 
 
 class Session:
-    """Everything that is computed of one model: the wrapped model, the prefix caches, the result cache, the observers.
+    """Runs one model. It keeps the wrapped model, the prefix caches, the result cache and the observers.
 
     Attributes:
-        subject: the model, and the layer of interest, at which patterns are edited.
-        observers: see the margins of every sweep.
+        subject: the model, and the layer of interest. Patterns are edited at this layer.
+        observers: functions that receive the margins of every sweep.
     """
 
     def __init__(self, subject: Subject, results: Store | None = None) -> None:
-        """`results` keeps what is measured on disk; without it nothing is kept. Raises NoReadableAttention."""
+        """`results` keeps results on disk; without it, no result is kept. Raises NoReadableAttention; see `wrap`."""
         self.subject = subject
         self.observers: list[Observer] = []
         self._results = results
@@ -50,19 +50,19 @@ class Session:
         self._prefixes: dict[int, PrefixCache] = {}
 
     def at(self, layer: int) -> Session:
-        """The same session, caches and observers, with another layer of interest; raises LayerOutOfRange."""
+        """Returns this session, with its caches and observers, at another layer. Raises LayerOutOfRange."""
         moved = copy.copy(self)
         moved.subject = self.subject.at(layer)
         return moved
 
     @property
     def attention(self) -> Attention:
-        """Reads and writes patterns at the layer of interest."""
+        """The object that reads and writes patterns at the layer of interest."""
         return Attention(self.subject, self._wrapped)
 
     @property
     def prefixes(self) -> PrefixCache:
-        """What the trials of a prompt share at the layer of interest."""
+        """The prefix cache of the layer of interest. It has what the trials of a prompt share."""
         layer, known = self.subject.layer, self._prefixes
         known[layer] = known.pop(layer) if layer in known else PrefixCache(self.attention)
         if len(known) > _LAYERS:
@@ -77,13 +77,14 @@ class Session:
         layers: Sequence[int] | None = None,
         progress: str | None = None,
     ) -> list[Tensor]:
-        """The measure of each prompt's patterns, in order.
+        """Returns the measure of each prompt's patterns, in the order of the prompts.
 
-        `layers` is the layer of interest unless given; `progress` names the work on a progress bar.
+        `layers` are the layers to read; by default, only the layer of interest is read. `progress` is the label of the
+        progress bar. Raises SelfCheckFailed when a pattern is not finite.
         """
         layer = self.subject.layer
         chosen = (layer,) if layers is None else tuple(layers)
-        # At the layer of interest, trials of the same prompts will need what was computed on the way there.
+        # Later trials of the same prompts need the same layers below, so the prefix cache keeps them.
         known = self.prefixes if chosen == (layer,) else None
 
         def read(some: Sequence[Reading]) -> Iterable[Tensor]:
@@ -104,7 +105,10 @@ class Session:
     def gradients(
         self, prompts: Sequence[Tokens], measure: GradientMeasure, *, progress: str | None = None
     ) -> list[Tensor]:
-        """The measure of each prompt's pattern at the layer of interest and of the margin's gradient there."""
+        """Returns the measure of each prompt's pattern at the layer of interest and of the margin's gradient there.
+
+        Raises SelfCheckFailed when a pattern or a gradient is not finite.
+        """
         known = self.prefixes
 
         def measured(some: Sequence[Reading]) -> list[Tensor]:
@@ -119,18 +123,18 @@ class Session:
         above = self.subject.n_layers - self.subject.layer
         way = ("gradient", measure)
         return self._answered(
-            _readings(prompts), measured, way, progress, prepare=_prompts_first(known), layers_held=above
+            _readings(prompts), measured, way, progress, prepare=_prompts_first(known), layers_kept=above
         )
 
     def answers(self, prompts: Sequence[Tokens], *, progress: str | None = None) -> list[str]:
-        """What the subject writes by itself after each prompt: "right", "wrong" or "neither"; see `greedy_answers`."""
+        """Returns what the subject writes after each prompt: "right", "wrong" or "neither"; see `greedy_answers`."""
         known = self.prefixes
         starts: dict[Tokens, int] = {}
 
         def prepare(some: Sequence[Reading], progress: str | None) -> None:
             tokens = [request.tokens for request in some]
             known.prepare(tokens, progress)
-            # The prompt's last row says what is written next.
+            # The last row of the prompt is always computed, because it predicts the next token.
             before = {t: t.n_prompt - 1 if known.keeps else 0 for t in tokens}
             known.prepare_keys(before, progress)
             starts.update(before)
@@ -155,11 +159,12 @@ class Session:
     def margins(
         self, trials: Sequence[Trial], *, top_answers: bool = False, progress: str | None = None
     ) -> pd.DataFrame:
-        """One row a trial, in order: `margin_logits`, `output_norm` and, if asked for, `top_answer`.
+        """Returns a table with one row for each trial, in order.
 
-        `output_norm` is the length of the residual stream after the layer of interest at the last position.
-        `top_answer` says which answer the most likely next token continues, for which all logits are needed instead
-        of two. Raises SelfCheckFailed when a margin is not a number.
+        Its columns are `margin_logits`, `output_norm` and, with `top_answers`, `top_answer`. `output_norm` is the L2
+        norm of the residual stream after the layer of interest, at the last position. `top_answer` is the answer that
+        the most likely next token continues. It needs all logits instead of two. Raises SelfCheckFailed when a margin
+        or a norm is not finite.
         """
         edited = EditedRows(self.attention, self.prefixes)
         rows = self._answered(
@@ -179,7 +184,7 @@ class Session:
         return table
 
     def margins_alone(self, trials: Sequence[Trial]) -> pd.DataFrame:
-        """As `margins`, but every trial is a batch of its own that shares nothing with another; no observer sees it."""
+        """Like `margins`, but each trial runs alone and shares nothing with others. Observers see none of them."""
 
         def alone(trial: Trial) -> Row:
             edited = EditedRows(self.attention, PrefixCache(self.attention))
@@ -210,11 +215,14 @@ class Session:
         prepare: Callable[[Sequence[Any], str | None], None] | None = None,
         **options: Any,
     ) -> list[Any]:
-        """The results of requests, in order: from the result cache, or measured in batches and kept there.
+        """Returns the results of requests, in order: from the result cache, or measured in batches and then kept.
 
-        `way` is all that a result depends on beside subject and request. `enough` says whether a kept result has all
-        that is asked for now. `prepare` computes what a limited number of prompts share, before their batches;
-        `options` are those of Batches.
+        Args:
+            measured: returns the results of one batch, in order.
+            way: everything that a result depends on, except the subject and the request.
+            enough: returns whether a kept result has everything that this call needs.
+            prepare: computes what a limited number of prompts share, before their batches.
+            options: other arguments of Batches.
         """
         distinct = list(dict.fromkeys(requests))
         kept = self._results
@@ -240,7 +248,7 @@ class Session:
         return [known[request] for request in requests]
 
     def _by_prompt(self, requests: Sequence[Request]) -> Iterator[list[Request]]:
-        """All requests at once, or in parts of about as many prompts as can be kept."""
+        """Yields all requests in parts. Each part has at most half as many prompts as the prefix cache can keep."""
         groups = alike(requests, lambda request: request.tokens)
         at_once = max(1, prefix_cache.prompts_kept(self.subject, (request.tokens for request in requests)) // 2)
         for start in range(0, len(groups), at_once):
@@ -258,21 +266,24 @@ def _readings(prompts: Sequence[Tokens]) -> list[Reading]:
 
 
 def _prompts_first(known: PrefixCache | None) -> Callable[[Sequence[Reading], str | None], None] | None:
-    """For `_answered`: computes what is kept of the prompts, before anything of them is measured."""
+    """For `prepare` of `_answered`: fills the prefix cache with the prompts before their batches run."""
     if known is None:
         return None
     return lambda some, progress: known.prepare([request.tokens for request in some], progress)
 
 
 def _ids(requests: Sequence[Request]) -> Tensor:
+    """Returns the token ids of prompts of equal length, [prompt, token]."""
     return torch.tensor([request.tokens.ids for request in requests])
 
 
 def _total_margin(prompts: Sequence[Tokens], logits: Tensor) -> Tensor:
+    """Returns the sum of the margins over prompts, a scalar, from logits [prompt, vocabulary]."""
     return scores.margins(logits, prompts).sum()
 
 
 def _require_finite(values: np.ndarray, what: str) -> None:
+    """Raises SelfCheckFailed when a value is infinite or not a number."""
     lost = int((~np.isfinite(values)).sum())
     if lost:
         raise SelfCheckFailed(

@@ -1,1 +1,1 @@
-"""The theory of bandwidth competition, executable: one test a claim, a test reads as a sentence."""
+"""The theory of bandwidth competition as executable tests. Each claim has one test, and its name is a sentence."""

@@ -1,7 +1,7 @@
-"""What the suite must say of models whose truth is known: verdict by model and claim, with the argument.
+"""The expected verdicts on models whose truth is known, by model and claim, with the reasons.
 
-S supported, R refuted, I inconclusive, N not applicable; `not S` stands for any verdict but SUPPORTED. A claim
-without a column here fails the tests: no claim goes in untried.
+The letters are S for supported, R for refuted, I for inconclusive and N for not applicable. The sign "-" stands for
+any verdict except SUPPORTED and ERROR. Every claim must have a column here. Otherwise the tests fail.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class Truth:
     """The expected verdicts on one planted model.
 
     Attributes:
-        model: as given to --model.
-        verdicts: a letter for each claim of CLAIM_IDS; "-" for anything but SUPPORTED.
-        why: the argument.
+        model: value of the option --model.
+        verdicts: one letter for each claim of CLAIM_IDS, or "-" for any verdict except SUPPORTED and ERROR.
+        why: reason for these verdicts.
     """
 
     model: str
@@ -35,10 +35,11 @@ class Truth:
     why: str
 
     def expects(self, claim_id: str) -> str:
-        """SUPPORTED, …, or "not SUPPORTED"."""
+        """Returns the expected verdict of a claim: SUPPORTED, …, or "not SUPPORTED"."""
         return WORDS.get(self.verdicts.split()[CLAIM_IDS.index(claim_id)], "not SUPPORTED")
 
     def allows(self, claim_id: str, verdict: str) -> bool:
+        """Returns True if the verdict is correct for this model. ERROR is never correct."""
         expected = self.expects(claim_id)
         return verdict == expected if expected in WORDS.values() else verdict in set(WORDS.values()) - {"SUPPORTED"}
 

@@ -1,4 +1,4 @@
-"""Experiment set 1: how attention is shared between numbers and format, and whether the answer hangs on it."""
+"""Experiment set 1: how heads divide attention between numbers and format, and whether the answer depends on it."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 def test_even_heads_keep_most_of_their_attention_on_the_numbers_in_every_format(
     bandwidth: BandwidthEvidence, attack_on_formats: Attack, judge: Judge
 ) -> None:
-    """Headline 1: the even heads' numerical bandwidth stays high whatever the format."""
+    """Headline 1: the numerical bandwidth of the even heads stays high in every format."""
     criterion = judge.claim.criterion
     judge(
         **bandwidth.asked("even", bandwidth.formats, criterion, attack_on_formats),
-        notes=(*(bandwidth.heads_meeting(criterion, name) for name in bandwidth.formats), attack_on_formats.told),
+        notes=(*(bandwidth.heads_meeting(criterion, name) for name in bandwidth.formats), attack_on_formats.summary),
     )
 
 
@@ -42,7 +42,7 @@ def test_even_heads_keep_most_of_their_attention_on_the_numbers_in_every_format(
 def test_odd_heads_lose_their_attention_on_the_numbers_in_the_question_format(
     bandwidth: BandwidthEvidence, judge: Judge
 ) -> None:
-    """Headline 2: the odd heads' numerical bandwidth is low in Q&A (a fall only if it was high in Simple)."""
+    """Headline 2: the numerical bandwidth of the odd heads is low in Q&A. It fell only if it was high in Simple."""
     criterion = judge.claim.criterion
     judge(
         **bandwidth.asked("odd", ["Q&A"], criterion),
@@ -53,14 +53,14 @@ def test_odd_heads_lose_their_attention_on_the_numbers_in_the_question_format(
 @pytest.mark.usefixtures("right_answers")
 @pytest.mark.claim(EVEN_HEADS_BREAK)
 def test_even_heads_starved_of_numbers_break_right_answers(manipulation: ManipulationEvidence, judge: Judge) -> None:
-    """Holding the even heads below 40 % on the numbers turns answers wrong that were right."""
+    """An edit sets the even heads below 40 % on the numbers. Right answers turn wrong."""
     judge(**manipulation.starved(EVEN_TARGETS))
 
 
 @pytest.mark.usefixtures("bug_set")
 @pytest.mark.claim(ODD_HEADS_MEND)
 def test_odd_heads_fed_with_numbers_mend_wrong_answers(manipulation: ManipulationEvidence, judge: Judge) -> None:
-    """Raising the odd heads to 50 % on the numbers turns answers right that were wrong."""
+    """An edit sets the odd heads to 50 % on the numbers. Wrong answers turn right."""
     judge(**manipulation.fed(ODD_SHARE))
 
 
@@ -68,11 +68,11 @@ def test_odd_heads_fed_with_numbers_mend_wrong_answers(manipulation: Manipulatio
 def test_attention_on_the_numbers_falls_with_the_share_of_format_tokens(
     injection: InjectionEvidence, judge: Judge
 ) -> None:
-    """Competition: more format tokens, less for the numbers; beyond what any added tokens would cost."""
+    """More format tokens leave less attention for the numbers. Other added tokens have a smaller effect."""
     judge(**injection.falling(DUE_TO_FORMAT))
 
 
 @pytest.mark.claim(DROP_AT_SIXTY)
 def test_accuracy_drops_at_sixty_percent_of_format_tokens(injection: InjectionEvidence, judge: Judge) -> None:
-    """The change point of accuracy along the share of format tokens lies around 60 %."""
+    """Accuracy changes at a share of format tokens near 60 %."""
     judge(**injection.dropping())

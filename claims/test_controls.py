@@ -1,4 +1,4 @@
-"""What must not happen: edits that should do nothing, if the theory reads its own experiments rightly."""
+"""Controls: edits that should have little effect if the theory explains its own experiments correctly."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 @pytest.mark.claim(FAULTY_DONOR_IDLE)
 def test_a_donor_of_the_faulty_format_does_little(layers: LayerEvidence, judge: Judge) -> None:
-    """The whole pattern of another pair's Q&A prompt, transplanted token by token, turns few answers."""
+    """The Q&A prompt of another pair gives its whole pattern, token by token. Few answers turn."""
     judge(**layers.faulty_donor(MOST))
 
 
 @pytest.mark.claim(OTHER_TOKENS_IDLE)
 def test_attention_moved_to_other_tokens_does_little(repair: RepairEvidence, judge: Judge) -> None:
-    """The odd heads' format attention, moved to tokens that are neither format nor numbers, turns few answers."""
+    """The format attention of the odd heads moves to tokens that are neither format nor numbers. Few answers turn."""
     judge(**repair.elsewhere_moved())
 
 
 @pytest.mark.claim(RANDOM_HEADS_IDLE)
 def test_random_heads_do_little(head_subsets: SubsetEvidence, judge: Judge) -> None:
-    """As many heads as suffice among the even ones, drawn from all, turn few answers."""
+    """A repair of random heads turns few answers. Their number is the number of even heads that the theory requires."""
     judge(**head_subsets.random_heads())
 
 
 @pytest.mark.claim(OTHER_LAYERS_IDLE)
 def test_other_layers_do_little(layers: LayerEvidence, judge: Judge) -> None:
-    """The whole pattern replaced at another layer turns few answers."""
+    """The edit replaces the whole pattern at another layer. Few answers turn."""
     judge(**layers.other_layers(MOST))

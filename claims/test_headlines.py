@@ -1,4 +1,4 @@
-"""What several experiments say together."""
+"""Claims that combine several experiments."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ if TYPE_CHECKING:
 
 @pytest.mark.claim(COMPETITION_DECIDES)
 def test_competition_with_format_tokens_decides_the_answer(competition: CompetitionEvidence, judge: Judge) -> None:
-    """Headline 5: bandwidth falls because of format tokens, and giving or taking it turns answers."""
+    """Headline 5: bandwidth falls because of format tokens. An edit that gives or takes bandwidth turns answers."""
     judge(**competition.together(EVEN_TARGETS, ODD_SHARE, DUE_TO_FORMAT, judge.claim.criterion.low))

@@ -1,4 +1,4 @@
-"""Experiment set 5: taking attention from format tokens, head by head."""
+"""Experiment set 5: edits take attention from format tokens in single heads."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 def test_moving_odd_heads_from_format_to_numbers_repairs(
     repair: RepairEvidence, attack_on_bugs: Attack, judge: Judge
 ) -> None:
-    """Half of the odd heads' attention on format tokens, moved to the numbers, turns wrong answers right."""
+    """Half of the attention of odd heads on format tokens moves to the numbers. Wrong answers turn right."""
     judge(**repair.surgery(attack_on_bugs))
 
 
 @pytest.mark.claim(MASK_REPAIRS)
 def test_masking_format_tokens_in_odd_heads_repairs(repair: RepairEvidence, judge: Judge) -> None:
-    """With format tokens hidden from the odd heads, wholly or in part, wrong answers turn right."""
+    """A mask hides format tokens from the odd heads, wholly or in part. Wrong answers turn right."""
     judge(**repair.masked(MOST))

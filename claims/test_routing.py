@@ -1,4 +1,4 @@
-"""Experiment set 2: how information gets from the numbers to the answer."""
+"""Experiment set 2: how information flows from the numbers to the answer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.claim(EVEN_HEADS_ROUTE)
 def test_even_heads_take_the_last_token_to_the_numbers(routes: RoutesEvidence, judge: Judge) -> None:
-    """The last token's even heads give a tenth of their attention, or more, to the numbers."""
+    """In the even heads, the last token gives a tenth of its attention, or more, to the numbers."""
     judge(**routes.routed(less_odd=False))
 
 
@@ -23,17 +23,20 @@ def test_even_heads_take_the_last_token_to_the_numbers(routes: RoutesEvidence, j
 def test_even_heads_take_the_last_token_to_the_numbers_more_than_odd_heads(
     routes: RoutesEvidence, judge: Judge
 ) -> None:
-    """The last token's even heads give more of their attention to the numbers than its odd heads."""
+    """In the even heads, the last token gives more attention to the numbers than in the odd heads."""
     judge(**routes.routed(less_odd=True))
 
 
 @pytest.mark.claim(CRITICAL_EDGES)
 def test_the_edges_that_matter_lead_to_numbers_in_even_heads(paths: PathsEvidence, judge: Judge) -> None:
-    """Even heads' strongest edges, by gradient × probability, lead to numbers more often than odd heads'."""
+    """The strongest edges of even heads lead to numbers more often than those of odd heads.
+
+    The strength of an edge is gradient × probability.
+    """
     judge(**paths.leading())
 
 
 @pytest.mark.claim(EVEN_HEADS_STEADY)
 def test_even_heads_vary_less_with_the_place_of_the_numbers(positions: PositionEvidence, judge: Judge) -> None:
-    """Over six placements of the same comparison the even heads' numerical bandwidth varies less."""
+    """The numerical bandwidth of the even heads varies less over six placements of the same comparison."""
     judge(**positions.steadier())

@@ -1,4 +1,4 @@
-"""Experiment set 4: how much of the pattern, and how many heads, it takes to turn the answer."""
+"""Experiment set 4: how much of the pattern, and how many heads, turn the answer."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 def test_the_answer_turns_right_when_sixty_percent_of_the_pattern_is_replaced(
     replacement: ReplacementEvidence, judge: Judge
 ) -> None:
-    """Headline 3: the median crossing of the margin lies around 60 % replacement."""
+    """Headline 3: the median margin turns positive at about 60 % replacement."""
     judge(**replacement.turning(judge.claim.criterion))
 
 
 @pytest.mark.claim(SHARP)
 def test_the_answer_turns_sharply(replacement: ReplacementEvidence, judge: Judge) -> None:
-    """The margin makes most of its way within a tenth of the replacement; a straight line needs eight tenths."""
+    """The margin rises from 10 % to 90 % within a tenth of the replacement. A straight line needs eight tenths."""
     replacement.require_turns(BUG_SET_MINIMUM)
     judge(**replacement.sharpness(SIXTY_PERCENT.criterion))
 
@@ -34,5 +34,5 @@ def test_the_answer_turns_sharply(replacement: ReplacementEvidence, judge: Judge
 def test_half_of_the_even_heads_are_enough_and_one_fewer_is_not(
     head_subsets: SubsetEvidence, attack_on_subsets: Attack, judge: Judge
 ) -> None:
-    """Headline 4: any eight of the sixteen even heads, given their right patterns, turn the answer; no seven do."""
+    """Headline 4: any eight of the sixteen even heads turn the answer if they get the right patterns. No seven do."""
     judge(**head_subsets.counted(attack_on_subsets))

@@ -1,4 +1,4 @@
-"""The suite on trial: judges models of known truth and counts how often it is right.
+"""Tests the suite itself: it judges models of known truth and counts the correct verdicts.
 
 python -m claims.trial                      every model, 5 seeds, profile quick
 python -m claims.trial --seeds 1 --models planted,random
@@ -28,7 +28,7 @@ _SIGNS = {"SUPPORTED": "✓", "REFUTED": "✗", "INCONCLUSIVE": "?", "NOT APPLIC
 
 @dataclass(frozen=True)
 class Call:
-    """One claim, judged on one model of known truth with one seed; `fault` says why the verdict is an ERROR."""
+    """One verdict: one claim on one model of known truth with one seed. `fault` is the reason for an ERROR."""
 
     truth: Truth
     seed: int
@@ -42,7 +42,7 @@ class Call:
 
 
 def recorded(theory_digest: str) -> dict[str, dict[str, int]]:
-    """The recorded counts by claim; empty where none were recorded for this very theory."""
+    """Returns the recorded counts by claim. Returns {} if the record belongs to another theory or does not exist."""
     if not RECORD.exists():
         return {}
     record = json.loads(RECORD.read_text(encoding="utf-8"))
@@ -52,7 +52,8 @@ def recorded(theory_digest: str) -> dict[str, dict[str, int]]:
 def judge(truth: Truth, seed: int, profile: str = "quick", only: str | None = None) -> list[Call]:
     """Runs the claims on one model, exactly as a user does, and reads the report.
 
-    `only` selects claims as `-k` does. A random model gets new weights with every seed.
+    `only` selects claims, like the option `-k`. A random model gets new weights with every seed. The function raises
+    RuntimeError if the run writes no report.
     """
     model = f"random:{seed}" if truth.model == "random" else truth.model
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()) as terminal:
@@ -70,20 +71,23 @@ def judge(truth: Truth, seed: int, profile: str = "quick", only: str | None = No
 
 
 def matrix(calls: Sequence[Call]) -> str:
-    """Model × claim: the verdicts' signs, one a seed, with an ! where one is not what must come out."""
+    """Returns a table of model × claim with one sign per seed. A wrong verdict is followed by an exclamation mark."""
     width = 1 + max(4, 2 * len({call.seed for call in calls}))
     lines = [f"{'model':<29}" + "".join(f"{claim_id:<{width}}" for claim_id in CLAIM_IDS)]
     for truth in dict.fromkeys(call.truth for call in calls):
         cells = []
         for claim_id in CLAIM_IDS:
-            held = [call for call in calls if (call.truth, call.claim_id) == (truth, claim_id)]
-            cells.append("".join(_SIGNS[call.verdict] + ("" if call.right else "!") for call in held))
+            matching = [call for call in calls if (call.truth, call.claim_id) == (truth, claim_id)]
+            cells.append("".join(_SIGNS[call.verdict] + ("" if call.right else "!") for call in matching))
         lines.append(f"{truth.model:<29}" + "".join(f"{cell:<{width}}" for cell in cells))
     return "\n".join(lines)
 
 
 def tally(calls: Iterable[Call]) -> dict[str, dict[str, int]]:
-    """By claim: calls that were right; false support and false refutation, each of how many."""
+    """Counts the verdicts by claim: all, right, false support and false refutation.
+
+    `true` counts the models on which the claim is true. `models` counts different models.
+    """
     counts = {claim_id: dict.fromkeys(_COUNTS, 0) for claim_id in CLAIM_IDS}
     models: dict[str, set[str]] = {claim_id: set() for claim_id in CLAIM_IDS}
     for call in calls:
@@ -101,16 +105,19 @@ _COUNTS = ("calls", "right", "true", "false_support", "false_refutation")
 
 
 def smallest_effect(pairs: int, *, simulations: int = 300, seed: int = 0) -> float:
-    """Distance from a threshold, in standard deviations between pairs, that is called right 90 % of the time."""
+    """Returns the smallest distance from a threshold that the suite detects in 90 % of simulations.
+
+    The unit is the standard deviation between pairs.
+    """
     import numpy as np
 
     from bandwidth.statistics import mean_over_pairs
     from bandwidth.verdict import Verdict, above, decide
 
-    worlds = np.random.default_rng(seed).normal(size=(simulations, pairs))
+    samples = np.random.default_rng(seed).normal(size=(simulations, pairs))
 
     def power(effect: float) -> float:
-        estimates = [mean_over_pairs(values + effect, seed=seed, resamples=999) for values in worlds]
+        estimates = [mean_over_pairs(values + effect, seed=seed, resamples=999) for values in samples]
         return sum(decide(above(0), estimate) is Verdict.SUPPORTED for estimate in estimates) / simulations
 
     low, high = 0.0, 4.0
@@ -121,7 +128,7 @@ def smallest_effect(pairs: int, *, simulations: int = 300, seed: int = 0) -> flo
 
 
 def summary(counts: dict[str, dict[str, int]]) -> str:
-    """A line a claim, with Wilson's 95 % intervals."""
+    """Returns one line per claim, with Wilson's 95 % intervals."""
     from bandwidth.statistics import proportion
 
     def share(k: int, n: int) -> str:
@@ -142,7 +149,7 @@ def summary(counts: dict[str, dict[str, int]]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints matrix, error rates and power; 1 when a verdict was not what it must be."""
+    """Prints the table, the error rates and the power. Returns 1 if any verdict was wrong, else 0."""
     parser = argparse.ArgumentParser(prog="python -m claims.trial", description="Judges models of known truth.")
     parser.add_argument("--seeds", type=int, default=5, help="how many seeds (default: 5)")
     parser.add_argument("--profile", default="quick", choices=["quick", "standard", "full"])

@@ -1,1 +1,1 @@
-"""What people look at: figures (tables → Figure), report.json with its schema, and the page."""
+"""The report for readers: figures, report.json with its schema, and the HTML page."""

@@ -1,7 +1,7 @@
-"""report.json: one versioned document of a run, and the folder that holds it with its figures and tables.
+"""Writes report.json, the versioned document of a run, with its figures and tables.
 
-`reports.folder` puts the folder in place only when it is complete. After an interrupted run it contains the earlier
-report, or the new one, marked incomplete.
+`reports.folder` puts the report folder in place only when it is complete. After an interrupted run the folder contains
+the earlier report, or the new report with a mark that it is incomplete.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ def entry(
     p_holm: float | None = None,
     trial: dict[str, int] | None = None,
 ) -> dict[str, Any]:
-    """A finding as it stands in report.json, without its figure.
+    """Returns the entry of a finding in report.json, without its figure and data.
 
-    `p_holm` is adjusted for all headline claims of the run. `trial` says how often the claim's test was right on models
-    of known truth, if it has been tried.
+    `p_holm` is the p value, adjusted for all headline claims of the theory. `trial` counts how often the test of the
+    claim was right on models of known truth. It is None if there is no such record.
     """
     return {
         **_claim(finding.claim),
@@ -94,7 +94,7 @@ def _estimate(estimate: Estimate | None) -> dict[str, Any] | None:
 
 
 def environment(root: Path) -> dict[str, Any]:
-    """Versions, machine and git state: what another person needs to run the same thing."""
+    """Returns versions, platform and git state. Another person needs them to repeat the run."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -124,10 +124,11 @@ def write(
     *,
     keep_existing: bool = False,
 ) -> Path | None:
-    """Writes report.json, index.html, figures and data of a run into `folder`; returns the path of the page.
+    """Writes report.json, index.html, figures and data of a run into `folder`. Returns the path of the page.
 
-    `reports.folder.replacement` decides where the report goes at the end; None where it kept an existing one.
-    `entries[i]` and `findings[i]` are the same claim; a finding is None where there was a fault.
+    `reports.folder.replacement` decides on the final place of the report. The function returns None if an existing
+    report was kept. `entries[i]` and `findings[i]` belong to the same claim. For a finding of None, no figure and no
+    data are written.
     """
     from reports import page
 
@@ -141,14 +142,14 @@ def write(
             "claims": list(entries),
         }
         written = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
-        # A file name may contain bytes that are not UTF-8; they are written as escapes.
+        # A file name may contain bytes that are not UTF-8. They are written as escapes.
         (new / "report.json").write_text(written, encoding="utf-8", errors="backslashreplace")
         page.render(new)
     return final[0] / "index.html" if final else None
 
 
 def _attach(folder: Path, entry: dict[str, Any], finding: Finding | None) -> None:
-    """Writes the figure (SVG) and the data (CSV) of a finding and names them in its entry."""
+    """Writes the figure (SVG) and the data (CSV) of a finding. Adds their file names to the entry."""
     if finding is None:
         return
     if finding.figure is not None:

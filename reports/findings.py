@@ -1,4 +1,4 @@
-"""What a claim test found out: the record behind a terminal line, a report entry and a figure."""
+"""The result of a claim test. Terminal lines, report entries and figures are made from it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Chance:
-    """What the same quantity would be if the claim's cause were absent.
+    """The value of the same quantity in a chance world. In a chance world, the cause in the claim is absent.
 
     Attributes:
-        world: what is different there.
-        value: the quantity there (a mean, or the 95th percentile where `p` is given); None if not measured.
-        p: probability of a value at least as extreme as the estimate there.
-        veto: whether a p above 0.05 keeps the claim from being SUPPORTED.
+        world: description of the difference.
+        value: the quantity in this world. In tests of parity it is the 95th percentile, else a mean. None if it was
+            not measured.
+        p: probability in this world of a value at least as extreme as the estimate.
+        veto: True if a p above the limit (0.05) prevents the verdict SUPPORTED.
     """
 
     world: str
@@ -37,7 +38,7 @@ class Chance:
 
 @dataclass(frozen=True)
 class Variant:
-    """The same claim under another analysis choice; `verdict` is None where its threshold has no meaning."""
+    """The same claim under another analysis choice. `verdict` is None if the threshold of the claim does not apply."""
 
     name: str
     estimate: Estimate
@@ -46,14 +47,15 @@ class Variant:
 
 @dataclass(frozen=True)
 class Finding:
-    """One claim, judged on one subject.
+    """The verdict on one claim for one subject, with the evidence.
 
     Attributes:
-        parts: what the claim says something about (formats, for "in every format"), each with its estimate.
-        decisive: the part that decides, the hardest to satisfy; None when nothing was measured.
-        reason: why, where the interval alone does not say it.
-        by_order: the decisive part, for each order of the numbers alone.
-        counterexample: one prompt for which the claim is false, with its value.
+        parts: estimates of all parts of the claim, by name. For "in every format", each format is one part.
+        decisive: name of the part that decides. It is the part that is hardest to satisfy. None if nothing was
+            measured.
+        reason: reason for the verdict, if the interval alone does not explain it.
+        by_order: the estimate of the hardest part for each order of the numbers.
+        counterexample: one prompt that contradicts the claim, with its value.
         notes: further facts for the reader.
     """
 
@@ -77,14 +79,14 @@ class Finding:
 
     @property
     def line(self) -> str:
-        """Everything that decides, in one line."""
+        """All facts that decide the verdict, in one line."""
         if self.estimate is None:
             return self.reason or ""
         e = self.estimate
         part = f"{self.decisive}: " if len(self.parts) > 1 else ""
-        told = f"{part}{e.value:.3f} [{e.low:.3f}, {e.high:.3f}], claimed {self.claim.criterion}, n = {e.n} pairs"
+        text = f"{part}{e.value:.3f} [{e.low:.3f}, {e.high:.3f}], claimed {self.claim.criterion}, n = {e.n} pairs"
         chance = next((f"{c.value:.3f} ({c.world})" for c in self.chance if c.value is not None), None)
-        return "; ".join(filter(None, [told, chance and f"chance {chance}", self.reason]))
+        return "; ".join(filter(None, [text, chance and f"chance {chance}", self.reason]))
 
 
 def judged(
@@ -98,17 +100,22 @@ def judged(
     incomparable: Sequence[str] = (),
     **described: Any,
 ) -> Finding:
-    """The finding for measured parts: intersection–union over them, then the vetoes of chance and of order.
+    """Judges a claim and returns the finding.
+
+    The verdict is an intersection–union test over the parts. Then the vetoes of chance and of order are applied.
 
     Args:
-        parts: what the claim says something about, each with its estimate.
-        max_p: a p of a vetoing chance world above this keeps the claim from being SUPPORTED.
-        min_n: a variant of fewer pairs gets no verdict.
-        orders: the parts again, for each order of the numbers alone; empty where there are no such prompts. A
-            claim that holds in one order only is not SUPPORTED.
-        variants: the parts again, by other analysis choices; those in `incomparable` get no verdict, their
-            unit being another.
-        described: the remaining fields of Finding.
+        parts: estimates of all parts of the claim, by name.
+        max_p: largest p of a chance world with a veto. A larger p prevents the verdict SUPPORTED.
+        min_n: smallest number of pairs of a variant with a verdict.
+        orders: the parts for each order of the numbers. They are empty if an order has no prompts. A claim that
+            is true in only one order is not SUPPORTED.
+        variants: the parts under other analysis choices, by name.
+        incomparable: names of variants that get no verdict, because their unit is different.
+        described: the other fields of Finding.
+
+    Raises:
+        SelfCheckFailed: if an estimate or a value of a chance world is not finite.
     """
     decisive = hardest(claim.criterion, parts)
     others = tuple(
@@ -136,7 +143,7 @@ def judged(
 
 
 def _unlucky(finding: Finding, max_p: float) -> str | None:
-    """Why chance explains the finding as well, if it does."""
+    """Returns the reason if chance explains the finding as well. Else returns None."""
     for world in finding.chance:
         if world.veto and world.p is not None and world.p > max_p:
             return f"not told from chance: p = {world.p:.3f} against {world.world}"
@@ -144,7 +151,7 @@ def _unlucky(finding: Finding, max_p: float) -> str | None:
 
 
 def _one_sided(claim: Claim, orders: dict[str, dict[str, Estimate]]) -> str | None:
-    """In which order alone a claim holds, if it does."""
+    """Returns the reason if the claim is not true in each order of the numbers. Else returns None."""
     for order, found in orders.items():
         if not found:
             return f"no such prompt has the {order}: shown in one order only"
@@ -154,9 +161,10 @@ def _one_sided(claim: Claim, orders: dict[str, dict[str, Estimate]]) -> str | No
 
 
 def holm_adjusted(findings: Sequence[Finding], family: int) -> dict[str, float]:
-    """p of every judged headline claim against "not as claimed", adjusted for the whole family (Holm 1979); by id.
+    """Returns p for every judged headline claim, by id, adjusted for the whole family (Holm 1979).
 
-    Of a claim in several parts the largest p counts; headline claims that are not judged here count as p = 1.
+    The null hypothesis is "not as claimed". A claim in several parts uses its largest p. `family` is the number of all
+    headline claims. Headline claims that were not judged count as p = 1.
     """
     from bandwidth.statistics import holm
 

@@ -1,7 +1,8 @@
-"""The folder of a report: what may be replaced, and how a new report takes the place of the old one.
+"""The folder of a report: which folders a new report may replace, and how it replaces the old report.
 
-A report is written beside its folder and renamed, so that a reader finds the old report or the new one, whole. A
-manifest lists every file of a report with its digest. Only files that still have that digest are ever deleted.
+The suite writes a new report beside the folder and then renames it. Therefore a reader always finds a complete report,
+old or new. A manifest lists every file of a report with its digest. The suite deletes only files that still have this
+digest.
 """
 
 from __future__ import annotations
@@ -24,11 +25,14 @@ MANIFEST = ".bandwidth-report.json"
 _MADE_BY = "bandwidth-referee, report 1"
 _REMEDY = "Name another folder with --report, or move this one away."
 _LOCK_SECONDS = 10.0
-"""How long a finished report waits for another process that is about to rename its own."""
+"""Longest time in seconds that a finished report waits for another process that renames its own report."""
 
 
 def resolved(folder: Path) -> Path:
-    """The folder that a path leads to, through ~ and symbolic links, whether it exists or not."""
+    """Returns the folder at the end of a path, after ~ and symbolic links. It need not exist.
+
+    Raises UnwritableFolder if the path leads to no folder.
+    """
     try:
         return folder.expanduser().resolve()
     except (OSError, RuntimeError) as problem:
@@ -36,7 +40,7 @@ def resolved(folder: Path) -> Path:
 
 
 def require_replaceable(folder: Path) -> None:
-    """Raises UnwritableFolder unless a report can be written there; called before anything is measured."""
+    """Raises UnwritableFolder if a report cannot be written there. The suite calls it before any measurement."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder.parent):
@@ -61,12 +65,15 @@ def require_replaceable(folder: Path) -> None:
 
 
 def has_report(folder: Path) -> bool:
-    """Whether there is a report in a folder."""
+    """Returns True if a folder contains a report."""
     return "report.json" in _manifest(folder)
 
 
 def unexpected_content(folder: Path) -> str | None:
-    """Describes something in a folder that is not part of an unchanged report; None where there is nothing else."""
+    """Describes one thing in a folder that is not part of an unchanged report.
+
+    Returns None if there is no such thing.
+    """
     if not folder.exists():
         return None
     if not folder.is_dir():
@@ -91,18 +98,19 @@ def unexpected_content(folder: Path) -> str | None:
 
 @contextmanager
 def replacement(folder: Path, *, keep_existing: bool = False) -> Iterator[tuple[Path, list[Path]]]:
-    """Yields an empty folder for the new report, and a list that gets the report's final path at the end.
+    """Yields an empty folder for the new report, and a list that gets the final path of the report at the end.
 
-    The final path is `folder`. It is another one beside it where `folder` contains something else by then. With
-    `keep_existing`, a report in `folder` stays, the new one is dropped, and the list stays empty. What a killed process
-    left is deleted. If the body raises, the old report stays. Raises OSError.
+    The final path is `folder`. If `folder` then contains something else, the final path is a new folder beside it.
+    With `keep_existing`, an existing report in `folder` stays. Then the new report is deleted and the list stays
+    empty. The function also deletes the remains of killed processes. If the body raises, the old report stays. Raises
+    OSError if a file operation fails.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     new = folder.with_name(f"{_prefix(folder)}-new-{uuid4().hex[:8]}")
-    new.mkdir()  # with the user's umask, unlike tempfile's
+    new.mkdir()  # this uses the umask of the user, and tempfile does not
     final: list[Path] = []
     try:
-        with _locked(new, wait=0):  # says that this folder's process is alive
+        with _locked(new, wait=0):  # the lock shows that the process of this folder is alive
             yield new, final
             files = {str(path.relative_to(new)): _digest(path) for path in _files(new)}
             (new / MANIFEST).write_text(json.dumps({"made_by": _MADE_BY, "files": files}, indent=1), encoding="utf-8")
@@ -122,11 +130,11 @@ def replacement(folder: Path, *, keep_existing: bool = False) -> Iterator[tuple[
 
 
 def _recover(folder: Path, old: Path) -> None:
-    """Puts back a report that a killed process had moved away, and deletes what killed processes left."""
+    """Puts back a report that a killed process moved away. Deletes the remains of killed processes."""
     if old.exists() and not folder.exists():
         old.rename(folder)
     _delete_report(old)
-    if old.exists():  # somebody put a file there
+    if old.exists():  # the folder contains a file of someone else
         old.rename(_unused(folder))
     for left in folder.parent.glob(f"{_prefix(folder)}-new-*"):
         with suppress(OSError), _locked(left, wait=0) as alone:
@@ -135,7 +143,7 @@ def _recover(folder: Path, old: Path) -> None:
 
 
 def _delete_report(folder: Path) -> None:
-    """Deletes a report's unchanged files, and the folders that are empty then. Everything else stays. Never raises."""
+    """Deletes the unchanged files of a report, and then empty folders. Everything else stays. Ignores OSError."""
     own = _manifest(folder)
     with suppress(OSError):
         for path in _files(folder):
@@ -150,13 +158,13 @@ def _delete_report(folder: Path) -> None:
 
 
 def _files(folder: Path, beside: str | None = None) -> list[Path]:
-    """The files in a folder and in the folders below it; symbolic links are not followed."""
+    """Returns the files in a folder and below it, without files named `beside`. Ignores symbolic links."""
     found = [Path(place, name) for place, _, names in os.walk(folder) for name in names]
     return sorted(path for path in found if path.name != beside and path.is_file() and not path.is_symlink())
 
 
 def _folders(folder: Path) -> list[Path]:
-    """A folder and the folders below it; symbolic links are not followed."""
+    """Returns a folder and the folders below it. Does not follow symbolic links."""
     return [Path(place) for place, _, _ in os.walk(folder)]
 
 
@@ -168,7 +176,7 @@ def _unused(folder: Path) -> Path:
 
 
 def _manifest(folder: Path) -> dict[str, str]:
-    """Digest by file name; empty where there is no manifest of ours."""
+    """Returns the digest of each file by name. Returns {} if the suite wrote no manifest there."""
     try:
         found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -180,9 +188,9 @@ def _manifest(folder: Path) -> dict[str, str]:
 
 @contextmanager
 def _locked(folder: Path, *, wait: float) -> Iterator[bool]:
-    """Holds the lock of a folder, if it can be had within `wait` seconds; yields whether it could.
+    """Tries to lock a folder for `wait` seconds. Yields True inside the lock, or False if the lock was not free.
 
-    Some network file systems have no locks: there, two runs must not write the same report at once.
+    Some network file systems have no locks. There, two runs must not write the same report at the same time.
     """
     handle = os.open(folder, os.O_RDONLY)
     try:

@@ -1,4 +1,4 @@
-"""report.json with its figures → one self-contained index.html."""
+"""Writes one self-contained index.html from report.json and its figures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WORST_FIRST = ("ERROR", "REFUTED", "INCONCLUSIVE", "NOT APPLICABLE", "SUPPORTED
 
 
 def render(folder: Path) -> Path:
-    """Writes index.html from the folder's report.json and figures; returns it."""
+    """Writes index.html from report.json and the figures of the folder. Returns the path of index.html."""
     document = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined,
@@ -38,7 +38,7 @@ def render(folder: Path) -> Path:
 
 
 def scale(claim: dict[str, Any]) -> dict[str, float | None]:
-    """Positions, in percent of a small axis, of interval, estimate, claimed range and chance."""
+    """Returns positions on a small axis, in percent: interval, estimate, claimed range and chance."""
     criterion, estimate = claim["criterion"], claim["estimate"]
     chance = next((c["value"] for c in claim["chance"] if c["value"] is not None), None)
     marks = [estimate["low"], estimate["high"], criterion["low"], criterion["high"], chance]

@@ -95,13 +95,13 @@ def test_prompts_of_other_lengths_join_those_with_the_same_first_row(llama, by, 
     assert all(len({wish.edit for wish in some}) == 1 for some in found)
 
 
-@pytest.mark.parametrize(("layers_held", "rows"), [(1, 4), (4, 1)])
-def test_a_batch_takes_half_of_the_free_memory(llama, monkeypatch, layers_held, rows):
+@pytest.mark.parametrize(("layers_kept", "rows"), [(1, 4), (4, 1)])
+def test_a_batch_takes_half_of_the_free_memory(llama, monkeypatch, layers_kept, rows):
     """Activations of a tiny Llama by hand: (8 × 32 + 4 × 64) × 4 bytes a token, keys and patterns beside them."""
     one = 100 * 512 * 4 + 4 * 100 * 32 * 2 // 4 * 4 + 4 * 4 * 100**2 * 4
     monkeypatch.setattr(batches, "free_bytes", lambda device: 2 * 4 * one + 1)
 
-    found = Batches(wishes(100, 8), llama, layers_held=layers_held)
+    found = Batches(wishes(100, 8), llama, layers_kept=layers_kept)
 
     assert [len(some) for some in found] == [rows] * (8 // rows)
 

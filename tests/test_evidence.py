@@ -144,7 +144,7 @@ def test_an_attack_that_finds_nothing_says_how_much_it_tried():
     found = attack(st.integers(0, 9), lambda cases: [1.0] * len(cases), str, examples=5, seed=0)
 
     assert found.counterexample is None
-    assert f"Attacked with {found.tried} drawn cases: none breaks the claim." == found.told
+    assert f"Attacked with {found.tried} drawn cases: none breaks the claim." == found.summary
     assert found.tried >= 5
 
 

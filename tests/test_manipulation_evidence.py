@@ -14,7 +14,7 @@ from fixtures.evidence.manipulation import ManipulationEvidence
 STARVED = {share_arm("even", 0.3): BOTH, share_arm("odd", 0.3): NEITHER}
 
 
-def starved(held_before, placebo):
+def starved(shares_before, placebo):
     """Right answers that break when the even heads get 30 %; what they had before, and what the placebo does."""
     held = edited(STARVED | {share_arm("even", 0.3, "other"): placebo})
     flipped = held.table.assign(right=~held.table["right"])
@@ -22,7 +22,7 @@ def starved(held_before, placebo):
         Edited(flipped, SETTINGS, wrong_before=False),
         None,
         [],
-        held_before=dict.fromkeys(held.turned(share_arm("even", 0.3)).index, held_before),
+        shares_before=dict.fromkeys(held.turned(share_arm("even", 0.3)).index, shares_before),
         threshold=0.4,
     )
     evidence.figure = lambda: None

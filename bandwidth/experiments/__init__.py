@@ -1,5 +1,5 @@
-"""The theory's experiments: functions (session, prompts, …) → tidy table.
+"""The experiments of the theory. Each function takes a session and prompts and returns a tidy table.
 
-A row a subject × prompt × layer × head × condition, as far as an experiment tells them apart. Columns:
-`pair`, `order`, `format`, `layer`, `head`, and measures with their unit in the name (`_share`, `_logits`).
+A table has one row per prompt × layer × head × condition, as far as the experiment distinguishes them. The columns
+are `pair`, `order`, `format`, `layer` and `head`, and measures with the unit in the name (`_share`, `_logits`).
 """

@@ -1,4 +1,4 @@
-"""Experiment 1.1: where each head's attention goes, by category of token and format."""
+"""Experiment 1.1: the attention of each head by token category and format."""
 
 from __future__ import annotations
 
@@ -26,15 +26,18 @@ def bandwidth_distribution(
     layers: Sequence[int] | None = None,
     progress: str | None = None,
 ) -> pd.DataFrame:
-    """A row a prompt × layer × measure × head, with `numerical_share`, `format_share` and `other_share`.
+    """Returns a table with one row per prompt × layer × measure × head.
+
+    The columns with results are `numerical_share`, `format_share` and `other_share`.
 
     Measures:
-        all rows: share of all attention mass of the prompt (the seed document's, and the primary one);
-        last row: of the last token's attention, from which the answer is written;
-        without BOS: the first key left out and the rest renormalised (as all rows, where there is no BOS);
-        substring categories: all rows, with the seed document's rule for what is a format token;
-        enrichment: all rows divided by what uniform attention would give, a ratio rather than a share;
-        uniform attention: all rows, for a head that spreads its attention evenly. No head is looked at.
+        all rows: share of all attention mass of the prompt. This is the measure of the seed document, and the
+            primary one.
+        last row: share of the attention of the last token. The model predicts the answer from this token.
+        without BOS: the first key is left out and the rest is renormalised. Without BOS it equals "all rows".
+        substring categories: "all rows", with the rule of the seed document for format tokens.
+        enrichment: "all rows" divided by its value under uniform attention. It is a ratio, not a share.
+        uniform attention: "all rows" for a head that attends evenly. It uses no measured pattern.
     """
     layers = [session.subject.layer] if layers is None else list(layers)
     tokens = [tokenize(prompt, session.subject.tokenizer) for prompt in prompts]
@@ -50,9 +53,10 @@ def bandwidth_distribution(
 
 @dataclass(frozen=True)
 class Shares:
-    """Shares of attention mass by category: [layer, measure, head, category], measures as in MEASURES.
+    """Computes shares of attention mass by category, [layer, measure, head, category].
 
-    The answer is no part of the question: patterns are those of the prompt without the forced prefix.
+    The measures have the order of MEASURES. The forced prefix of the answer is not part of the question. Therefore
+    the shares use only the tokens of the prompt.
     """
 
     def __call__(self, tokens: Tokens, pattern: Tensor) -> Tensor:
@@ -74,12 +78,12 @@ class Shares:
 
 
 def _one_hot(categories: Sequence[Category]) -> Tensor:
-    """[key, category]."""
-    return torch.tensor([[float(held == category) for category in CATEGORIES] for held in categories])
+    """Returns an array [key, category] with 1 for the category of each key and 0 for the others."""
+    return torch.tensor([[float(of_key == category) for category in CATEGORIES] for of_key in categories])
 
 
 def mean_shares(session: Session, prompts: Sequence[Prompt], heads: Sequence[int]) -> list[float]:
-    """Mean numerical share (all rows) of some heads on each prompt."""
+    """Returns the numerical share (all rows) on each prompt, as a mean over some heads of the layer of interest."""
     tokens = [tokenize(prompt, session.subject.tokenizer) for prompt in prompts]
     found = torch.stack(session.patterns(tokens, Shares()))
     whole = found[:, 0, MEASURES.index(ALL_ROWS), :, CATEGORIES.index("numerical")]
@@ -87,12 +91,12 @@ def mean_shares(session: Session, prompts: Sequence[Prompt], heads: Sequence[int
 
 
 def per_pair(table: pd.DataFrame, heads: Sequence[int], format: str, measure: str = ALL_ROWS) -> pd.Series:
-    """Mean numerical share over heads and orders, one value a pair."""
+    """Returns the mean numerical share over heads and orders, one value per pair; index pair."""
     chosen = table[(table["measure"] == measure) & (table["format"] == format) & table["head"].isin(heads)]
     return chosen.groupby("pair", sort=False)["numerical_share"].mean()
 
 
 def per_head(table: pd.DataFrame, measure: str = ALL_ROWS) -> pd.DataFrame:
-    """Mean numerical share over pairs and orders; index format, columns head."""
+    """Returns the mean numerical share over pairs and orders; index format, columns head."""
     chosen = table[table["measure"] == measure]
     return chosen.pivot_table(index="format", columns="head", values="numerical_share", sort=False)

@@ -1,4 +1,4 @@
-"""What the subject answers, unedited: the ground on which repairs and breaks are judged."""
+"""The answers of the unedited model. Repairs and breaks are judged against these answers."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from bandwidth.tokens import tokenize
 
 
 def behaviour(session: Session, prompts: Sequence[Prompt], *, progress: str | None = None) -> pd.DataFrame:
-    """A row a prompt: `margin_logits`, `correct` (margin > 0), `top_answer`, `greedy_answer`."""
+    """Returns one row per prompt: `margin_logits`, `correct` (margin > 0), `top_answer`, `greedy_answer`."""
     tokens = [tokenize(prompt, session.subject.tokenizer) for prompt in prompts]
     table = describe(prompts)
-    # Answers first: what they need of the prompts, the margins need, too.
+    # The answers come first, because the margins reuse their results for the prompts.
     answers = session.answers(tokens, progress=progress)
     measured = session.margins([Trial(t) for t in tokens], top_answers=True, progress=progress)
     table[["margin_logits", "top_answer"]] = measured[["margin_logits", "top_answer"]]
@@ -25,7 +25,7 @@ def behaviour(session: Session, prompts: Sequence[Prompt], *, progress: str | No
 
 
 def describe(prompts: Sequence[Prompt]) -> pd.DataFrame:
-    """The columns that say which prompt a row is about."""
+    """Returns the columns that identify the prompt of each row: `pair`, `order` and `format`."""
     return pd.DataFrame(
         {
             "pair": [str(prompt.pair) for prompt in prompts],
@@ -36,7 +36,7 @@ def describe(prompts: Sequence[Prompt]) -> pd.DataFrame:
 
 
 def bug_set(table: pd.DataFrame, pairs: Sequence[Pair]) -> list[tuple[Pair, Order]]:
-    """Pair and order of what the subject gets right in Simple and wrong in Q&A."""
+    """Returns the cases (pair, order) that the model answers right in Simple and wrong in Q&A."""
     correct = table.set_index(["pair", "order", "format"])["correct"]
     return [
         (pair, order)
@@ -47,18 +47,18 @@ def bug_set(table: pd.DataFrame, pairs: Sequence[Pair]) -> list[tuple[Pair, Orde
 
 
 def right_prompts(table: pd.DataFrame, pairs: Sequence[Pair], formats: Sequence[Format]) -> list[Prompt]:
-    """What the subject gets right in these formats; a pair's prompts together."""
+    """Returns the prompts that the model answers right in these formats. The prompts of a pair stay together."""
     correct = table.set_index(["pair", "order", "format"])["correct"]
     return [prompt for prompt in ask(pairs, formats) if correct[str(prompt.pair), prompt.order, prompt.format.name]]
 
 
 def accuracy(table: pd.DataFrame, format: str) -> float:
-    """Share of a format's prompts with a positive margin."""
+    """Returns the share of prompts of a format with a positive margin."""
     return float(table.loc[table["format"] == format, "correct"].mean())
 
 
 def accuracies(table: pd.DataFrame) -> list[dict[str, object]]:
-    """A record a format × order: accuracy by margin, and shares of what is written greedily."""
+    """Returns one record per format × order: accuracy by margin, and shares of the greedy answers."""
     records = []
     for (name, order), group in table.groupby(["format", "order"], sort=False):
         written = group["greedy_answer"].value_counts(normalize=True)

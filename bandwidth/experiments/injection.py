@@ -1,4 +1,4 @@
-"""Experiment 1.3: more and more format tokens, and what becomes of the numbers' share and of the answer."""
+"""Experiment 1.3: the numerical share and the answer at increasing numbers of format tokens."""
 
 from __future__ import annotations
 
@@ -21,21 +21,24 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 HIGHEST = 0.85
-"""The format share at which generated prompts end."""
+"""Highest format share of the generated prompts."""
 STEP = 0.05
-"""How far generated prompts lie apart; where accuracy falls, every word is tried."""
+"""Distance between generated prompts in format share. Where accuracy falls most, every word count is measured."""
 MEASURED = (ALL_ROWS, LAST_ROW, ENRICHMENT)
 _NUMERICAL = CATEGORIES.index("numerical")
 
 
 def format_share(tokens: Tokens) -> float:
-    """Share of a prompt's tokens that are format tokens, the forced beginning of the answer left out."""
-    held = tokens.categories[: tokens.n_prompt]
-    return held.count("format") / len(held)
+    """Returns the share of format tokens among the tokens of a prompt, without the forced prefix of the answer."""
+    categories = tokens.categories[: tokens.n_prompt]
+    return categories.count("format") / len(categories)
 
 
 def graded_formats(tokenizer: PreTrainedTokenizerFast) -> list[int]:
-    """How many injected words make format shares from 0 to 85 %, about 5 % apart under this tokenizer."""
+    """Returns numbers of injected words.
+
+    They give format shares from 0 to 85 %, about 5 % apart with this tokenizer.
+    """
     chosen: list[tuple[int, float]] = []
     for words in count():
         prompt = Prompt(DOCUMENT_PAIRS[0], "bigger first", injected(words))
@@ -48,12 +51,17 @@ def graded_formats(tokenizer: PreTrainedTokenizerFast) -> list[int]:
 
 
 def progressive_injection(session: Session, pairs: Sequence[Pair], *, progress: str | None = None) -> pd.DataFrame:
-    """Every pair in both orders in the seed document's five formats and in generated ones, denser where accuracy falls.
+    """Measures every pair in both orders, in the five formats of the seed document and in generated formats.
 
-    A row a prompt × measure of MEASURED. Columns: `format_tokens`, `format_share` (of tokens), `numerical_share`
-    (mean over heads), `margin_logits`, `correct`, `top_answer`, and `diluted_share`: the numerical share where as
-    many line breaks stand in place of the format tokens, so that what is due to format is told from what any longer
-    prompt would do.
+    Generated formats are denser where accuracy falls most. The table has one row per prompt × measure of MEASURED.
+
+    Columns:
+        format_tokens: number of format tokens.
+        format_share: share of format tokens among all tokens.
+        numerical_share: mean over heads.
+        diluted_share: numerical share if an equal number of line breaks replaces the format tokens. It separates the
+            effect of format from the effect of any longer prompt.
+        margin_logits, correct, top_answer: the answer of the unedited model.
     """
     words = graded_formats(session.subject.tokenizer)
     table = _measured(session, ask(pairs, [*INJECTION, *map(injected, words)]), progress)
@@ -69,14 +77,14 @@ def progressive_injection(session: Session, pairs: Sequence[Pair], *, progress: 
 
 def _measured(session: Session, prompts: Sequence[Prompt], progress: str | None) -> pd.DataFrame:
     tokens = [tokenize(prompt, session.subject.tokenizer) for prompt in prompts]
-    diluted = [_diluted(session, prompt, held) for prompt, held in zip(prompts, tokens, strict=True)]
+    diluted = [_diluted(session, prompt, own) for prompt, own in zip(prompts, tokens, strict=True)]
     table = describe(prompts)
-    table["format_tokens"] = [held.categories.count("format") for held in tokens]
-    table["format_share"] = [format_share(held) for held in tokens]
-    answers = session.margins([Trial(held) for held in tokens], top_answers=True, progress=progress)
+    table["format_tokens"] = [own.categories.count("format") for own in tokens]
+    table["format_share"] = [format_share(own) for own in tokens]
+    answers = session.margins([Trial(own) for own in tokens], top_answers=True, progress=progress)
     table[["margin_logits", "top_answer"]] = answers[["margin_logits", "top_answer"]]
     table["correct"] = table["margin_logits"] > 0
-    shares, without = (_mean_shares(session, held, progress) for held in (tokens, diluted))
+    shares, without = (_mean_shares(session, asked, progress) for asked in (tokens, diluted))
     columns = {name: MEASURES.index(name) for name in MEASURED}
     return pd.concat(
         [
@@ -88,30 +96,30 @@ def _measured(session: Session, prompts: Sequence[Prompt], progress: str | None)
 
 
 def _diluted(session: Session, prompt: Prompt, tokens: Tokens) -> Tokens:
-    """The bare comparison, made as long as the prompt by line breaks."""
+    """Returns the comparison without format. Line breaks replace the format tokens, one for one."""
     bare = tokenize(Prompt(prompt.pair, prompt.order, injected(0)), session.subject.tokenizer)
     return lengthened(bare, len(bare) + tokens.categories.count("format"), session.subject.tokenizer, behind=True)
 
 
 def _mean_shares(session: Session, tokens: Sequence[Tokens], progress: str | None) -> np.ndarray:
-    """Mean numerical share over heads, [prompt, measure]."""
+    """Returns the mean numerical share over heads, [prompt, measure]."""
     shares = torch.stack(session.patterns(tokens, Shares(), progress=progress))
     return shares[:, 0, :, :, _NUMERICAL].mean(-1).numpy()
 
 
 def falls(table: pd.DataFrame, column: str = "numerical_share", measure: str = ALL_ROWS) -> pd.Series:
-    """Each pair's rank correlation of a share with the share of format tokens, mean over orders; index pair.
+    """Returns the rank correlation of a share with the share of format tokens, as a mean over orders; index pair.
 
-    0 where the share does not change at all.
+    The correlation is 0 if the share does not change.
     """
     return _by_pair_and_order(table, measure, lambda g: _rank_correlation(g["format_share"], g[column]))
 
 
 def due_to_format(table: pd.DataFrame, measure: str = ALL_ROWS) -> pd.Series:
-    """How much further each pair's numerical share falls than with as many line breaks; index pair.
+    """Returns the part of the fall of the numerical share that is due to format, for each pair; index pair.
 
-    From the prompt with the fewest to the one with the most format tokens, as a share of the fall; where the share
-    does not fall, none of it is due to format (0).
+    The fall is the difference between the prompts with the fewest and with the most format tokens. The fall with an
+    equal number of line breaks is subtracted. The result is a share of the fall. It is 0 if the share does not fall.
     """
 
     def excess(group: pd.DataFrame) -> float:
@@ -125,22 +133,23 @@ def due_to_format(table: pd.DataFrame, measure: str = ALL_ROWS) -> pd.Series:
 def _by_pair_and_order(table: pd.DataFrame, measure: str, reduce: Callable[[pd.DataFrame], float]) -> pd.Series:
     chosen = table[table["measure"] == measure]
     return pd.Series(
-        {pair: np.mean([reduce(g) for _, g in held.groupby("order", sort=False)])
-         for pair, held in chosen.groupby("pair", sort=False)}
+        {pair: np.mean([reduce(g) for _, g in rows.groupby("order", sort=False)])
+         for pair, rows in chosen.groupby("pair", sort=False)}
     )  # fmt: skip
 
 
 def _rank_correlation(x: pd.Series, y: pd.Series) -> float:
-    """Spearman's; 0 where y is constant."""
+    """Returns the rank correlation of Spearman. Returns 0 if y is constant."""
     if np.ptp(y.to_numpy()) < 1e-9:
         return 0.0
     return float(np.corrcoef(x.rank(), y.rank())[0, 1])
 
 
 def accuracy_curves(table: pd.DataFrame, score: str = "correct") -> tuple[np.ndarray, np.ndarray]:
-    """Share of right answers by share of format tokens: [format], increasing, and [pair, format], mean over orders.
+    """Returns the shares of format tokens, [format], and the shares of right answers, [pair, format].
 
-    `score` "correct" goes by the margin, "greedy" by the most likely next token.
+    The shares of format tokens increase. The shares of right answers are means over orders. The `score` "correct"
+    uses the margin. The `score` "greedy" uses the most likely next token.
     """
     once = table[table["measure"] == ALL_ROWS]
     once = once.assign(greedy=once["top_answer"] == "right")

@@ -1,4 +1,7 @@
-"""Experiments that edit patterns and look at the answer: 1.2, 3.2, 5.1 and 5.2, as named arms of one sweep."""
+"""Experiments 1.2, 3.2, 5.1 and 5.2: edits of the pattern and their effect on the answer.
+
+Each edit has a name and is one arm of a sweep.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,13 @@ from bandwidth.subjects import Subject
 from bandwidth.tokens import Category, tokenize
 
 TARGETS = tuple(round(0.1 * step, 1) for step in range(1, 10))
-"""Numerical shares that experiment 1.2 sets; all heads together get only some of them."""
+"""Numerical shares that experiment 1.2 sets. Edits of all heads together use only COARSE_TARGETS."""
 COARSE_TARGETS = TARGETS[::4]
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
-"""How much of the format columns experiment 5.2 takes away."""
+"""Shares of the format columns that experiment 5.2 takes away."""
 UNEDITED = "unedited"
 PROMPT = ["pair", "order", "format"]
-"""The columns that together say which prompt a row is about."""
+"""The columns that together identify the prompt of a row."""
 Arms = Mapping[str, Edit]
 """Edits by name."""
 
@@ -31,10 +34,10 @@ Arms = Mapping[str, Edit]
 def interventions(
     session: Session, prompts: Sequence[Prompt], arms: Arms, *, progress: str | None = None
 ) -> pd.DataFrame:
-    """A row a prompt × arm, the unedited prompt among them: `margin_logits`, `right`, `top_answer`."""
+    """Returns one row per prompt × arm: `margin_logits`, `right`, `top_answer`. The arm UNEDITED is included."""
     tokens = [tokenize(prompt, session.subject.tokenizer) for prompt in prompts]
     edits: dict[str, Edit | None] = {UNEDITED: None, **arms}
-    trials = [Trial(held, edit) for edit in edits.values() for held in tokens]
+    trials = [Trial(asked, edit) for edit in edits.values() for asked in tokens]
     measured = session.margins(trials, top_answers=True, progress=progress)
     table = pd.concat([describe(prompts).assign(arm=arm) for arm in edits], ignore_index=True)
     table[["margin_logits", "top_answer"]] = measured[["margin_logits", "top_answer"]]
@@ -45,7 +48,7 @@ def interventions(
 def set_shares(
     groups: Mapping[str, Sequence[int]], targets: Sequence[float] = TARGETS, category: Category = "numerical"
 ) -> dict[str, Edit]:
-    """Experiment 1.2: each group of heads at each target share; arms named by `share_arm`."""
+    """Returns the edits of experiment 1.2: each group of heads at each target share. `share_arm` names the arms."""
     return {
         share_arm(group, target, category): InHeads(SetShare(target, category), tuple(heads))
         for group, heads in groups.items()
@@ -58,7 +61,7 @@ def share_arm(group: str, target: float, category: Category = "numerical") -> st
 
 
 def document_arm(subject: Subject, even: float = 0.3, odd: float = 0.5) -> dict[str, Edit]:
-    """Both edits of experiment 1.2 at once, as in the seed document."""
+    """Returns one edit that combines both edits of experiment 1.2, as in the seed document."""
     edits = (
         InHeads(SetShare(even), tuple(subject.even_heads)),
         InHeads(SetShare(odd), tuple(subject.odd_heads)),
@@ -69,9 +72,10 @@ def document_arm(subject: Subject, even: float = 0.3, odd: float = 0.5) -> dict[
 def manipulation_arms(
     subject: Subject, group: Literal["even", "odd"], share: float, *, groups: int = 0, seed: int = 0
 ) -> dict[str, Edit]:
-    """All arms of experiment 1.2 for a claim about one group at one share, with controls at that share.
+    """Returns all arms of experiment 1.2 for a claim about one group at one share, with controls at that share.
 
-    Controls: the group's share on tokens that are neither numbers nor format, and `groups` random groups of heads.
+    The first control sets the share of the group on tokens that are neither numbers nor format. The other controls
+    use `groups` random groups of heads.
     """
     heads = {
         "even": subject.even_heads,
@@ -89,9 +93,10 @@ def manipulation_arms(
 
 
 def swaps(subject: Subject, *, groups: int = 0, seed: int = 0) -> dict[str, Edit]:
-    """Experiment 3.2: patterns exchanged between neighbours 2i and 2i + 1, and controls that cross no parity.
+    """Returns the edits of experiment 3.2: heads take the patterns of their neighbours 2i and 2i + 1.
 
-    `groups` random choices of which neighbour of each two takes the other's pattern are added.
+    The controls exchange patterns within one parity. `groups` random edits are added. In each random edit, chance
+    decides which head of two neighbours takes the pattern of the other.
     """
     even, odd = subject.even_heads, subject.odd_heads
     odd = odd[: len(even)]
@@ -104,8 +109,8 @@ def swaps(subject: Subject, *, groups: int = 0, seed: int = 0) -> dict[str, Edit
     }
     rng = np.random.default_rng(seed)
     for i in range(groups):
-        ways = rng.random(len(even)) < 0.5
-        taken = tuple((e, o) if way else (o, e) for e, o, way in zip(even, odd, ways, strict=True))
+        choices = rng.random(len(even)) < 0.5
+        taken = tuple((e, o) if into_even else (o, e) for e, o, into_even in zip(even, odd, choices, strict=True))
         arms[f"{RANDOM} {i + 1}"] = Exchange(taken)
     return arms
 
@@ -118,19 +123,22 @@ RANDOM = "random group"
 def moves(
     groups: Mapping[str, Sequence[int]], *, amount: float = 0.5, target: Category = "numerical"
 ) -> dict[str, Edit]:
-    """Experiment 5.1: half of the format mass to the numbers, in each group of heads."""
+    """Returns the edits of experiment 5.1 for each group of heads.
+
+    They move `amount` of the format mass to `target`.
+    """
     return {move_arm(group, target): InHeads(Move(amount, target=target), tuple(g)) for group, g in groups.items()}
 
 
 def margins_after_move(session: Session, cases: Sequence[tuple[Pair, Order]]) -> list[float]:
-    """Margin of each case's Q&A prompt after experiment 5.1's edit; infinite where there was nothing to repair.
+    """Returns the margin (logits) of the Q&A prompt of each case, after the edit of experiment 5.1.
 
-    There is where Simple is wrong or Q&A is right.
+    The margin is infinite if there was nothing to repair: if Simple is asked_margins, or if Q&A is right.
     """
     simple, asked = ([tokenize(Prompt(*case, f), session.subject.tokenizer) for case in cases] for f in (SIMPLE, QA))
     unedited = session.margins([Trial(t) for t in (*simple, *asked)])["margin_logits"].to_numpy()
-    before, wrong = unedited.reshape(2, -1)
-    bugs = np.flatnonzero((before > 0) & (wrong <= 0))
+    simple_margins, asked_margins = unedited.reshape(2, -1)
+    bugs = np.flatnonzero((simple_margins > 0) & (asked_margins <= 0))
     edit = InHeads(Move(0.5), tuple(session.subject.odd_heads))
     margins = np.full(len(cases), np.inf)
     margins[bugs] = session.margins([Trial(asked[i], edit) for i in bugs])["margin_logits"]
@@ -144,7 +152,7 @@ def move_arm(group: str, target: Category = "numerical") -> str:
 def masks(
     groups: Mapping[str, Sequence[int]], *, strengths: Sequence[float] = STRENGTHS, category: Category = "format"
 ) -> dict[str, Edit]:
-    """Experiment 5.2: one category's columns weakened, in each group of heads; arms named by `mask_arm`."""
+    """Returns the edits of experiment 5.2: a mask weakens the columns of one category. `mask_arm` names the arms."""
     return {
         mask_arm(group, strength, category): InHeads(Mask(strength, category), tuple(heads))
         for group, heads in groups.items()
@@ -157,22 +165,22 @@ def mask_arm(group: str, strength: float, category: Category = "format") -> str:
 
 
 def random_groups(n_heads: int, size: int, count: int, seed: int) -> dict[str, tuple[int, ...]]:
-    """`count` random groups of `size` heads of any kind, by name."""
+    """Returns `count` random groups of `size` heads by name, drawn from all heads."""
     rng = np.random.default_rng(seed)
     drawn = (sorted(rng.choice(n_heads, size, replace=False).tolist()) for _ in range(count))
     return {f"{RANDOM} {i + 1}": tuple(heads) for i, heads in enumerate(drawn)}
 
 
 def outcomes(table: pd.DataFrame, arm: str, score: str = "right") -> pd.Series:
-    """Whether each prompt is right under an arm; index (pair, order, format).
+    """Returns True for each prompt that is right under an arm; index (pair, order, format).
 
-    `score` "right" goes by the margin, "top_answer" by the most likely next token.
+    The `score` "right" uses the margin. The `score` "top_answer" uses the most likely next token.
     """
     chosen = table[table["arm"] == arm].set_index(PROMPT)
     return chosen["right"] if score == "right" else chosen["top_answer"] == "right"
 
 
 def shifts(table: pd.DataFrame, arm: str) -> pd.Series:
-    """Change of each prompt's margin from unedited to an arm, in logits; index (pair, order, format)."""
+    """Returns the margin under an arm minus the unedited margin, in logits; index (pair, order, format)."""
     margins = table.set_index(["arm", *PROMPT])["margin_logits"]
     return margins[arm] - margins[UNEDITED]

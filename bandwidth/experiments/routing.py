@@ -1,4 +1,4 @@
-"""Experiment set 2: which positions the last token attends to, which edges matter, and what a shift of place does."""
+"""Experiment set 2: targets of the last token, edges that matter, and the effect of the place of the numbers."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from bandwidth.tokens import Part, Role, Tokens, tokenize
 NUMBERS: tuple[Literal["first", "second"], ...] = ("first", "second")
 PARTS: tuple[Part, ...] = get_args(Part)
 PLACES = tuple(f"{number} {part}" for number in NUMBERS for part in PARTS)
-"""Where a route can lead: integer, point and fraction of either number."""
+"""The targets of a route: integer, point and fraction of each number."""
 TOP_EDGES = 5
 ATTRIBUTIONS = ("gradient × probability", "gradient less its row's mean × probability")
 
 
 @dataclass(frozen=True)
 class Routes:
-    """Attention of the prompt's last token to each place, [layer, head, place]; places as in PLACES.
+    """Computes the attention of the last prompt token to each place, [layer, head, place].
 
-    A part of several tokens counts with their sum.
+    The places have the order of PLACES. The attention to a part with several tokens is their sum.
     """
 
     def __call__(self, tokens: Tokens, pattern: Tensor) -> Tensor:
@@ -44,9 +44,10 @@ class Routes:
 def routes(
     session: Session, prompts: Sequence[Prompt], layers: Sequence[int], *, progress: str | None = None
 ) -> pd.DataFrame:
-    """Experiment 2.1: a row a prompt × layer × head × place, with `attention_share` of the last token's attention.
+    """Experiment 2.1: returns one row per prompt × layer × head × place.
 
-    `uniform_share` is what a last row without preferences would give to all six places together.
+    The column `attention_share` is the share of the attention of the last token. The column `uniform_share` is the
+    share of all six places together if the last token attends evenly.
     """
     tokens = [tokenize(prompt, session.subject.tokenizer) for prompt in prompts]
     shares = torch.stack(session.patterns(tokens, Routes(), layers=layers, progress=progress))
@@ -55,24 +56,24 @@ def routes(
         names=["prompt", "layer", "head", "place"],
     )
     table = pd.DataFrame({"attention_share": shares.flatten().numpy()}, index=places).reset_index()
-    numbers = [sum(role is not None for role in held.roles) / held.n_prompt for held in tokens]
+    numbers = [sum(role is not None for role in asked.roles) / asked.n_prompt for asked in tokens]
     described = describe(prompts).assign(uniform_share=numbers)
     return described.join(table.set_index("prompt")).reset_index(drop=True)
 
 
 def neighbourhood(subject: Subject, reach: int = 2) -> list[int]:
-    """The layers from `reach` below to `reach` above the layer of interest, as far as there are any."""
+    """Returns the existing layers from `reach` below to `reach` above the layer of interest."""
     return [layer for layer in range(subject.layer - reach, subject.layer + reach + 1) if 0 <= layer < subject.n_layers]
 
 
 @dataclass(frozen=True)
 class TopEdges:
-    """Each head's edges of the largest attribution on keys of the prompt, by either attribution.
+    """Finds the edges of each head with the largest attribution, among the keys of the prompt.
 
-    [attribution, head, edge, (query, key, attribution in logits, key is numerical)]; an edge without any
-    attribution is all not-a-number. Attributions as in ATTRIBUTIONS: gradient × probability, what the margin
-    loses to first order when the edge's probability goes to zero by itself; and the same with the gradient less
-    its mean over the row, where the probability goes to the row's other keys.
+    The result is [attribution, head, edge, (query, key, attribution in logits, key is numerical)]. An edge with
+    attribution zero is all not-a-number. The attributions have the order of ATTRIBUTIONS. The first is gradient ×
+    probability. It is the first-order loss of the margin if only the probability of this edge goes to zero. The
+    second subtracts from the gradient its mean over the row. There the other keys of the row get the probability.
     """
 
     count: int = TOP_EDGES
@@ -90,10 +91,11 @@ class TopEdges:
 
 
 def critical_paths(session: Session, prompts: Sequence[Prompt], *, progress: str | None = None) -> pd.DataFrame:
-    """Experiment 2.2: a row a prompt × attribution × head × edge.
+    """Experiment 2.2: returns one row per prompt × attribution × head × edge.
 
-    Columns `query`, `key`, `attribution_logits`, `on_numbers` (0 or 1); `rank` from 0, the largest.
-    Edges without any attribution are left out: a head that the margin does not depend on has none.
+    The columns with results are `query`, `key`, `attribution_logits`, `on_numbers` (0 or 1) and `rank`. Rank 0 has the
+    largest attribution. Edges with attribution zero are left out. Therefore a head without influence on the margin
+    has no edges.
     """
     tokens = [tokenize(prompt, session.subject.tokenizer) for prompt in prompts]
     edges = torch.stack(session.gradients(tokens, TopEdges(), progress=progress))
@@ -110,13 +112,14 @@ def critical_paths(session: Session, prompts: Sequence[Prompt], *, progress: str
 def knocked_out(
     session: Session, prompts: Sequence[Prompt], paths: pd.DataFrame, *, progress: str | None = None
 ) -> pd.DataFrame:
-    """What removing top edges does, for the first of the prompts that `paths` is about: a row a prompt × head.
+    """Removes the top edges of each head and returns one row per prompt × head.
 
-    Columns: `foretold_logits`, minus the summed attributions of the head's top edges, and `change_logits`, the
-    margin's change when those edges are removed and their rows renormalised.
+    `prompts` must be the first prompts of the table `paths`. The column `foretold_logits` is minus the sum of the
+    attributions of the top edges. The column `change_logits` is the change of the margin after the edges are removed
+    and their rows are renormalised.
     """
     tokens = [tokenize(prompt, session.subject.tokenizer) for prompt in prompts]
-    trials, labels = [Trial(held) for held in tokens], []
+    trials, labels = [Trial(asked) for asked in tokens], []
     paths = paths[paths["attribution"] == ATTRIBUTIONS[0]]
     for (prompt, head), edges in paths[paths["prompt"] < len(prompts)].groupby(["prompt", "head"]):
         chosen = tuple((int(e.head), int(e.query), int(e.key)) for e in edges.itertuples())
@@ -129,19 +132,19 @@ def knocked_out(
 
 
 def landing(paths: pd.DataFrame, attribution: str = ATTRIBUTIONS[0]) -> pd.DataFrame:
-    """Share of each head's top edges that land on numbers; index (pair, order), columns head, mean over formats."""
+    """Returns the share of top edges on numbers, as a mean over formats; index (pair, order), columns head."""
     paths = paths[paths["attribution"] == attribution]
     return paths.pivot_table(index=["pair", "order"], columns="head", values="on_numbers", aggfunc="mean", sort=False)
 
 
 def sensitivity(table: pd.DataFrame, measure: str = ALL_ROWS) -> pd.DataFrame:
-    """Experiment 2.3: how much each head's numerical share varies over formats (standard deviation, n − 1).
+    """Experiment 2.3: returns the standard deviation (n − 1) of the numerical share over formats.
 
     Args:
-        table: of `bandwidth_distribution` over position variants.
+        table: result of `bandwidth_distribution` for the position variants.
 
     Returns:
-        Index (pair, order), columns head.
+        Table with index (pair, order) and columns head.
     """
     chosen = table[table["measure"] == measure]
     spread = chosen.groupby(["pair", "order", "head"], sort=False)["numerical_share"].std(ddof=1)
@@ -149,12 +152,12 @@ def sensitivity(table: pd.DataFrame, measure: str = ALL_ROWS) -> pd.DataFrame:
 
 
 def by_format(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean numerical share, index head, columns format: the heat map of experiment 2.3."""
+    """Returns the data of the heat map of experiment 2.3: mean numerical share; index head, columns format."""
     return per_head(table).T
 
 
 def agreement(table: pd.DataFrame) -> float:
-    """Rank correlation of what attribution foretold and what knocking out did; NaN where either is constant."""
+    """Returns the rank correlation of `foretold_logits` and `change_logits`. Returns NaN if either is constant."""
     if table["foretold_logits"].nunique() < 2 or table["change_logits"].nunique() < 2:
         return float("nan")
     return float(np.corrcoef(table["foretold_logits"].rank(), table["change_logits"].rank())[0, 1])

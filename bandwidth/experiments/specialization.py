@@ -1,4 +1,4 @@
-"""Experiment 3.1: do heads of one parity attend alike?"""
+"""Experiment 3.1: do heads of the same parity attend alike?"""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ MEASURES = (WHOLE, WITHOUT_BOS)
 
 @dataclass(frozen=True)
 class Similarity:
-    """Correlation between heads' patterns of the prompt, [measure, head, head]; measures as in MEASURES."""
+    """Computes correlations between the patterns of heads, [measure, head, head].
+
+    The patterns cover only the prompt. The measures have the order of MEASURES.
+    """
 
     def __call__(self, tokens: Tokens, pattern: Tensor) -> Tensor:
         own = pattern[0, :, : tokens.n_prompt, : tokens.n_prompt]
@@ -33,14 +36,14 @@ class Similarity:
 def similarities(
     session: Session, prompts: Sequence[Prompt], *, progress: str | None = None
 ) -> dict[str, NDArray[np.float64]]:
-    """By measure: correlation between every two heads' patterns at the layer of interest, [prompt, head, head]."""
+    """Returns correlations of patterns at the layer of interest, [prompt, head, head] for each measure."""
     tokens = [tokenize(prompt, session.subject.tokenizer) for prompt in prompts]
     found = torch.stack(session.patterns(tokens, Similarity(), progress=progress)).double().numpy()
     return {measure: found[:, i] for i, measure in enumerate(MEASURES)}
 
 
 def within(similarity: NDArray[np.float64], groups: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Mean over pairs of different heads of a group; [group] from [head, head] and [group, head]."""
+    """Returns the mean over pairs of different heads in a group; [group] from [head, head] and [group, head]."""
     members = groups.astype(float)
     size = members.sum(1)
     total = np.einsum("gi,ij,gj->g", members, similarity, members, optimize=True) - members @ similarity.diagonal()
@@ -48,7 +51,7 @@ def within(similarity: NDArray[np.float64], groups: NDArray[np.bool_]) -> NDArra
 
 
 def between(similarity: NDArray[np.float64], groups: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Mean over pairs of a head of a group and a head outside it; [group] from [head, head] and [group, head]."""
+    """Returns the mean over pairs of a head in a group and one outside; [group] from [head, head] and [group, head]."""
     members = groups.astype(float)
     rest = 1 - members
     total = np.einsum("gi,ij,gj->g", members, similarity, rest, optimize=True)

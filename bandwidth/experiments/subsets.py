@@ -1,4 +1,4 @@
-"""Experiment 4.2: how many heads must be repaired, and which."""
+"""Experiment 4.2: how many heads a repair needs, and which heads."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def head_subsets(
     seed: int = 0,
     progress: str | None = None,
 ) -> pd.DataFrame:
-    """A row a case × subset: `heads` (a tuple), `count`, `margin_logits`, `right`, `top_answer`.
+    """Returns one row per case × subset: `heads` (a tuple), `count`, `margin_logits`, `right`, `top_answer`.
 
-    The aligned Simple pattern of the same case goes into the heads of the subset. For each case and count
-    (1 to all, unless `counts` are given), `per_count` distinct subsets are drawn anew from the population's heads,
-    or all there are where they are no more.
+    The heads of the subset get the aligned Simple pattern of the same case. New subsets are drawn from the heads of
+    the population for each case and each count. There are `per_count` different subsets. If no more than that exist,
+    all of them are used. The counts are 1 to all heads, unless `counts` is given.
     """
     heads = {
         EVEN: session.subject.even_heads,
@@ -62,7 +62,10 @@ def head_subsets(
 
 
 def repaired_margins(session: Session, cases: Sequence[tuple[tuple[Pair, Order], tuple[int, ...]]]) -> list[float]:
-    """Margin of each case's Q&A prompt with the aligned Simple pattern in some heads: ((pair, order), heads), …"""
+    """Returns the margin (logits) of each Q&A prompt when some heads get the aligned Simple pattern.
+
+    A case is ((pair, order), heads).
+    """
     trials = []
     for (pair, order), heads in cases:
         target, donor = (tokenize(Prompt(pair, order, format), session.subject.tokenizer) for format in (QA, SIMPLE))
@@ -71,7 +74,7 @@ def repaired_margins(session: Session, cases: Sequence[tuple[tuple[Pair, Order],
 
 
 def distinct_subsets(heads: Sequence[int], count: int, limit: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
-    """All subsets of `count` heads where they are at most `limit`, else `limit` different ones at random."""
+    """Returns all subsets of `count` heads if at most `limit` exist. Else returns `limit` different random subsets."""
     if comb(len(heads), count) <= limit:
         return list(combinations(heads, count))
     found: dict[tuple[int, ...], None] = {}
@@ -81,50 +84,50 @@ def distinct_subsets(heads: Sequence[int], count: int, limit: int, rng: np.rando
 
 
 def needed(subject: Subject) -> int:
-    """How many repaired heads the theory says suffice: half of the even heads, rounded up (8 of 16)."""
+    """Returns the number of repaired heads that the theory requires: half of the even heads, rounded up (8 of 16)."""
     return -(-len(subject.even_heads) // 2)
 
 
 @dataclass(frozen=True)
 class Explained:
-    """How much of the variance of success is explained by how many heads are repaired, and by which in addition."""
+    """Shares of the variance of success: explained by the number of heads, and by number and identity of heads."""
 
     by_count: float
     by_count_and_identity: float
 
 
 def explained(table: pd.DataFrame) -> Explained:
-    """Adjusted R² of success on the count (a level each), and on count and heads.
+    """Returns the adjusted R² of success on the count, and on count and heads. Each count is one level.
 
-    Not-a-number where success never changes.
+    The results are not-a-number if success never changes.
     """
     right = table["right"].to_numpy(float)
     counts = pd.get_dummies(table["count"]).to_numpy(float)
-    everyone = sorted({head for heads in table["heads"] for head in heads})
-    identity = np.array([[head in heads for head in everyone] for heads in table["heads"]], float)
+    all_heads = sorted({head for heads in table["heads"] for head in heads})
+    identity = np.array([[head in heads for head in all_heads] for heads in table["heads"]], float)
     return Explained(_adjusted(right, counts), _adjusted(right, np.hstack([counts, identity])))
 
 
 def _adjusted(y: NDArray[np.float64], x: NDArray[np.float64]) -> float:
-    """R² of ordinary least squares, adjusted for the rank of x, which spans the constant."""
+    """Returns the R² of ordinary least squares, adjusted for the rank of x. The columns of x span the constant."""
     total = float(((y - y.mean()) ** 2).sum())
     fitted, _, rank, _ = np.linalg.lstsq(x, y, rcond=None)
     if not total or len(y) <= rank:
         return float("nan")
-    left = float(((y - x @ fitted) ** 2).sum())
-    return 1 - left / total * (len(y) - 1) / (len(y) - int(rank))
+    residual = float(((y - x @ fitted) ** 2).sum())
+    return 1 - residual / total * (len(y) - 1) / (len(y) - int(rank))
 
 
 @dataclass(frozen=True)
 class Entropy:
-    """Mean row entropy of each head's pattern at the layer of interest, in bits; [head]."""
+    """Computes the mean row entropy of the pattern of each head, in bits, at the layer of interest; [head]."""
 
     def __call__(self, tokens: Tokens, pattern: Tensor) -> Tensor:
         return patterns.entropy(pattern[0])
 
 
 def information(session: Session, cases: Sequence[tuple[Pair, Order]], *, progress: str | None = None) -> pd.DataFrame:
-    """Mean row entropy of the donor patterns, `entropy_bits`: a row a case × head."""
+    """Returns the mean row entropy of the donor patterns, `entropy_bits`, one row per case × head."""
     donors = [tokenize(Prompt(pair, order, SIMPLE), session.subject.tokenizer) for pair, order in cases]
     bits = torch.stack(session.patterns(donors, Entropy(), progress=progress))
     places = pd.MultiIndex.from_tuples(

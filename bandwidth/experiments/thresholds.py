@@ -1,4 +1,4 @@
-"""Experiment 4.1: how much of the faulty pattern must be replaced before the answer turns right."""
+"""Experiment 4.1: how much of the faulty pattern must be replaced until the answer turns right."""
 
 from __future__ import annotations
 
@@ -20,12 +20,20 @@ COARSE = tuple(round(0.05 * step, 2) for step in range(21))
 COARSER = COARSE[::2]
 REPLACED = "whole pattern replaced"
 _FINEST = 0.0125
-"""Amounts around the turn are halved until they lie no further apart than this."""
+"""Largest distance between the amounts on both sides of the turn. Wider gaps are halved."""
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One way of replacing: by which alignment, from which donor."""
+    """One variant of the replacement.
+
+    Attributes:
+        name: name of the arm.
+        alignment: alignment of the donor with the target.
+        informed: False if the donor pattern is uniform attention.
+        filled: True if filler makes the donor as long as the target.
+        own: True if the prompt is its own donor.
+    """
 
     name: str
     alignment: AlignmentKind = "meaning"
@@ -37,7 +45,7 @@ class Arm:
 ALIGNED = Arm("aligned by meaning")
 UNINFORMED = Arm("uniform donor", informed=False)
 OWN = Arm("own pattern without its format tokens", own=True)
-"""The prompt as its own donor: aligned by meaning, format tokens have no counterpart and lose their mass."""
+"""The prompt is its own donor. In the alignment by meaning, format tokens have no counterpart and lose their mass."""
 VARIANTS = (
     Arm("last prompt row only", alignment="last row"),
     Arm("right-aligned block", alignment="right block"),
@@ -55,23 +63,23 @@ def replacement(
     refine: bool = True,
     progress: str | None = None,
 ) -> pd.DataFrame:
-    """A row a case × amount: `margin_logits`, `output_norm` with that much of the pattern replaced.
+    """Returns one row per case × amount: `margin_logits` and `output_norm` with this amount of the pattern replaced.
 
-    In every head of the layer of interest the pattern of the `start` prompt is blended with the aligned
-    pattern of the same case's Simple prompt. Where the margin turns positive between two amounts, the gap
-    between them is halved until it is no wider than 0.0125.
+    The edit blends the pattern of the `start` prompt with the aligned pattern of the Simple prompt of the same case.
+    It edits every head of the layer of interest. If the margin turns positive between two amounts, the gap between
+    them is halved until it is at most 0.0125. `refine` = False leaves the gaps as they are.
     """
     targets = [tokenize(Prompt(pair, order, start), session.subject.tokenizer) for pair, order in cases]
     donors = [_donor(session, case, target, arm) for case, target in zip(cases, targets, strict=True)]
 
-    def measured(wanted: list[tuple[int, float]]) -> pd.DataFrame:
-        # Nothing replaced is the prompt itself, whatever the arm.
+    def measured(settings: list[tuple[int, float]]) -> pd.DataFrame:
+        # With amount 0 every arm is the unedited prompt.
         trials = [
             Trial(targets[i], Replace(donors[i], amount, arm.alignment, arm.informed) if amount else None)
-            for i, amount in wanted
+            for i, amount in settings
         ]
         table = session.margins(trials, progress=progress)
-        labels = [(i, str(cases[i][0]), cases[i][1], arm.name, amount) for i, amount in wanted]
+        labels = [(i, str(cases[i][0]), cases[i][1], arm.name, amount) for i, amount in settings]
         return pd.concat([pd.DataFrame(labels, columns=["case", "pair", "order", "arm", "amount"]), table], axis=1)
 
     table = measured([(i, amount) for i in range(len(cases)) for amount in amounts])
@@ -81,17 +89,17 @@ def replacement(
 
 
 def starts(formats: Sequence[Format]) -> list[Format]:
-    """Faulty prompts besides Q&A from which the way to the Simple pattern may be measured: Chat, if any, and Full."""
+    """Returns the other faulty formats for the start of the replacement: Chat if it exists, and Full."""
     return [*(format for format in formats if format not in (SIMPLE, QA)), INJECTION[-1]]
 
 
 def whole_replacement(
     session: Session, cases: Sequence[tuple[Pair, Order]], *, faulty: bool = False, progress: str | None = None
 ) -> pd.DataFrame:
-    """The Q&A prompts unedited and with the whole aligned pattern replaced, as a table of `interventions`.
+    """Runs the Q&A prompts unedited and with the whole aligned pattern replaced. Returns a table like `interventions`.
 
-    With `faulty` the donor is the Q&A prompt of the next case in the same order, token by token: a control that
-    should do little.
+    With `faulty`, the donor is the Q&A prompt of the next case in the same order, token by token. This control should
+    have little effect.
     """
     prompts = [Prompt(pair, order, QA) for pair, order in cases]
     targets = [tokenize(prompt, session.subject.tokenizer) for prompt in prompts]
@@ -109,9 +117,9 @@ def whole_replacement(
 
 
 def _next_in_order(cases: Sequence[tuple[Pair, Order]], i: int) -> int:
-    """The next case with its numbers in the same order, round and round."""
-    alike = [k for k, case in enumerate(cases) if case[1] == cases[i][1]]
-    return alike[(alike.index(i) + 1) % len(alike)]
+    """Returns the index of the next case with the same order of the numbers. The first case follows the last."""
+    same_order = [k for k, case in enumerate(cases) if case[1] == cases[i][1]]
+    return same_order[(same_order.index(i) + 1) % len(same_order)]
 
 
 def _donor(session: Session, case: tuple[Pair, Order], target: Tokens, arm: Arm) -> Tokens:
@@ -122,7 +130,7 @@ def _donor(session: Session, case: tuple[Pair, Order], target: Tokens, arm: Arm)
 
 
 def _middles(table: pd.DataFrame) -> list[tuple[int, float]]:
-    """For each case whose first turn from wrong to right lies in too wide a gap: the middle of that gap."""
+    """Returns (case, amount): the middle of the gap in which a case first turns right, if that gap is too wide."""
     found = []
     for case, curve in table.sort_values("amount").groupby("case"):
         amounts, right = curve["amount"].to_numpy(), curve["margin_logits"].to_numpy() > 0
@@ -135,23 +143,23 @@ def _middles(table: pd.DataFrame) -> list[tuple[int, float]]:
 
 
 def crossings(table: pd.DataFrame) -> pd.DataFrame:
-    """A row a case of `replacement` that is wrong at amount 0: where its margin turns, and how abruptly.
+    """Returns the place and the sharpness of the turn, one row per case of `replacement` that is wrong at amount 0.
 
     Columns:
-        crossing_share: smallest amount at which the margin is zero, interpolated; infinite where the full
+        crossing_share: smallest amount at which the margin is zero, interpolated. It is infinite if the full
             replacement (amount 1) does not repair the answer.
-        repaired: whether it does.
-        width_share: distance between the amounts at which the margin has made 10 % and 90 % of its way
-            from amount 0 to amount 1; infinite where the full replacement does not repair. A curve that is
-            straight has 0.8.
-        monotone: whether the answer, once right, stays right.
+        repaired: True if the full replacement repairs the answer.
+        width_share: distance between the amounts at which the margin has made 10 % and 90 % of its change from
+            amount 0 to amount 1. It is infinite if the full replacement does not repair the answer. It is 0.8 for a
+            straight line.
+        monotone: True if the answer stays right after it first turns right.
     """
     rows = []
     for (pair, order), curve in table.groupby(["pair", "order"], sort=False):
         amount, margin = curve["amount"].to_numpy(), curve["margin_logits"].to_numpy()
         right = margin > 0
         if right[0]:
-            continue  # what was never wrong cannot be repaired
+            continue  # an answer that was never wrong cannot be repaired
         repaired = bool(right[-1])
         rows.append(
             {
@@ -167,9 +175,10 @@ def crossings(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def courses(table: pd.DataFrame, amounts: Sequence[float] = COARSE) -> np.ndarray:
-    """The margin's course of each pair that is repaired, as a share of its way from amount 0 to 1; [pair, amount].
+    """Returns the curve of the margin for each repaired pair, [pair, amount].
 
-    A pair's orders are averaged, so that pairs are what is held out.
+    The values are shares of the change from amount 0 to amount 1. Each curve is the mean over the orders of a pair.
+    Therefore cross-validation can hold out whole pairs.
     """
     found = []
     for _, cases in table.groupby("pair", sort=False):
@@ -181,16 +190,22 @@ def courses(table: pd.DataFrame, amounts: Sequence[float] = COARSE) -> np.ndarra
 
 
 def _width(amount: np.ndarray, margin: np.ndarray) -> float:
-    """Of a curve that ends right; infinite where it does not end higher than it began."""
+    """Returns the width of the rise of a curve that ends right.
+
+    Returns infinity if it does not end higher than it began.
+    """
     rise = margin[-1] - margin[0]
     if rise <= 0:
         return np.inf
-    way = (margin - margin[0]) / rise
-    return _first_reach(amount, way, 0.9) - _first_reach(amount, way, 0.1)
+    progress = (margin - margin[0]) / rise
+    return _first_reach(amount, progress, 0.9) - _first_reach(amount, progress, 0.1)
 
 
 def _first_reach(x: np.ndarray, y: np.ndarray, level: float) -> float:
-    """The smallest x at which y, drawn straight between its points, rises above a level that its last one is above."""
+    """Returns the smallest x at which y rises above a level. The last y must be above the level.
+
+    Between two points, y is interpolated linearly.
+    """
     i = int((y > level).argmax())
     if i == 0:
         return float(x[0])

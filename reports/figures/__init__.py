@@ -1,4 +1,4 @@
-"""Tables → Figure. Plain arrays and tables in; no model code, no files. One module an experiment set."""
+"""Functions that turn plain arrays and tables into figures. They use no model code and no files."""
 
 from reports.figures.bandwidth import bandwidth_distribution, format_injection, share_manipulation
 from reports.figures.repair import mask_strength, shares

@@ -26,23 +26,23 @@ CATEGORIES = (("numerical", NUMERICAL, ""), ("format", FORMAT, "//"), ("other", 
 def bandwidth_distribution(
     shares: pd.DataFrame, intervals: pd.DataFrame, chance: dict[str, float], *, threshold: float, n: int
 ) -> Figure:
-    """Experiment 1.1: grouped bars by format and category, one panel for even and one for odd heads.
+    """Experiment 1.1: draws grouped bars by format and category, with one panel for even and one for odd heads.
 
     Args:
         shares: columns `group` ("even", "odd"), `format`, `category`, `share` (mean over pairs and heads).
-        intervals: columns `group`, `format`, `low`, `high`: the numerical share's 95 % interval.
+        intervals: columns `group`, `format`, `low`, `high`: 95 % interval of the numerical share.
         chance: numerical share under uniform attention, by format.
-        threshold: share at which the line is drawn.
-        n: pairs.
+        threshold: position of the threshold line, a share.
+        n: number of pairs.
     """
     figure = Figure(figsize=(9, 4.2), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
     formats = list(chance)
     for ax, group in zip(axes, ("even", "odd"), strict=True):
-        held = shares[shares["group"] == group].set_index(["format", "category"])["share"]
+        of_group = shares[shares["group"] == group].set_index(["format", "category"])["share"]
         places = np.arange(len(formats))
         for k, (category, colour, hatch) in enumerate(CATEGORIES):
-            heights = [held[name, category] for name in formats]
+            heights = [of_group[name, category] for name in formats]
             label = f"{category} tokens"
             ax.bar(
                 places + 0.27 * (k - 1),
@@ -54,7 +54,7 @@ def bandwidth_distribution(
                 edgecolor="white",
             )
         bounds = intervals[intervals["group"] == group].set_index("format")
-        means = np.array([held[name, "numerical"] for name in formats])
+        means = np.array([of_group[name, "numerical"] for name in formats])
         spread = np.abs(np.array([[bounds.loc[f, "low"], bounds.loc[f, "high"]] for f in formats]).T - means)
         ax.errorbar(places - 0.27, means, yerr=spread, fmt="none", ecolor="black", capsize=3, label="95 % interval")
         for place, name in zip(places, formats, strict=True):
@@ -73,14 +73,15 @@ def bandwidth_distribution(
 def share_manipulation(
     breaking: pd.DataFrame, repairing: pd.DataFrame, *, threshold: float, n_breaking: int, n_repairing: int
 ) -> Figure:
-    """Experiment 1.2: accuracy and margin against the numerical share that is set.
+    """Experiment 1.2: draws accuracy and margin against the numerical share that an edit sets.
 
     Args:
-        breaking: right answers: columns `group` ("even", "odd", "all"), `target`, `share_right` with `low` and
-            `high` (95 %), `margin_logits` (median).
-        repairing: the same for the bug set.
-        threshold: share at which the line is drawn.
-        n_breaking, n_repairing: pairs.
+        breaking: table of right answers. Columns `group` ("even", "odd", "all"), `target`, `share_right` with `low`
+            and `high` (95 %), `margin_logits` (median).
+        repairing: the same table for the bug set.
+        threshold: position of the threshold line, a share.
+        n_breaking: number of pairs of right answers.
+        n_repairing: number of pairs of the bug set.
     """
     figure = Figure(figsize=(9, 6.2), layout="constrained")
     panels = figure.subplots(2, 2, sharex=True)
@@ -92,13 +93,13 @@ def share_manipulation(
         if table.empty:
             nothing(accuracy, "too few such prompts")
             continue
-        for group, held in table.groupby("group", sort=False):
+        for group, rows in table.groupby("group", sort=False):
             look = GROUPS[group]
-            spread = np.abs(held[["low", "high"]].to_numpy().T - held["share_right"].to_numpy())
+            spread = np.abs(rows[["low", "high"]].to_numpy().T - rows["share_right"].to_numpy())
             accuracy.errorbar(
-                held["target"], held["share_right"], yerr=spread, capsize=2, label=f"{group} heads", **look
+                rows["target"], rows["share_right"], yerr=spread, capsize=2, label=f"{group} heads", **look
             )
-            margin.plot(held["target"], held["margin_logits"], **look)
+            margin.plot(rows["target"], rows["margin_logits"], **look)
         margin.axhline(0, color="black", linewidth=0.8)
         for ax in (accuracy, margin):
             ax.axvline(threshold, color=THRESHOLD, linestyle="-.", label=f"{threshold:.0%} threshold")
@@ -116,13 +117,13 @@ def format_injection(
     drop_band: tuple[float, float],
     change: tuple[float, float, float] | None,
 ) -> Figure:
-    """Experiment 1.3: numerical bandwidth and accuracy against the share of format tokens.
+    """Experiment 1.3: draws numerical bandwidth and accuracy against the share of format tokens.
 
     Args:
         table: columns `format`, `generated`, `format_share`, `numerical_share`, `correct` (share), `n` (pairs).
-        share_threshold: numerical share at which the line is drawn.
-        drop_band: where the drop of accuracy is claimed.
-        change: where it was found (value, low, high), None where accuracy does not drop.
+        share_threshold: position of the threshold line, a numerical share.
+        drop_band: claimed range of the drop of accuracy, in share of format tokens.
+        change: measured place of the drop (value, low, high). None if accuracy does not drop.
     """
     figure = Figure(figsize=(9.5, 4.6), layout="constrained")
     share, accuracy = figure.subplots(1, 2)
@@ -130,8 +131,8 @@ def format_injection(
              ("mostly wrong", table["correct"] < 1 / 3, BAD, "X"))  # fmt: skip
     mixed = ~(kinds[0][1] | kinds[2][1])
     for name, chosen, colour, marker in kinds:
-        held = table[mixed if chosen is None else chosen]
-        share.plot(held["format_share"], held["numerical_share"], marker, color=colour, markersize=8,
+        rows = table[mixed if chosen is None else chosen]
+        share.plot(rows["format_share"], rows["numerical_share"], marker, color=colour, markersize=8,
                    markeredgecolor="black", markeredgewidth=0.6, label=f"answered {name}")  # fmt: skip
     for i, row in enumerate(table[~table["generated"]].sort_values("format_share").itertuples()):
         below = i % 2

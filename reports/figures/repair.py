@@ -1,4 +1,4 @@
-"""Figures of experiment set 5, of the controls, and of claims made of several parts."""
+"""Figures of experiment set 5, of the controls, and of claims with several parts."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 
 def mask_strength(table: pd.DataFrame, *, n: int) -> Figure:
-    """Experiment 5.2: success against how much of the format tokens' columns is taken away.
+    """Experiment 5.2: draws success against the share of the format columns that the mask takes away.
 
     Args:
         table: columns `group` ("odd", "even"), `strength`, `share_right`, `low`, `high` (95 %).
-        n: pairs.
+        n: number of pairs.
     """
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     ax = figure.subplots()
-    for group, held in table.groupby("group", sort=False):
-        spread = np.abs(held[["low", "high"]].to_numpy().T - held["share_right"].to_numpy())
-        ax.errorbar(held["strength"], held["share_right"], yerr=spread, capsize=3, label=f"in {group} heads",
+    for group, rows in table.groupby("group", sort=False):
+        spread = np.abs(rows[["low", "high"]].to_numpy().T - rows["share_right"].to_numpy())
+        ax.errorbar(rows["strength"], rows["share_right"], yerr=spread, capsize=3, label=f"in {group} heads",
                     **GROUPS[group])  # fmt: skip
     if table.empty:
         nothing(ax, "no wrong answers to repair")
@@ -41,13 +41,14 @@ def mask_strength(table: pd.DataFrame, *, n: int) -> Figure:
 def shares(
     rows: Sequence[tuple[str, Estimate]], *, threshold: float, threshold_label: str, n: int, title: str
 ) -> Figure:
-    """Shares of prompts with their 95 % intervals, one below the other, and a threshold.
+    """Draws shares of prompts with their 95 % intervals, one below the other, and a threshold.
 
     Args:
         rows: name and estimate, from top to bottom.
-        threshold: share at which the line is drawn, with what it means.
-        n: pairs.
-        title: what was asked.
+        threshold: position of the threshold line, a share.
+        threshold_label: meaning of the threshold.
+        n: number of pairs.
+        title: title of the figure.
     """
     figure = Figure(figsize=(8, 1.9 + 0.45 * len(rows)), layout="constrained")
     ax = figure.subplots()

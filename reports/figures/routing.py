@@ -16,12 +16,12 @@ _HATCHES = {"even": "", "odd": "//"}
 
 
 def routes(table: pd.DataFrame, *, threshold: float, n: int) -> Figure:
-    """Experiment 2.1: the last token's attention to each place of the two numbers, a panel a format.
+    """Experiment 2.1: draws the attention of the last token to each place of the two numbers. Each format has a panel.
 
     Args:
         table: columns `head`, `group` ("even", "odd"), `place`, `format`, `attention_share` (mean over pairs).
-        threshold: share at which the line is drawn.
-        n: pairs.
+        threshold: position of the threshold line, a share.
+        n: number of pairs.
     """
     formats = list(dict.fromkeys(table["format"]))
     places = list(dict.fromkeys(table["place"]))
@@ -29,8 +29,8 @@ def routes(table: pd.DataFrame, *, threshold: float, n: int) -> Figure:
     panels = np.atleast_1d(figure.subplots(1, len(formats), sharey=True))
     for ax, name in zip(panels, formats, strict=True):
         for k, group in enumerate(("even", "odd")):
-            held = table[(table["format"] == name) & (table["group"] == group)]
-            values = [held.loc[held["place"] == place, "attention_share"] for place in places]
+            rows = table[(table["format"] == name) & (table["group"] == group)]
+            values = [rows.loc[rows["place"] == place, "attention_share"] for place in places]
             middles = [i + 0.4 * k - 0.2 for i in range(len(places))]
             boxes(ax, values, middles, 0.34, hatch=_HATCHES[group], color=GROUPS[group]["color"],
                   marker=GROUPS[group]["marker"])  # fmt: skip
@@ -45,13 +45,13 @@ def routes(table: pd.DataFrame, *, threshold: float, n: int) -> Figure:
 
 
 def edge_map(tokens: Sequence[str], edges: pd.DataFrame, numerical: Sequence[bool], *, title: str) -> Figure:
-    """Experiment 2.2: the strongest edges of a few heads on the grid of tokens.
+    """Experiment 2.2: draws the strongest edges of a few heads on the grid of tokens.
 
     Args:
-        tokens: as displayed, [token].
-        edges: columns `head`, `query`, `key`, `attribution_logits`; of at most six heads.
-        numerical: whether a key belongs to one of the numbers, [token].
-        title: which prompt.
+        tokens: text of each token, [token].
+        edges: columns `head`, `query`, `key`, `attribution_logits`. There are at most six heads.
+        numerical: True if the token belongs to one of the numbers, [token].
+        title: title of the figure, which names the prompt.
     """
     size = max(5.5, 0.3 * len(tokens))
     figure = Figure(figsize=(size + 1, size), layout="constrained")
@@ -62,10 +62,10 @@ def edge_map(tokens: Sequence[str], edges: pd.DataFrame, numerical: Sequence[boo
                        label="tokens of the numbers" if key == list(numerical).index(True) else None)  # fmt: skip
     ax.plot([-0.5, len(tokens) - 0.5], [-0.5, len(tokens) - 0.5], color="black", linewidth=0.8)
     largest = edges["attribution_logits"].abs().max() if len(edges) else 1.0
-    for i, (head, held) in enumerate(edges.groupby("head", sort=False)):
+    for i, (head, of_head) in enumerate(edges.groupby("head", sort=False)):
         shift = 0.16 * (i - 1.5)
-        ax.scatter(held["key"] + shift, held["query"] + shift, marker=_MARKERS[i],
-                   s=25 + 130 * held["attribution_logits"].abs() / largest, facecolors="none", linewidths=1.8,
+        ax.scatter(of_head["key"] + shift, of_head["query"] + shift, marker=_MARKERS[i],
+                   s=25 + 130 * of_head["attribution_logits"].abs() / largest, facecolors="none", linewidths=1.8,
                    edgecolors=_COLOURS[i], label=f"head {head}")  # fmt: skip
     if edges.empty:
         nothing(ax, "the margin depends on no edge")
@@ -81,12 +81,12 @@ def edge_map(tokens: Sequence[str], edges: pd.DataFrame, numerical: Sequence[boo
 
 
 def position_sensitivity(spread: pd.DataFrame, heat: pd.DataFrame, *, n: int) -> Figure:
-    """Experiment 2.3: how much numerical bandwidth varies with the place of the numbers.
+    """Experiment 2.3: draws the variation of numerical bandwidth with the place of the numbers.
 
     Args:
         spread: columns `head`, `group` ("even", "odd"), `std_share` (over placements).
         heat: numerical bandwidth; index head, columns placement.
-        n: pairs.
+        n: number of pairs.
     """
     figure = Figure(figsize=(9.5, 5), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.7))

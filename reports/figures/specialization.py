@@ -14,12 +14,14 @@ from reports.figures.style import BAD, GOOD, GROUPS, OTHER, boxes, legend_below,
 
 
 def head_similarity(matrix: NDArray[np.float64], kv_groups: Sequence[int], *, n: int) -> Figure:
-    """Experiment 3.1: correlations between heads' patterns, even heads before odd ones, and by kind of pair.
+    """Experiment 3.1: draws correlations between patterns of heads.
+
+    The left panel is the matrix with even heads before odd heads. The right panel has one box per kind of head pair.
 
     Args:
-        matrix: [head, head].
-        kv_groups: the key-value group of each head.
-        n: pairs.
+        matrix: correlations, [head, head].
+        kv_groups: key-value group of each head.
+        n: number of pairs of numbers.
     """
     figure = Figure(figsize=(9.5, 4.8), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.1, 1))
@@ -53,12 +55,12 @@ def head_similarity(matrix: NDArray[np.float64], kv_groups: Sequence[int], *, n:
 
 
 def paired_margins(panels: Mapping[str, pd.DataFrame], *, n: int, title: str) -> Figure:
-    """Experiments 3.2 and 5.1: every prompt's margin before and after an edit, a panel an edit.
+    """Experiments 3.2 and 5.1: draws the margin of every prompt before and after an edit. Each edit has a panel.
 
     Args:
-        panels: by name of the edit, columns `before` and `after` (logits).
-        n: pairs.
-        title: what was edited.
+        panels: table for each edit, by its name. Columns `before` and `after` (logits).
+        n: number of pairs.
+        title: title of the figure.
     """
     figure = Figure(figsize=(4.6 * max(1, len(panels)), 4.6), layout="constrained")
     axes = np.atleast_1d(figure.subplots(1, max(1, len(panels)), sharey=True))

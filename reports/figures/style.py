@@ -1,4 +1,4 @@
-"""What all figures share: colours that colour-blind readers can tell apart, and legends out of the way."""
+"""Common style of all figures: colours that colour-blind readers can distinguish, legends, and box plots."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# Okabe & Ito's palette stays apart for colour-blind readers; hatches, markers and dashes say the same in print.
+# Colour-blind readers can distinguish the palette of Okabe & Ito. Hatches, markers and dashes help in print.
 NUMERICAL, FORMAT, OTHER = "#0072B2", "#E69F00", "#999999"
 THRESHOLD, CHANCE, GOOD, BAD = "#D55E00", "#000000", "#009E73", "#CC79A7"
 GROUPS: dict[str, dict[str, Any]] = {
@@ -34,7 +34,7 @@ matplotlib.rcParams.update(
 
 
 def legend_below(figure: Figure, *axes: Axes, columns: int = 4) -> None:
-    """One legend under all panels, each label once."""
+    """Draws one legend under all panels. Each label appears once."""
     found: dict[str, object] = {}
     for ax in axes:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
@@ -45,22 +45,22 @@ def legend_below(figure: Figure, *axes: Axes, columns: int = 4) -> None:
 
 
 def nothing(ax: Axes, why: str) -> None:
-    """An empty panel that says why it is empty."""
+    """Writes the reason into an empty panel."""
     ax.text(0.5, 0.5, why, ha="center", va="center", transform=ax.transAxes, wrap=True)
 
 
 def boxes(ax: Axes, values: Sequence[Sequence[float]], places: Sequence[float], width: float, **look: str) -> None:
-    """Box plots with every value as a point beside the middle; `look` has colour, marker and hatch."""
-    held = [(list(v), place) for v, place in zip(values, places, strict=True) if len(v)]
-    if not held:
+    """Draws box plots with every value as a point near the middle. `look` has `color`, `marker` and `hatch`."""
+    filled = [(list(v), place) for v, place in zip(values, places, strict=True) if len(v)]
+    if not filled:
         return
     drawn = ax.boxplot(
-        [v for v, _ in held], positions=[p for _, p in held], widths=width, showfliers=False, patch_artist=True,
+        [v for v, _ in filled], positions=[p for _, p in filled], widths=width, showfliers=False, patch_artist=True,
         medianprops={"color": "black"}, manage_ticks=False,
     )  # fmt: skip
     for box in drawn["boxes"]:
         box.set(facecolor=look["color"], alpha=0.35, hatch=look.get("hatch", ""))
-    for v, place in held:
+    for v, place in filled:
         aside = [place + width * 0.3 * ((k * 7) % 11 / 5 - 1) for k in range(len(v))]
         ax.plot(aside, v, look.get("marker", "o"), color=look["color"], markersize=3.5, markeredgecolor="white",
                 markeredgewidth=0.4)  # fmt: skip

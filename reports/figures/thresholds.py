@@ -18,14 +18,14 @@ def replacement_curve(
     uninformed: pd.DataFrame,
     n: int,
 ) -> Figure:
-    """Experiment 4.1: success, margin and output norm against the share of the pattern replaced.
+    """Experiment 4.1: draws success, margin and output norm against the share of the pattern replaced.
 
     Args:
-        curves: columns `pair`, `order`, `amount`, `margin_logits`, `output_norm`; coarse amounts only.
+        curves: columns `pair`, `order`, `amount`, `margin_logits`, `output_norm`. It has only coarse amounts.
         band: claimed interval of the crossing.
         measured: median crossing with its interval (value, low, high).
-        uninformed: as `curves`, with a uniform donor.
-        n: pairs.
+        uninformed: the same table as `curves`, with a uniform donor.
+        n: number of pairs.
     """
     figure = Figure(figsize=(10.5, 4.0), layout="constrained")
     success, margin, norm = figure.subplots(1, 3)
@@ -59,23 +59,24 @@ def replacement_curve(
 def head_subsets(
     success: pd.DataFrame, information: pd.DataFrame, *, needed: int, high: float, low: float, n: int
 ) -> Figure:
-    """Experiment 4.2: success, and what the donor patterns hold, against the number of repaired heads.
+    """Experiment 4.2: draws success and entropy of the donor patterns against the number of repaired heads.
 
     Args:
         success: columns `population` ("even", "odd", "any"), `count`, `share_right`, `low`, `high` (95 %).
         information: columns `count`, `bits` (summed over the heads), `low`, `high` (range over subsets).
-        needed: how many heads are claimed to suffice.
-        high, low: success claimed from there on, and below.
-        n: pairs.
+        needed: number of heads that is enough according to the claim.
+        high: lowest claimed success with at least `needed` heads.
+        low: highest claimed success with fewer heads.
+        n: number of pairs.
     """
     figure = Figure(figsize=(9.5, 4.4), layout="constrained")
     share, bits = figure.subplots(1, 2)
     last = success["count"].max()
     share.fill_between([needed - 0.5, last + 0.5], high, 1.04, color=GOOD, alpha=0.2, label="claimed: repair")
     share.fill_between([0.5, needed - 0.5], -0.04, low, color=THRESHOLD, alpha=0.2, label="claimed: no repair")
-    for population, held in success.groupby("population", sort=False):
-        spread = np.abs(held[["low", "high"]].to_numpy().T - held["share_right"].to_numpy())
-        share.errorbar(held["count"], held["share_right"], yerr=spread, capsize=2, label=f"{population} heads",
+    for population, rows in success.groupby("population", sort=False):
+        spread = np.abs(rows[["low", "high"]].to_numpy().T - rows["share_right"].to_numpy())
+        share.errorbar(rows["count"], rows["share_right"], yerr=spread, capsize=2, label=f"{population} heads",
                        **GROUPS[population])  # fmt: skip
     share.set(xlabel="heads with the right pattern", ylabel="share answered right", ylim=(-0.04, 1.04))
     bits.plot(information["count"], information["bits"], "o-", color=NUMERICAL, label="mean over subsets")
