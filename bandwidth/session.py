@@ -184,7 +184,7 @@ class Session:
         return table
 
     def margins_alone(self, trials: Sequence[Trial]) -> pd.DataFrame:
-        """Like `margins`, but each trial runs alone and shares nothing with others. Observers see none of them."""
+        """Like `margins`, but each trial runs alone and shares nothing with others. Observers get no margins."""
 
         def alone(trial: Trial) -> Row:
             edited = EditedRows(self.attention, PrefixCache(self.attention))
