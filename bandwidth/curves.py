@@ -1,4 +1,4 @@
-"""Shapes of curves over pairs: which shape foretells pairs that it was not fitted to, and where a fall lies."""
+"""Shapes of curves over pairs: which shape predicts the curves of other pairs, and where a curve falls."""
 
 from __future__ import annotations
 
@@ -14,26 +14,33 @@ Array = NDArray[np.float64]
 _SCALES = np.geomspace(0.0002, 0.5, 32)
 _STEP = 0.0025
 TEN_TO_NINETY = 2 * float(np.log(9))
-"""From 10 % to 90 %, a logistic takes so many times its scale."""
+"""The distance from 10 % to 90 % of a logistic, divided by its scale."""
 
 
 @dataclass(frozen=True)
 class ChangePoint:
-    """Where a curve falls: the middle of the best logistic, with its interval, and its 10–90 % width."""
+    """The place where a curve falls: the middle of the best logistic with its interval, and its 10–90 % width.
+
+    Both are in the unit of x.
+    """
 
     middle: Estimate
     width: float
 
 
 def change_point(x: ArrayLike, curves: ArrayLike, *, seed: int, resamples: int = 10_000) -> ChangePoint | None:
-    """The fall of the mean of curves over pairs; None where no logistic that falls fits better than a constant.
+    """Find where the mean curve over pairs falls. Return None if no falling logistic fits better than a constant.
 
-    Least squares of top − height · logistic((x − middle) / scale), on a grid of middles and scales, for the mean over
-    pairs and over every resample of pairs. Where points leave a gap, all middles in it fit alike: the interval reaches
-    from the lowest of the lower ends to the highest of the upper ends, at the expanded percentile level.
+    The fit is least squares of top − height · logistic((x − middle) / scale) on a grid of middles and scales. It is
+    made for the mean over pairs and for the mean over every resample of pairs. Between two distant points, many middles
+    fit equally well, so each fit has a lowest and a highest best middle. The interval begins at a low quantile of the
+    lowest middles and ends at a high quantile of the highest middles. The expanded level (`statistics.level`) gives
+    the quantiles.
 
     Args:
-        x: [point], increasing; curves: [pair, point].
+        x: [point], increasing.
+        curves: [pair, point].
+        seed: the seed of the resamples.
     """
     x, curves = np.asarray(x, float), np.asarray(curves, float)
     n = len(curves)
@@ -44,7 +51,7 @@ def change_point(x: ArrayLike, curves: ArrayLike, *, seed: int, resamples: int =
     shapes = shapes / np.maximum(norms, 1e-12)[:, None]
 
     def gain(means: Array) -> Array:
-        """How much of a curve's variation each middle explains at its best scale; [curve, middle]."""
+        """Return the variation of a curve that each middle explains at its best scale; [curve, middle]."""
         fitted = np.clip(-means @ shapes.T, 0, None) ** 2
         return fitted.reshape(len(means), len(middles), len(_SCALES)).max(-1)
 
@@ -68,18 +75,20 @@ def change_point(x: ArrayLike, curves: ArrayLike, *, seed: int, resamples: int =
 
 
 def _ends(middles: Array, gains: Array) -> tuple[Array, Array]:
-    """The smallest and the largest of the middles that fit best; [curve] each."""
+    """Return the smallest and the largest of the middles that fit best, each [curve]."""
     best = gains >= gains.max(1, keepdims=True) * (1 - 1e-6) - 1e-12
     return middles[best.argmax(1)], middles[len(middles) - 1 - best[:, ::-1].argmax(1)]
 
 
 def held_out_errors(x: ArrayLike, curves: ArrayLike) -> dict[str, float]:
-    """Mean squared error of a constant, a line, a logistic and a step in predicting curves of pairs not fitted to.
+    """Return the mean squared error with which each shape predicts the curve of a pair that was left out.
 
-    Leave-one-pair-out; each shape is fitted to the mean of the other pairs' curves.
+    The shapes are a constant, a line, a logistic and a step. Every pair is left out once (leave-one-out). The shape is
+    fitted to the mean of the other pairs' curves.
 
     Args:
-        x: [point]; curves: [pair, point], at least two pairs.
+        x: [point].
+        curves: [pair, point], at least two pairs.
     """
     x, curves = np.asarray(x, float), np.asarray(curves, float)
     others = (curves.sum(0) - curves) / (len(curves) - 1)
@@ -100,13 +109,13 @@ def _line(x: Array, y: Array) -> Array:
 
 
 def _step(x: Array, y: Array) -> Array:
-    """The best two-level curve; y before and after the best of all cuts."""
+    """Return the best curve with two levels: the mean of y before the best cut and the mean of y after it."""
     fits = [np.where(x < cut, y[x < cut].mean(), y[x >= cut].mean()) for cut in x[1:]]
     return min(fits, key=lambda fit: float(((fit - y) ** 2).sum()))
 
 
 def _logistic(x: Array, y: Array) -> Array:
-    """Least squares of bottom + height / (1 + exp(−(x − middle) / scale))."""
+    """Return the least-squares fit of bottom + height / (1 + exp(−(x − middle) / scale)), [point]."""
 
     def curve(x: Array, bottom: float, height: float, middle: float, scale: float) -> Array:
         return bottom + height / (1 + np.exp(-np.clip((x - middle) / scale, -50, 50)))
@@ -121,6 +130,6 @@ def _logistic(x: Array, y: Array) -> Array:
             bounds=([-np.inf, -np.inf, -1, 1e-3], [np.inf, np.inf, 2, 10]),
             max_nfev=2000,
         )
-    except RuntimeError:  # no convergence: the line is a logistic of infinite scale
+    except RuntimeError:  # the fit does not converge; a line is a logistic of infinite scale
         return _line(x, y)
     return curve(x, *found)

@@ -1,4 +1,4 @@
-"""What can be set on a planted model: text such as "threshold=0.35,graded" → dials."""
+"""The dials of a planted model, and how they are read from text such as "threshold=0.35,graded"."""
 
 from __future__ import annotations
 
@@ -13,20 +13,23 @@ from bandwidth.hand_set import HEADS, LAYER
 
 @dataclass(frozen=True)
 class Dials:
-    """What is true in a planted model; each dial that is moved makes one named part of the theory false.
+    """The properties of a planted model. With the default values the theory is true, except that two of its claims
+    exclude each other (see `planted`). Each dial with another value makes one named part of the theory false.
 
     Attributes:
-        threshold: share of replacement at which the answer turns.
-        heads: how many repaired protected heads suffice.
-        parity: which heads are protected: even or odd ones, all ("none"), the first two of every four ("pairs"),
-            or even ones of which only every fourth head is read downstream ("mod4").
-        layer: where the mechanism is.
-        graded: heads and count respond gradually instead of sharply.
-        bug: "format", "none" (always right) or "order" (names the last number in every format).
-        sink: weight of the BOS token for exposed heads in every row, instead of in the deciding one alone.
+        threshold: the share of replacement at which the answer turns.
+        heads: the number of repaired protected heads that are enough for the repair.
+        parity: the heads that are protected. They are the even heads, the odd heads, all heads ("none"), the first two
+            of every four ("pairs"), or the even heads, of which later layers read only the heads 0, 4, 8, … ("mod4").
+        layer: the layer of the mechanism.
+        graded: the heads and the count of heads respond gradually instead of sharply.
+        bug: "format", "none" (always right) or "order" (gives the last number in every format).
+        sink: the weight of the BOS token for exposed heads in every row. With 0, BOS has weight only in the deciding
+            row.
         competition: whether format tokens take part in the softmax.
-        inert: the shares at the layer of interest are as in the theory and read by nobody; the mechanism is at layer 2.
-        format_share: share of format tokens in the prompt at which accuracy drops, instead of the bug in Q&A.
+        inert: the shares at the layer of interest are as in the theory, but the answer does not depend on them. The
+            mechanism is at layer 2.
+        format_share: the share of format tokens in the prompt at which accuracy drops. It replaces the bug in Q&A.
     """
 
     threshold: float = 0.6
@@ -42,7 +45,10 @@ class Dials:
 
     @classmethod
     def parse(cls, text: str) -> Dials:
-        """Dials from "threshold=0.35,graded"; raises UnknownModel for an unknown dial or a value out of range."""
+        """Read dials from text such as "threshold=0.35,graded".
+
+        Raises UnknownModel for an unknown dial or a value out of range.
+        """
         dials = cls()
         for word in filter(None, text.split(",")):
             name, _, value = word.partition("=")
@@ -66,8 +72,8 @@ class Dials:
             "mod4": head % 2 == 0,
         }[self.parity]
 
-    def heard(self, head: int) -> bool:
-        """Whether anything downstream reads the head."""
+    def is_read(self, head: int) -> bool:
+        """Whether a later part of the model reads the head."""
         return self.parity != "mod4" or head % 2 == 1 or head % 4 == 0
 
 

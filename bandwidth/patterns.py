@@ -1,7 +1,8 @@
 """Pure functions on attention patterns.
 
-A pattern holds attention probabilities, `[..., query, key]`: causal (zero above the diagonal), each row
-summing to one. Every function here returns such a pattern, or a share of its mass, and changes no argument.
+A pattern is a tensor of attention probabilities, `[..., query, key]`. It is causal: all values above the diagonal are
+zero. The sum of each row is one. The functions return such a pattern, or a number for each pattern or head. No function
+changes its arguments.
 """
 
 from __future__ import annotations
@@ -15,47 +16,47 @@ from bandwidth.tokens import Alignment
 
 
 def uniform(length: int) -> Tensor:
-    """The pattern of a head without preferences: row q spreads its mass evenly on keys 0 to q; [query, key]."""
+    """Return the pattern of a head without preferences, [query, key]. Row q gives equal mass to the keys 0 to q."""
     seen = torch.ones(length, length).tril()
     return seen / seen.sum(-1, keepdim=True)
 
 
 def share(pattern: Tensor, members: Tensor) -> Tensor:
-    """The share of all attention mass that falls on each class of keys.
+    """Return the share of the attention mass that each class of keys receives.
 
     Args:
-        pattern: [..., query, key]; give only the rows that are to count.
+        pattern: [..., query, key], only the rows that count.
         members: [key, class], one-hot.
 
     Returns:
-        [..., class], summing to 1 when every key has a class.
+        [..., class]. The sum is 1 when every key has a class.
 
-    Over all rows this is dragged towards early keys: the first row can attend to nothing but itself,
-    and a uniform pattern of a short prompt puts more than half of its mass on the numbers.
+    Over all rows, this share favours early keys: the first row can attend only to itself. In a short prompt, even a
+    uniform pattern gives more than half of its mass to the numbers.
     """
     received = pattern.sum(-2)
     return received @ members.to(received.dtype) / received.sum(-1, keepdim=True)
 
 
 def without_first_key(pattern: Tensor) -> Tensor:
-    """Rows and columns after the first, renormalised: attention apart from the BOS sink; [..., query-1, key-1].
+    """Remove the first row and the first column, and renormalise the rows; [..., query-1, key-1].
 
-    Misleads where a head leaves almost everything on BOS: the rest is then a small number made large.
-    Rows with nothing left are zero.
+    The result is the attention without the BOS sink. It misleads when a head gives almost all of its mass to BOS:
+    renormalising then turns a very small rest into a large share. A row without any rest is zero.
     """
     rest = pattern[..., 1:, 1:]
     return rest / rest.sum(-1, keepdim=True).clamp_min(torch.finfo(rest.dtype).tiny)
 
 
 def transplant(own: Tensor, donor: Tensor, alignment: Alignment) -> Tensor:
-    """The target's pattern with the aligned rows taken from the donor; [..., query, key] of `own`.
+    """Replace the aligned rows of the target's pattern `own` by the donor's rows; [..., query, key] of `own`.
 
-    A replaced row holds the donor's mass on the corresponding keys, renormalised, and nothing on keys
-    without a counterpart. Rows without a counterpart, and rows whose donor has no mass on any
-    corresponding key, keep their own.
+    A replaced row has the donor's mass on the corresponding keys, renormalised. It has no mass on keys without a
+    counterpart. A row keeps its own values when it has no counterpart, or when its donor row has no mass on any
+    corresponding key.
 
-    Misleads where most of the donor's mass lies on keys without a counterpart: renormalising then
-    enlarges what is left.
+    The result misleads when most of the donor's mass lies on keys without a counterpart: renormalising then enlarges
+    the small rest.
     """
     donor_row = dict(zip(alignment.target, alignment.donor, strict=True))
     rows = [row for row in alignment.rows if row in donor_row]
@@ -69,16 +70,17 @@ def transplant(own: Tensor, donor: Tensor, alignment: Alignment) -> Tensor:
 
 
 def blend(own: Tensor, other: Tensor, amount: float) -> Tensor:
-    """(1 − amount) · own + amount · other; exactly `own` at 0 and exactly `other` at 1."""
+    """Return (1 − amount) · own + amount · other. The result is exactly `own` at 0 and exactly `other` at 1."""
     _require_share(amount)
     return torch.lerp(own, other, amount)
 
 
 def set_share(pattern: Tensor, members: Tensor, share: float) -> Tensor:
-    """Every row that can see both kinds of keys gives exactly `share` of its mass to the members.
+    """Give exactly `share` of each row's mass to the members, in every row that sees members and other keys.
 
-    Members keep their proportions among themselves, and so do the rest; where a kind has no mass at all,
-    its share is spread evenly. Rows that see only one kind keep their own.
+    The proportions among the members stay the same, and so do the proportions among the other keys. If one of the two
+    kinds has no mass in a row, its share is spread evenly over its keys. A row that sees only one kind keeps its own
+    values. Raises ValueError for a share outside 0 to 1.
 
     Args:
         pattern: [..., query, key].
@@ -93,9 +95,11 @@ def set_share(pattern: Tensor, members: Tensor, share: float) -> Tensor:
 
 
 def move(pattern: Tensor, source: Tensor, target: Tensor, amount: float) -> Tensor:
-    """`amount` of each row's mass on source keys goes to its target keys, in proportion to what they have.
+    """Move the share `amount` of each row's mass on the source keys to its target keys.
 
-    Rows keep their sums; those that see no target keep their own.
+    The target keys receive it in proportion to their mass. If they have no mass, they receive equal parts. The sums
+    of the rows stay the same. A row that sees no target key keeps its own values. Raises ValueError for an amount
+    outside 0 to 1.
 
     Args:
         pattern: [..., query, key].
@@ -108,42 +112,46 @@ def move(pattern: Tensor, source: Tensor, target: Tensor, amount: float) -> Tens
 
 
 def mask(pattern: Tensor, members: Tensor, strength: float) -> Tensor:
-    """Members' columns times 1 − strength, rows renormalised; a row left with nothing keeps its own.
+    """Multiply the members' columns by 1 − strength, and renormalise the rows.
 
-    Renormalising gives the freed mass to all other keys in proportion, most of it to an attention sink.
+    Renormalising gives the removed mass to the remaining keys in proportion to their mass. An attention sink receives
+    most of it. A row that would lose all of its mass keeps its own values. Raises ValueError for a strength outside 0
+    to 1.
 
     Args:
         pattern: [..., query, key].
         members: [key], boolean.
-        strength: from 0 (nothing) to 1 (the members are gone).
+        strength: from 0 (no change) to 1 (the members have no mass).
     """
     _require_share(strength)
     return _renormalised(pattern * (1 - strength * members.to(pattern.dtype)), pattern)
 
 
 def knock_out(pattern: Tensor, edges: Tensor) -> Tensor:
-    """Without the named edges, rows renormalised; a row left with nothing keeps its own.
+    """Remove the given edges, and renormalise the rows.
+
+    A row that would lose all of its mass keeps its own values.
 
     Args:
         pattern: [..., head, query, key].
-        edges: as `pattern`, boolean.
+        edges: [..., head, query, key], boolean, true for the edges to remove.
     """
     return _renormalised(pattern * ~edges, pattern)
 
 
 def entropy(pattern: Tensor) -> Tensor:
-    """Mean over rows of a row's entropy, in bits; [...] from [..., query, key] (Shannon 1948, logarithm to base 2).
+    """Return the mean entropy of the rows in bits; [...] from [..., query, key] (Shannon 1948, logarithm to base 2).
 
-    A row that attends to one key has 0 bits, one that attends to k keys evenly log2(k).
+    A row that attends to only one key has 0 bits. A row that attends to k keys evenly has log2(k) bits.
     """
     return -torch.xlogy(pattern, pattern).sum(-1).mean(-1) / math.log(2)
 
 
 def similarity(pattern: Tensor) -> Tensor:
-    """Correlation (Pearson) between heads over all edges on and below the diagonal; [..., head, head].
+    """Return Pearson's correlation between heads over all edges on and below the diagonal; [..., head, head].
 
-    Above the diagonal every head is zero, which would make any two of them alike. A head whose edges are
-    all equal correlates with none (0), but with itself (1).
+    The edges above the diagonal do not count: they are zero in every head, so they would make all heads similar. A
+    head whose edges are all equal has correlation 0 with every other head and 1 with itself.
     """
     length = pattern.shape[-1]
     edges = pattern[..., torch.ones(length, length).tril().bool()]
@@ -155,24 +163,31 @@ def similarity(pattern: Tensor) -> Tensor:
 
 
 def _visible(pattern: Tensor, members: Tensor) -> Tensor:
-    """Whether a row can see any member, whatever mass it has; [query]."""
+    """Whether each row can see any member, [query]. The mass of the members does not matter."""
     length = pattern.shape[-1]
     return (torch.ones(length, length).tril().bool() & members).any(-1)
 
 
 def _proportions(pattern: Tensor, members: Tensor) -> Tensor:
-    """Each row's mass on the members, as shares of it: even where there is none, zero where none can be seen."""
+    """Return each row's mass on the members, divided by its sum; [..., query, key].
+
+    In a row without any mass on the members, all visible members get equal shares. A row that sees no member is zero.
+    """
     length = pattern.shape[-1]
-    held = pattern * members
-    total = held.sum(-1, keepdim=True)
+    mass = pattern * members
+    total = mass.sum(-1, keepdim=True)
     seen = (torch.ones(length, length).tril().bool() & members).to(pattern.dtype)
     even = seen / seen.sum(-1, keepdim=True).clamp_min(1)
-    tiny = torch.finfo(held.dtype).tiny
-    return torch.where(total >= tiny, held / total.clamp_min(tiny), even)
+    tiny = torch.finfo(mass.dtype).tiny
+    return torch.where(total >= tiny, mass / total.clamp_min(tiny), even)
 
 
 def _renormalised(left: Tensor, own: Tensor) -> Tensor:
-    """Rows of `left` scaled to the sums of `own`'s: to the bit `own`, where nothing was taken."""
+    """Scale the rows of `left` to the sums of the rows of `own`.
+
+    A row from which nothing was removed equals the row of `own` to the last bit. A row without any mass left is the
+    row of `own`.
+    """
     total = left.sum(-1, keepdim=True)
     tiny = torch.finfo(left.dtype).tiny
     scale = own.sum(-1, keepdim=True) / total.clamp_min(tiny)

@@ -1,25 +1,28 @@
 """Models in which the theory is true by construction, or false in one named part.
 
-A planted model is an ordinary LlamaForCausalLM with hand-set weights: 12 layers, 32 query and 8 key-value
-heads. Written for one row, the one that ends in "." and is about to name a fraction:
+A planted model is an ordinary LlamaForCausalLM with hand-set weights. It has 12 layers, 32 query heads and 8
+key-value heads. These formulas describe one row: its token is ".", and the model writes a fraction next.
 
-    share_h   = 8 / (8 + Σ_format r_h + b_h)         layer 4, head h: attention on number tokens (6 of the
-                                                     prompt, 2 of the answer's beginning) against format tokens
-                                                     of weight r_h each and the BOS token of weight b_h
-    active_h  = clamp(K (share_h − T_h) + ½, 0, 1)   layer 4, feed-forward: each head's own threshold
-    decide    = clamp(2 (Σ_h active_h − 7.5) + ½, 0, 1)      layer 5, feed-forward: eight active heads
+    share_h   = 8 / (8 + Σ_format r_h + b_h)         layer 4, head h: the share of attention on number tokens (6 of
+                                                     the prompt, 2 of the forced prefix); each format token has the
+                                                     weight r_h, and the BOS token has the weight b_h
+    active_h  = clamp(K (share_h − T_h) + ½, 0, 1)   layer 4, feed-forward: each head has its own threshold T_h
+    decide    = clamp(2 (Σ_h active_h − 7.5) + ½, 0, 1)      layer 5, feed-forward: eight heads must be active
     hunch     = Σ_protected share_h / 16 − Σ_exposed (format mass of h) / 16        layer 4
     logits    = 10 · ((decide + (2 + hunch) / 100) · code(decimal-greatest fraction)
                       + (1 − decide) · code(version-greatest))                       layer 6
 
-Protected (even) heads have r = 0.12 and T between what their Q&A and their transplanted Simple pattern
-give, so that replacing 60 % crosses it; exposed (odd) heads have r ≈ 2, b = 8 and T = 0.45, above what their
-Simple pattern gives and below what taking format mass away gives. One threshold for each head is needed: under
-linear pooling "60 % of all heads" and "8 of 16 heads completely" could not both be the turning point. The steps
-saturate and have no slope; the hunch, a hundredth of the decision, is what a gradient of the margin sees.
+Protected (even) heads have r = 0.12. Their T lies between the share of their own Q&A pattern and the share of the
+transplanted Simple pattern, so that replacing 60 % crosses it. Exposed (odd) heads have r ≈ 2, b = 8 and T = 0.45.
+Their T lies above the share of their Simple pattern, and below the share that they have when format mass is removed.
 
-Two claims of the theory exclude each other: Q&A is half format tokens, so a bug in Q&A and a drop of accuracy at
-60 % format tokens cannot both be. The second has its own kin, `format_share=0.6`, which is right in Q&A.
+Each head needs its own threshold. If the model added the shares linearly, "60 % of all heads" and "8 of 16 heads
+completely" could not both be the turning point. The clamps saturate, and then their slope is zero. `hunch` has a
+hundredth of the effect of `decide`, and it is the part that a gradient of the margin can see.
+
+Two claims of the theory exclude each other. Half of the tokens of Q&A are format tokens, so a model cannot have the
+bug in Q&A and also a drop of accuracy at 60 % format tokens. The dial `format_share=0.6` makes a model for the second
+claim. It answers right in Q&A.
 """
 
 from __future__ import annotations
@@ -38,16 +41,19 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 _NUMBERS = 8
-"""Number tokens that the deciding row sees: three a number, and the "9." before it."""
+"""The number tokens that the deciding row sees: three for each number, and the forced prefix, such as "9."."""
 _PROTECTED_FORMAT, _EXPOSED_FORMAT, _SPREAD, _SINK = 0.12, 2.0, 1.5, 8.0
 _EXPOSED_THRESHOLD = 0.45
 _QA_FORMAT, _DONOR_FORMAT = 9, 2
-"""Format tokens of Q&A, and those of Simple that have a counterpart there (the answer cue)."""
+"""The number of format tokens in Q&A, and the number in Simple with a counterpart in Q&A (the answer cue)."""
 _NEVER = -20.0
 
 
 def build(name: str) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
-    """The model and tokenizer of "planted", "planted:DIALS", "random" or "random:SEED"."""
+    """Build the model and the tokenizer of "planted", "planted:DIALS", "random" or "random:SEED".
+
+    Raises UnknownModel for a seed or dials that it cannot read.
+    """
     kind, _, rest = name.partition(":")
     tokenizer = small_tokenizer()
     if kind == "random":
@@ -62,7 +68,7 @@ def build(name: str) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
 
 
 def plant(dials: Dials, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
-    """A model with the mechanism that the dials describe."""
+    """Build a model with the mechanism that the dials describe."""
     model = _geometry(tokenizer)
     with torch.no_grad():
         for weight in model.parameters():
@@ -94,7 +100,7 @@ def _geometry(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
             num_attention_heads=HEADS,
             num_key_value_heads=HEADS // 4,
             max_position_embeddings=512,
-            # Of four rotary pairs the fastest is not used, the second is a ruler, the last two do not turn.
+            # There are four rotary pairs. The first is not used, the second measures distance, the others do not turn.
             rope_parameters={"rope_type": "default", "rope_theta": 1e12},
             tie_word_embeddings=False,
             bos_token_id=tokenizer.bos_token_id,
@@ -104,7 +110,7 @@ def _geometry(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
 
 
 def _random(tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:
-    """The same geometry with random weights, large enough for heads to differ."""
+    """Build a model of the same geometry with random weights that are large enough to make the heads differ."""
     torch.manual_seed(seed)
     model = _geometry(tokenizer)
     with torch.no_grad():
@@ -115,25 +121,26 @@ def _random(tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:
 
 
 def _flag_fractions(circuit: Circuit) -> None:
-    """Layer 0: a digit looks at the nearest token that is no digit and notes whether it is a point."""
+    """Write layer 0: each digit attends to the nearest token that is not a digit, and records whether it is a point."""
     circuit.prefer_near(0, head=0)
     circuit.attend(0, head=0, dim=3, query={Residual.ONE: 1.0}, key={Residual.DIGIT: -1000.0})
     circuit.copy(0, head=0, source=[Residual.POINT], target=[Residual.AFTER])
 
 
 def _sound(circuit: Circuit, layer: int) -> None:
-    """Every head notes what it gives to numbers; where nothing decides by it, an unused token's logit still moves.
+    """Let every head record its attention on numbers. The record always changes the logit of an unused token.
 
-    A layer without any effect on any logit could not be told from an instrument that loses its edits.
+    This matters in a layer whose record decides nothing. A layer without any effect on any logit would look like an
+    instrument that loses its edits.
     """
     for head in range(HEADS):
         circuit.copy(layer, head, source=[Residual.NUMBER], target=[Residual.SHARE + head])
 
 
 def _suspect(circuit: Circuit, layer: int, dials: Dials) -> None:
-    """Notes how much protected heads give to numbers, less what exposed heads give to format tokens."""
+    """Write the hunch: protected heads' attention on numbers minus exposed heads' attention on format tokens."""
     sources = [Residual.NUMBER, Residual.PUNCTUATION, Residual.WORD]
-    for head in filter(dials.heard, range(HEADS)):
+    for head in filter(dials.is_read, range(HEADS)):
         noted = [Residual.HUNCH, Residual.NOWHERE, Residual.NOWHERE]
         if not dials.protected(head):
             noted = [Residual.NOWHERE, Residual.HUNCH, Residual.HUNCH]
@@ -141,7 +148,7 @@ def _suspect(circuit: Circuit, layer: int, dials: Dials) -> None:
 
 
 def _compete(circuit: Circuit, layer: int, dials: Dials) -> None:
-    """Numbers and format tokens share each head's attention by the softmax of fixed weights."""
+    """Divide each head's attention between numbers and format tokens by the softmax of fixed weights."""
     key = {2: Residual.PUNCTUATION, 6: Residual.WORD, 3: Residual.BOS, 7: Residual.OTHER}
     exposed = [head for head in range(HEADS) if not dials.protected(head)]
     for head in range(HEADS):
@@ -149,13 +156,13 @@ def _compete(circuit: Circuit, layer: int, dials: Dials) -> None:
             punctuation = word = _PROTECTED_FORMAT
             sink = 0.0
         else:
-            # Exposed heads differ in which format tokens they prefer; on an answer cue (one of each) they agree.
+            # Exposed heads prefer different format tokens. On an answer cue, which has one of each kind, they agree.
             tilt = _SPREAD * (2 * exposed.index(head) / max(1, len(exposed) - 1) - 1)
             punctuation, word, sink = _EXPOSED_FORMAT + tilt, _EXPOSED_FORMAT - tilt, _SINK
         for dim, weight in ((2, punctuation), (6, word)):
             logit = _log(weight) if dials.competition else _NEVER
             circuit.attend(layer, head, dim, query={Residual.ONE: logit}, key={key[dim]: 1.0})
-        # The sink competes in the deciding row only, so that exposed heads are well above 40 % in Simple.
+        # The sink competes only in the deciding row, so that exposed heads are clearly above 40 % in Simple.
         sink_query = {Residual.ONE: _NEVER} | ({Residual.POINT: _log(sink) - _NEVER} if sink else {})
         sink_query = {Residual.ONE: _log(dials.sink)} if dials.sink and sink else sink_query
         circuit.attend(layer, head, 3, query=sink_query, key={key[3]: 1.0})
@@ -163,16 +170,16 @@ def _compete(circuit: Circuit, layer: int, dials: Dials) -> None:
 
 
 def _decide(circuit: Circuit, layer: int, dials: Dials) -> None:
-    """Each head's threshold, and the count of heads beyond theirs."""
+    """Write each head's threshold, and the decision from the number of heads above their thresholds."""
     start, full = _protected_share(_QA_FORMAT), _protected_share(_DONOR_FORMAT)
     if dials.format_share is not None:
-        # A prompt of F format tokens has ten others: BOS, six of the numbers, "or" and two spaces.
+        # A prompt with F format tokens has ten other tokens: BOS, six of the numbers, "or" and two spaces.
         turning = _protected_share(10 * dials.format_share / (1 - dials.format_share))
     else:
         turning = start + dials.threshold * (full - start)
     width = 0.8 * (full - start) if dials.graded else 0.005
     for head in range(HEADS):
-        if dials.heard(head):
+        if dials.is_read(head):
             protected = dials.protected(head)
             threshold, steepness = (turning, 1 / width) if protected else (_EXPOSED_THRESHOLD, 200.0)
             circuit.ramp(
@@ -186,7 +193,7 @@ def _decide(circuit: Circuit, layer: int, dials: Dials) -> None:
 
 
 def _answer(circuit: Circuit, layer: int, dials: Dials) -> None:
-    """After a point the decimal-greatest or the version-greatest fraction, after a gap the integer."""
+    """Write the answer: after a point the decimal-greatest or version-greatest fraction, after a blank the integer."""
     fraction = {Residual.DIGIT: 1.0, Residual.AFTER: 1.0, Residual.ONE: -2.0}
     integer = {Residual.DIGIT: 1.0, Residual.AFTER: -1.0, Residual.ONE: -1.0}
     copies = (
@@ -210,7 +217,7 @@ def _answer(circuit: Circuit, layer: int, dials: Dials) -> None:
 
 
 def _protected_share(format_tokens: float) -> float:
-    """What a protected head gives to numbers in the deciding row of a prompt with so many format tokens."""
+    """Return a protected head's share on numbers in the deciding row. The prompt has `format_tokens` format tokens."""
     return _NUMBERS / (_NUMBERS + format_tokens * _PROTECTED_FORMAT)
 
 

@@ -1,6 +1,7 @@
-"""A folder or a hub repository → tokenizer and weights; what is damaged, incomplete or brings code is refused.
+"""Reads the tokenizer and the weights from a folder or a hub repository.
 
-What comes from strangers is read with care: no code of a model runs, no pickle is opened, and nothing is filled in.
+The files come from strangers, so this module reads them with care. It runs no code of a model, it opens no pickle, and
+it fills in no missing weights. It refuses a model that is damaged or incomplete, or that needs code of its own.
 """
 
 from __future__ import annotations
@@ -23,24 +24,30 @@ if TYPE_CHECKING:
 _WHOLE = "The safetensors files must contain exactly the weights of the causal language model in config.json"
 _SAVE_AGAIN = "Download the model again, or save it again with save_pretrained()."
 _NAMES_IN_MESSAGE = 3
-"""A message names so many weights, and counts the others."""
+"""The number of weights that a message names. It counts the other weights."""
 
 
 def tokenizer(name: str, source: str, revision: str | None, *, named: Sequence[str]) -> PreTrainedTokenizerFast:
-    """The tokenizer of a model whose configuration transformers can read.
+    """Return the tokenizer of a model. First check that transformers can read the configuration of the model.
 
-    `named` are the models that have names of their own, for the message. Raises UnknownModel, ForeignCode or
-    UnreadableWeights.
+    `named` are the built-in names for the error message. Raises UnknownModel, ForeignCode or UnreadableWeights.
     """
+    rule = (
+        f"--model must be one of {', '.join(named)}, a folder with a saved causal language model and its tokenizer,"
+        " or a hub id that can be reached"
+    )
+    # A path is never looked up at the hub: its name may be private.
+    if name[:1] in (".", "/", "~", "") and not Path(source).is_dir():
+        raise UnknownModel(rule, f"{name!r} (no such folder)", "Check the spelling.")
     try:
-        # The smallest file first: a name that leads nowhere fails after one round of retries, not after three.
+        # The configuration is the smallest file and is read first. A wrong name then fails after one round of retries
+        # instead of three.
         config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
         found = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)
     except Exception as problem:  # a damaged file can raise any exception
         _refuse_foreign_code(name, problem)
         raise UnknownModel(
-            f"--model must be one of {', '.join(named)}, a folder with a saved causal"
-            " language model and its tokenizer, or a hub id that can be reached",
+            rule,
             f"{name!r} ({first_line(problem)})",
             "Check the spelling and the connection; use `hf auth login` for a gated model; save a damaged one again.",
         ) from problem
@@ -50,12 +57,13 @@ def tokenizer(name: str, source: str, revision: str | None, *, named: Sequence[s
 
 
 def model(name: str, source: str, revision: str | None, precision: torch.dtype) -> PreTrainedModel:
-    """The model with all its weights; raises UnreadableWeights or ForeignCode."""
-    # Otherwise transformers asks a service to convert a repository without safetensors files, and loads the answer.
+    """Return the model with all its weights. Raises UnreadableWeights or ForeignCode."""
+    # Without this setting, transformers asks a web service to convert a repository without safetensors files, and it
+    # loads the converted files.
     os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "1"
     _require_safetensors(name, Path(source))
     before = logging.get_verbosity()
-    logging.set_verbosity_error()  # what transformers reports about weights is judged below
+    logging.set_verbosity_error()  # the code below judges the report about the weights
     try:
         loaded, found = AutoModelForCausalLM.from_pretrained(
             source,
@@ -72,7 +80,7 @@ def model(name: str, source: str, revision: str | None, precision: torch.dtype) 
         raise UnreadableWeights(_WHOLE, f"{name!r} ({first_line(problem)})", _SAVE_AGAIN) from problem
     finally:
         logging.set_verbosity(before)
-    # transformers fills what a checkpoint lacks with random numbers, and leaves out what the model has no place for.
+    # transformers fills missing weights with random numbers, and it ignores weights that the model has no place for.
     wrong = [f"no {key}" for key in sorted(found["missing_keys"])]
     wrong += [f"{key[0]} of another shape" for key in sorted(found["mismatched_keys"])]
     wrong += [f"{key}, for which there is no place" for key in sorted(found["unexpected_keys"])]
@@ -82,7 +90,10 @@ def model(name: str, source: str, revision: str | None, precision: torch.dtype) 
 
 
 def _require_safetensors(name: str, folder: Path) -> None:
-    """Raises UnreadableWeights for a folder of pickles: a pickle may contain code."""
+    """Raise UnreadableWeights for a folder with pickles instead of safetensors, because a pickle may contain code.
+
+    Also raise it for an index that is damaged, or that names anything but safetensors files in the same folder.
+    """
     if not folder.is_dir():
         return
     index = folder / "model.safetensors.index.json"
@@ -116,5 +127,5 @@ def _first_names(words: list[str]) -> str:
 
 
 def first_line(problem: BaseException) -> str:
-    """The first line of an error's text, for a message of one line."""
+    """Return the first line of an error's text, at most 200 characters. An empty text gives the name of its type."""
     return str(problem).strip().split("\n")[0][:200] or type(problem).__name__

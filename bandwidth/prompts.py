@@ -1,7 +1,7 @@
 """Pairs of numbers, and the formats in which a model is asked to compare them.
 
-A prompt is text with labelled spans. Labels come from the template, never from what a token looks
-like, so that the "1" of "Number 1:" is a format token and the "is" inside "This" is not one by itself.
+A prompt is text with labelled spans. The labels come from the template and never from what a token looks like.
+So the "1" of "Number 1:" is a format token. The "is" inside "This" is not a format token by itself.
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ ORDERS: tuple[Order, Order] = ("bigger first", "bigger second")
 
 @dataclass(frozen=True)
 class Pair:
-    """Two decimals with the same integer part, as written: `Pair("9.8", "9.11")`, the bigger first.
+    """Two decimals with the same integer part, as text. The bigger number is first: `Pair("9.8", "9.11")`.
 
-    A *conflict* pair has one fraction digit against two, and decimal order and version order disagree;
-    a *control* pair has fractions of equal length, where they agree. In both kinds the numbers part
-    before either ends, so that neither is a prefix of the other.
+    In a *conflict* pair the bigger number has one fraction digit and the smaller number has two. Decimal order
+    and version order disagree about it. In a *control* pair both fractions have the same length, and the two
+    orders agree. In both kinds the numbers differ in a digit that both have, so neither is a prefix of the other.
+
+    The constructor raises ValueError for text that is no such pair.
     """
 
     bigger: str
@@ -46,7 +48,7 @@ class Pair:
 
     @classmethod
     def parse(cls, text: str) -> Pair:
-        """The pair that is written "9.8 > 9.11"."""
+        """Read a pair from text such as "9.8 > 9.11"."""
         return cls(*text.split(" > "))
 
     @property
@@ -61,9 +63,12 @@ DOCUMENT_PAIRS = (Pair("9.8", "9.11"), Pair("8.7", "8.12"), Pair("3.4", "3.25"))
 
 
 def pairs(count: int, *, kind: Kind = "conflict", seed: int = 0) -> list[Pair]:
-    """`count` different pairs of integer parts 1 to 9: for conflicts the sketch's three, then seeded draws.
+    """Return `count` different pairs with integer parts from 1 to 9.
 
-    No fraction ends in 0 (9.10 and 9.1 are the same number). Raises ValueError beyond the pairs there are.
+    Conflict pairs begin with the three pairs of the seed document. `seed` decides the random order of all
+    other pairs. No fraction ends in 0, because 9.10 and 9.1 are the same number.
+
+    Raises ValueError when `count` is larger than the number of existing pairs.
     """
     two_digits = [str(n) for n in range(11, 100) if n % 10]
     one_digit = [str(n) for n in range(1, 10)]
@@ -83,7 +88,7 @@ def pairs(count: int, *, kind: Kind = "conflict", seed: int = 0) -> list[Pair]:
 
 @dataclass(frozen=True)
 class Span:
-    """Characters `start` to `stop` (exclusive) of a prompt's text and what they are."""
+    """The label of the characters from `start` to `stop` (exclusive) of a prompt's text."""
 
     start: int
     stop: int
@@ -92,10 +97,11 @@ class Span:
 
 @dataclass(frozen=True)
 class Format:
-    """A way of asking: segments of text, each with its label, and what stands before the answer.
+    """A template for the question: segments of text with their labels.
 
-    Segments labelled "first" and "second" are empty and take the numbers. `answer_lead` is the text
-    between the end of the prompt and the answered number (a space, unless the prompt ends in white space).
+    The segments with the labels "first" and "second" are empty. The numbers are put there. `answer_lead` is the
+    text between the end of the prompt and the number in the answer. It is empty when the prompt ends in white space or
+    in a special token. Otherwise it is a space.
     """
 
     name: str
@@ -104,7 +110,11 @@ class Format:
 
     @classmethod
     def parse(cls, name: str, markup: str) -> Format:
-        """A format from text with `{first}`, `{second}`, `{or}` and `{and}` (separators) and `[answer cue]`."""
+        """Read a format from marked text.
+
+        `{first}` and `{second}` stand for the numbers. `{or}` and `{and}` are separators. Square brackets contain
+        the answer cue.
+        """
         segments: list[tuple[str, Label]] = []
         for piece in re.split(r"(\{first\}|\{second\}|\{or\}|\{and\}|\[[^]]*\])", markup):
             if piece in ("{first}", "{second}"):
@@ -125,7 +135,7 @@ COMPARE = Format.parse("Compare", "Compare {first} {and} {second}[:]")
 """One of the prompts on which experiment 3.1 compares heads."""
 
 QUESTION = Format.parse("Question", "Which is bigger: {first} {or} {second}?")
-"""What the user says in the Chat format, whose surroundings depend on the tokenizer (`chat.chat_format`)."""
+"""The user's message in the Chat format. The text around it depends on the tokenizer (`chat.chat_format`)."""
 
 INJECTION = (
     Format.parse("Minimal", "{first} {or} {second}?"),
@@ -134,7 +144,7 @@ INJECTION = (
     Format.parse("Heavy", "Q: Which is bigger: {first} {or} {second}? [A:]"),
     Format.parse("Full", "User Question: Which number is bigger: {first} {or} {second}? [Assistant Answer:]"),
 )
-"""Experiment 1.3: from hardly any format tokens to many."""
+"""The formats of experiment 1.3. The first has almost no format tokens, and each next one has more."""
 
 _INSTRUCTION = (
     " Which number is bigger? Please compare these numbers: which is the bigger number? The question is which of these"
@@ -144,10 +154,11 @@ _INSTRUCTION = (
 
 
 def injected(words: int) -> Format:
-    """Experiment 1.3's generated prompts: so many words of an instruction behind the two numbers.
+    """Return a generated format of experiment 1.3: `words` words of an instruction after the two numbers.
 
-    Behind them every added row can see the numbers. In front of them it could not, and the share of all rows
-    would fall with every word, whatever the heads do.
+    The words stand after the numbers, so every added row can see the numbers. If the words stood before the
+    numbers, their rows could not see the numbers. Then the share over all rows would fall with every added word,
+    whatever the heads do.
     """
     text = (_INSTRUCTION * (1 + words // len(_INSTRUCTION.split()))).split(" ")[1 : words + 1]
     added = "".join(f" {word}" for word in text)
@@ -162,12 +173,12 @@ POSITIONS = (
     Format.parse("Wrapped", "The question is {first} {or} {second}, what is the answer?"),
     Format.parse("Spaced", "Number 1: {first}    Number 2: {second}    Which is bigger?"),
 )
-"""Experiment 2.3: the same comparison at other positions."""
+"""The formats of experiment 2.3. They ask for the same comparison at different positions."""
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """One pair, in one order, in one format."""
+    """One pair in one order and one format."""
 
     pair: Pair
     order: Order
@@ -200,5 +211,5 @@ class Prompt:
 
 
 def ask(pairs: Iterable[Pair], formats: Sequence[Format]) -> list[Prompt]:
-    """Every pair in both orders in every format."""
+    """Return one prompt for each combination of pair, order and format."""
     return [Prompt(pair, order, format) for pair in pairs for order in ORDERS for format in formats]

@@ -1,4 +1,4 @@
-"""Is an answer right? By the margin of logits, and by what the model writes."""
+"""Decides whether an answer is right, by the margin of logits and by the text that the model writes."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from bandwidth.tokens import Tokens, alike
 
 Answer = Literal["right", "wrong", "neither"]
 _BLOCK = 2048
-"""Tokens of the vocabulary whose logits are computed at once."""
+"""The number of vocabulary tokens whose logits are computed at one time."""
 
 
 def margins(logits: Tensor, prompts: Sequence[Tokens]) -> Tensor:
-    """Logit of the right answer's first own token minus the wrong one's, in logits; [trial] from [trial, vocabulary].
+    """Return the logit of the right answer minus the logit of the wrong answer; [trial] from [trial, vocabulary].
 
-    Positive means right. Both answers' shared beginning has been teacher-forced.
+    Each logit is that of the first token in which the answers differ. The forced prefix already contains the tokens
+    that they share. The unit is logits. A positive margin means that the right answer wins.
     """
     trial = torch.arange(len(prompts), device=logits.device)
     right = torch.tensor([tokens.right_id for tokens in prompts], device=logits.device)
@@ -32,10 +33,11 @@ def margins(logits: Tensor, prompts: Sequence[Tokens]) -> Tensor:
 
 
 def margins_of(subject: Subject, final: Tensor, prompts: Sequence[Tokens]) -> Tensor:
-    """The margins of the normalised residual stream [trial, size] before the unembedding, in float32; [trial].
+    """Return the margins in float32, [trial], from the normalised residual stream before the unembedding.
 
-    Only the two answers' rows of the unembedding are used, in float32 whatever the model's dtype: in bfloat16 logits
-    near 20 lie 0.125 apart, and a difference of two of them is hardly a measurement.
+    `final` is that stream, [trial, size]. The function uses only the two answers' rows of the unembedding. It computes
+    in float32 for every dtype of the model: in bfloat16, neighbouring logits near 20 differ by 0.125, and a difference
+    of two such logits is too coarse to be a measurement.
     """
     head = subject.model.get_output_embeddings()
 
@@ -51,9 +53,10 @@ def margins_of(subject: Subject, final: Tensor, prompts: Sequence[Tokens]) -> Te
 
 
 def most_likely(subject: Subject, final: Tensor) -> Tensor:
-    """The next token with the highest logit, [trial], of the normalised residual stream [trial, size].
+    """Return the next token with the highest logit, [trial], from the normalised residual stream [trial, size].
 
-    A block of the vocabulary at a time: all logits of a batch would be larger than what they are made of.
+    The function computes one block of the vocabulary at a time, because all logits of a batch together would need more
+    memory than the tensors from which they are computed.
     """
     head = subject.model.get_output_embeddings()
     weights = head.weight.split(_BLOCK)
@@ -66,14 +69,17 @@ def most_likely(subject: Subject, final: Tensor) -> Tensor:
 
 
 def top_answers(tokens: Tensor, prompts: Sequence[Tokens]) -> list[Answer]:
-    """Which answer each trial's most likely next token, [trial], continues."""
+    """Return which answer each trial's most likely next token belongs to; `tokens` is [trial]."""
     best = tokens.tolist()
     named: list[dict[int, Answer]] = [{t.right_id: "right", t.wrong_id: "wrong"} for t in prompts]
     return [names.get(token, "neither") for names, token in zip(named, best, strict=True)]
 
 
 def first_named(text: str, right: str, wrong: str) -> Answer:
-    """Which of two numbers a text names first, on number boundaries: "9.11" does not name 9.1, "9.8." does name 9.8."""
+    """Return which of two numbers comes first in a text. Only whole numbers count.
+
+    For example, "9.11" does not contain 9.1, but "9.8." contains 9.8.
+    """
     found = {
         answer: match.start()
         for answer, number in (("right", right), ("wrong", wrong))
@@ -85,7 +91,10 @@ def first_named(text: str, right: str, wrong: str) -> Answer:
 
 
 class _AllNamed(StoppingCriteria):
-    """Ends a row's completion once it has named a number; two characters later, when its end is sure."""
+    """Stop a row's completion after it has named one of the two numbers.
+
+    It stops only when at least two characters follow the number. They show that the number has ended.
+    """
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, prompts: Sequence[Tokens], start: int) -> None:
         self._tokenizer, self._prompts, self._start = tokenizer, [tokens.prompt for tokens in prompts], start
@@ -101,9 +110,10 @@ class _AllNamed(StoppingCriteria):
 def greedy_answers(
     subject: Subject, prompts: Sequence[Tokens], before: Keys | None = None, *, max_new_tokens: int = 12
 ) -> list[Answer]:
-    """What the subject writes by itself after each prompt (no forced prefix), read by `first_named`.
+    """Let the subject write an answer after each prompt, without the forced prefix, and read it with `first_named`.
 
-    `before` are keys in all layers of the prompts' first rows, which are then not computed again.
+    The subject always takes the most likely token. `before` maps each layer to the keys and values of the prompts'
+    first rows. Those rows are then not computed again.
     """
     tokenizer, model = subject.tokenizer, subject.model
     settings = GenerationConfig(
@@ -113,8 +123,8 @@ def greedy_answers(
         pad_token_id=tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id,
     )
     answers: dict[int, Answer] = {}
-    # The model's own settings may penalise repetition, and with it the digits of the question; what is given to
-    # `generate` is only laid over them.
+    # The model's own settings may penalise repetition, and so they may penalise the digits of the question. An argument
+    # of `generate` would only be merged with these settings, so the settings themselves are replaced for a while.
     own, model.generation_config = model.generation_config, settings
     try:
         for group in alike(prompts, lambda tokens: tokens.n_prompt):

@@ -44,7 +44,7 @@ class Check:
 
 
 def self_check(session: Session) -> list[Check]:
-    """Reads and edits the layer of interest on the first pair of numbers of the sketch, and returns all checks.
+    """Reads and edits the layer of interest on the first pair of the seed document, and returns all checks.
 
     Raises SelfCheckFailed for the first check that fails.
     """

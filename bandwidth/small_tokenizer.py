@@ -1,4 +1,7 @@
-"""A small tokenizer for models built by hand: whole words, digits in groups, offsets, a Llama 3 chat header."""
+"""A small tokenizer for models with hand-set weights.
+
+Its tokens are whole words and groups of digits. It reports character offsets, and it has the chat header of Llama 3.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +27,11 @@ SPECIAL = (UNKNOWN, BOS, END_OF_TURN, "<|start_header_id|>", "<|end_header_id|>"
 
 
 def small_tokenizer(*, digits_per_token: int = 3, bos: bool = True) -> PreTrainedTokenizerFast:
-    """A tokenizer that knows every word of the formats, and numbers in groups of up to `digits_per_token` digits.
+    """Return a tokenizer that knows every word of the formats and every group of up to `digits_per_token` digits.
 
-    With three digits it splits numbers as Llama 3 does, with one as SmolLM2. A word takes the space
-    before it along; a number does not.
+    With three digits per token it splits numbers as Llama 3 does. With one digit it splits them as SmolLM2 does. The
+    token of a word includes the space before the word. The token of a number does not. `bos` says whether it adds a
+    BOS.
     """
     pattern = rf"\d{{1,{digits_per_token}}}| ?[A-Za-z]+|\n+| |[^\sA-Za-z0-9]"
     words = dict.fromkeys([*SPECIAL, *_numbers(digits_per_token), *_words(pattern)])
@@ -54,7 +58,7 @@ def _numbers(digits: int) -> Iterable[str]:
 
 
 def _words(pattern: str) -> Iterable[str]:
-    """Every word and sign of the formats, with and without a space before it."""
+    """Yield every sign of the formats, and every word of them with and without a space before it."""
     texts = [
         text
         for format in (SIMPLE, QA, QUESTION, COMPARE, *INJECTION, *POSITIONS, injected(99))

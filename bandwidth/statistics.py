@@ -1,4 +1,4 @@
-"""Intervals, tests, corrections and random head splits; numpy and scipy, no loops over resamples."""
+"""Intervals, tests, corrections and random head splits, with numpy and scipy and without loops over resamples."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A measured value with its 95 % interval, and the number of independent units (pairs) behind it."""
+    """A measured value, its 95 % interval from `low` to `high`, and the number `n` of independent units (pairs)."""
 
     value: float
     low: float
@@ -26,21 +26,26 @@ class Estimate:
 
 
 def mean_over_pairs(values: ArrayLike, *, seed: int, resamples: int = 10_000) -> Estimate:
-    """Mean of one value a pair, with the bias-corrected accelerated bootstrap interval (Efron 1987), expanded.
+    """Return the mean over pairs, with a bootstrap interval.
+
+    The interval is the bias-corrected accelerated one (BCa, Efron 1987), at the expanded level of `level`. Where BCa is
+    not defined, it is the percentile interval at the same level. Raises ValueError for values that are not finite.
 
     Args:
-        values: [pair], finite; a pair's orders and phrasings averaged beforehand, so that pairs are the clusters.
+        values: [pair], finite. Each is already the mean over the orders and phrasings of its pair, so that the pairs
+            are the clusters.
+        seed: the seed of the resamples.
     """
     values = np.asarray(values, float)
     if not np.isfinite(values).all():
         raise ValueError(f"A mean needs finite values; got {values[~np.isfinite(values)]}")
     point, n = float(values.mean()), len(values)
-    # Of one value, or of equal values, every resample is the same: the interval is the point.
+    # With one value, or with equal values, every resample is the same, so the interval is one point.
     if n < 2 or np.ptp(values) == 0:
         return Estimate(point, point, point, n)
 
     def interval(method: str) -> tuple[float, float]:
-        # BCa divides 0 by 0 where every left-out value gives the same statistic.
+        # BCa divides 0 by 0 when the statistic stays the same whichever value is left out.
         with warnings.catch_warnings(), np.errstate(invalid="ignore"):
             warnings.simplefilter("ignore", stats.DegenerateDataWarning)
             found = stats.bootstrap(
@@ -56,11 +61,15 @@ def mean_over_pairs(values: ArrayLike, *, seed: int, resamples: int = 10_000) ->
 
 
 def median_over_pairs(values: ArrayLike, pairs: Sequence, *, seed: int, resamples: int = 10_000) -> Estimate:
-    """Median over all values, with the expanded percentile interval of a bootstrap that resamples whole pairs.
+    """Return the median over all values, with a bootstrap interval.
+
+    The bootstrap resamples whole pairs. The interval is the percentile interval at the expanded level of `level`.
+    Raises ValueError for values that are not numbers.
 
     Args:
-        values: [value]; infinite for what was censored, which counts as larger than all and is never averaged.
-        pairs: the pair of each value, its cluster.
+        values: [value]. A censored value is infinite. It counts as larger than all others, and no mean contains it.
+        pairs: [value], the pair of each value. The pairs are the clusters.
+        seed: the seed of the resamples.
     """
     values = np.asarray(values, float)
     if np.isnan(values).any():
@@ -73,13 +82,13 @@ def median_over_pairs(values: ArrayLike, pairs: Sequence, *, seed: int, resample
     point = float(_weighted_median(values, np.ones((1, len(values))))[0])
     medians = np.sort(_weighted_median(values, draws[:, cluster]))
     tail = (1 - level(n)) / 2 if n > 1 else 0.0
-    # Order statistics, not interpolated: halfway between a number and infinity there is nothing.
+    # The ends are order statistics without interpolation, because a number and infinity have no middle.
     low, high = medians[int(tail * resamples)], medians[resamples - 1 - int(tail * resamples)]
     return Estimate(point, float(low), float(high), n)
 
 
 def _weighted_median(values: Array, weights: NDArray) -> Array:
-    """Medians of sorted values that occur `weights` times; [resample] from [value] and [resample, value]."""
+    """Return the medians of sorted values that occur `weights` times; [resample] from [value] and [resample, value]."""
     reached = weights.cumsum(axis=1)
     half = reached[:, -1:] / 2
     lower, upper = (reached >= half).argmax(axis=1), (reached > half).argmax(axis=1)
@@ -87,34 +96,36 @@ def _weighted_median(values: Array, weights: NDArray) -> Array:
 
 
 def level(n: int) -> float:
-    """Nominal level at which a bootstrap interval of n clusters covers 95 %.
+    """Return the nominal level at which a bootstrap interval of n clusters covers 95 %.
 
-    Of 15 to 20 values it would cover 90 to 92 %; the level is raised as Student's t would raise it
-    (Hesterberg 2015, "expanded percentile interval").
+    At the nominal level 95 %, an interval from 15 to 20 values covers only 90 to 92 %. This function raises the level
+    as Student's t would raise it (Hesterberg 2015, "expanded percentile interval").
     """
     return float(1 - 2 * stats.norm.cdf(-stats.t.ppf(0.975, n - 1) * np.sqrt(n / (n - 1))))
 
 
 def proportion(successes: int, n: int) -> Estimate:
-    """A share of n independent units with Wilson's 95 % interval, sound near 0 and 1 (Wilson 1927)."""
+    """Return a share of n independent units, with Wilson's 95 % interval, which is valid near 0 and 1 (Wilson 1927)."""
     found = stats.binomtest(successes, n).proportion_ci(method="wilson")
     return Estimate(successes / n, float(found.low), float(found.high), n)
 
 
 def proportion_over_pairs(hits: ArrayLike, pairs: Sequence, *, looks: int = 1) -> Estimate:
-    """Share of hits, pairs weighing the same, with Wilson's interval for as many units as there are pairs.
+    """Return the share of hits with Wilson's interval. Every pair has the same weight.
 
-    Several trials of one pair are one unit, whatever their number: too wide rather than too narrow where they differ.
+    The number of units is the number of pairs. All trials of one pair together are one unit. If the trials of a pair
+    differ, this interval may be too wide, but it is not too narrow.
 
     Args:
-        hits: [trial], true or false (or shares).
-        pairs: the pair of each trial, its cluster.
-        looks: of how many such shares this one was chosen; the interval is wide enough for the choice (Bonferroni).
+        hits: [trial], true or false, or shares.
+        pairs: [trial], the pair of each trial. The pairs are the clusters.
+        looks: the number of such shares from which this one was chosen. The interval is wide enough for this choice
+            (Bonferroni).
     """
     _, cluster = np.unique(np.asarray(pairs), return_inverse=True)
     sums, counts = np.bincount(cluster, np.asarray(hits, float)), np.bincount(cluster)
     share, n = float((sums / counts).mean()), len(counts)
-    # Wilson's interval with a number of successes that need not be whole.
+    # This is Wilson's interval for a number of successes that may be fractional.
     z = stats.norm.ppf(1 - 0.025 / looks)
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     reach = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
@@ -122,13 +133,16 @@ def proportion_over_pairs(hits: ArrayLike, pairs: Sequence, *, looks: int = 1) -
 
 
 def sign_test(differences: ArrayLike) -> float:
-    """One-sided p of as many positive differences among n, were either sign as likely; ties count against."""
+    """Return the one-sided p-value of the sign test: both signs are equally likely under the null hypothesis.
+
+    A difference of zero counts as not positive.
+    """
     differences = np.asarray(differences, float)
     return float(stats.binomtest(int((differences > 0).sum()), len(differences), alternative="greater").pvalue)
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """p adjusted for all of a family of tests (Holm 1979), in the order given."""
+    """Return the p-values adjusted for a family of tests (Holm 1979), in the given order."""
     order = np.argsort(p)
     raised = np.maximum.accumulate(np.asarray(p, float)[order] * np.arange(len(p), 0, -1))
     found = np.empty(len(p))
@@ -137,20 +151,21 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def heads_beyond(values: ArrayLike, threshold: float, *, sign: int) -> NDArray[np.bool_]:
-    """Which heads' means lie beyond a threshold, at a false discovery rate of 5 % over all heads; [head].
+    """Return which heads have a mean beyond a threshold, at a false discovery rate of 5 % over all heads; [head].
 
-    One-sided t-tests over pairs, corrected as many at once (Benjamini & Hochberg 1995).
+    Each head has a one-sided t-test over pairs. The p-values are corrected for all heads together (Benjamini & Hochberg
+    1995).
 
     Args:
         values: [pair, head].
-        sign: +1 for above, −1 for below.
+        sign: +1 tests for above the threshold, and −1 for below it.
     """
     distance = sign * (np.asarray(values, float) - threshold)
     spread = distance.std(axis=0)
     with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
-        warnings.simplefilter("ignore", RuntimeWarning)  # scipy's, of heads without spread, which are told apart below
+        warnings.simplefilter("ignore", RuntimeWarning)  # scipy's, for heads without spread; see below
         p = stats.ttest_1samp(distance, 0, axis=0, alternative="greater").pvalue
-    # Without any spread there is no test to make: the mean is the value.
+    # A head without spread needs no test: every value equals the mean, so only the sign of the mean decides.
     p = np.where(spread > 1e-12, p, np.where(distance.mean(axis=0) > 0, 0.0, 1.0))
     return stats.false_discovery_control(p) <= 0.05
 
@@ -158,11 +173,18 @@ def heads_beyond(values: ArrayLike, threshold: float, *, sign: int) -> NDArray[n
 def half_splits(
     group_of_head: Sequence[int], members: Sequence[int], *, balanced: bool, seed: int, count: int = 10_000
 ) -> NDArray[np.bool_]:
-    """Other head groups of the same size as `members`; [split, head].
+    """Return other head groups of the same size as `members`; [split, head].
 
-    All others where there are at most `count` (none, where no other exists), else `count` drawn at random.
-    `balanced` keeps how many heads of each key-value group are in the split, so that a difference between
-    key-value groups cannot pass for one of parity.
+    If at most `count` groups exist, the result contains all of them except `members` itself. It may be empty. Otherwise
+    it contains `count` random groups.
+
+    Args:
+        group_of_head: [head], the key-value group of each head.
+        members: the heads of the observed group.
+        balanced: whether each split has as many heads of each key-value group as `members` has. Then a difference
+            between key-value groups cannot look like a difference of parity.
+        seed: the seed of the random groups.
+        count: the largest number of groups to return.
     """
     heads = np.arange(len(group_of_head))
     blocks = [heads[np.asarray(group_of_head) == g] for g in sorted(set(group_of_head))] if balanced else [heads]
@@ -189,8 +211,8 @@ def _every_split(blocks: list[NDArray], chosen: list[int], n_heads: int) -> NDAr
 
 
 def permutation_p(observed: float, null: ArrayLike) -> float:
-    """p = (1 + b) / (1 + B) for "as large as observed", b of B null values being so (Phipson & Smyth 2010)."""
+    """Return p = (1 + b) / (1 + B), where b of the B null values are at least `observed` (Phipson & Smyth 2010)."""
     null = np.asarray(null, float)
-    # Equal groups summed in another order differ in the last bit; they count as equal.
+    # A sum in another order can differ in the last bit, so a null value that is almost equal counts as equal.
     as_large = (null >= observed - 1e-12 * max(1.0, abs(observed))).sum()
     return float((1 + as_large) / (1 + null.size))

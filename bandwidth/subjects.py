@@ -1,4 +1,4 @@
-"""A name, hub id or path → Subject: a causal language model with its tokenizer, at one exact state."""
+"""Loads a Subject from a name, a hub id or a path: a causal language model with its tokenizer, in one exact state."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PLANTED = ("planted", "random")
 HUB_NAMES = {"llama-3.1-8b": "meta-llama/Llama-3.1-8B-Instruct"}
 _DEVICES = ("cpu", "cuda", "mps", "xpu")
 _IGNORED_CONFIG_KEYS = ("architectures", "dtype", "transformers_version", "_name_or_path")
-"""Configuration entries that change when a model is saved, though the model stays the same."""
+"""Configuration entries that change when a model is saved, although the model stays the same."""
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -41,11 +41,12 @@ class Subject:
     """A causal language model with its tokenizer, and the layer in which its heads are studied.
 
     Attributes:
-        name: what the user called it.
-        revision: the hub's commit, or "local" where there is none.
-        layer: index of the layer of interest, from 0.
-        n_layers, n_heads, n_kv_heads: geometry; a key-value group is `n_heads // n_kv_heads` query heads.
-        fingerprint: digest of weights, configuration, tokenizer and chat template.
+        name: the name that the user gave.
+        revision: the commit on the hub, or "local" for a model without one.
+        layer: the index of the layer of interest, from 0.
+        n_layers, n_heads, n_kv_heads: the numbers of layers, query heads and key-value heads. A key-value group has
+            `n_heads // n_kv_heads` query heads.
+        fingerprint: the digest of weights, configuration, tokenizer and chat template.
     """
 
     name: str
@@ -58,10 +59,10 @@ class Subject:
     n_kv_heads: int
 
     def at(self, layer: int) -> Subject:
-        """The same model with another layer of interest. Raises LayerOutOfRange."""
+        """Return the same model with another layer of interest. Raises LayerOutOfRange."""
         _require_layer(self.name, layer, self.n_layers)
         moved = replace(self, layer=layer)
-        if "fingerprint" in self.__dict__:  # of the model, whatever the layer
+        if "fingerprint" in self.__dict__:  # it does not depend on the layer
             moved.__dict__["fingerprint"] = self.fingerprint
         return moved
 
@@ -75,17 +76,17 @@ class Subject:
 
     @property
     def kv_group_of_head(self) -> list[int]:
-        """The key-value group of each query head, [head]."""
+        """The key-value group of each query head; [head]."""
         return [head * self.n_kv_heads // self.n_heads for head in range(self.n_heads)]
 
     @property
     def vocabulary_size(self) -> int:
-        """How many tokens have an embedding."""
+        """The number of tokens with an embedding."""
         return self.model.get_input_embeddings().weight.shape[0]
 
     @property
     def n_positions(self) -> int | None:
-        """How many tokens a prompt can have; None where the configuration sets no limit."""
+        """The largest number of tokens in a prompt. It is None if the configuration sets no limit."""
         return getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
 
     @property
@@ -98,28 +99,30 @@ class Subject:
 
     @cached_property
     def fingerprint(self) -> str:
-        """32 hexadecimal digits that depend on every byte of the weights that the model uses, and on its configuration,
-        tokenizer, chat template, and BOS and EOS tokens.
+        """The digest of the subject, 32 hexadecimal digits.
+
+        It depends on every byte of the weights that the model uses. It also depends on the configuration, the
+        tokenizer, the chat template, and the BOS and EOS tokens.
         """
         own = self.tokenizer
         config = {k: v for k, v in self.model.config.to_diff_dict().items() if k not in _IGNORED_CONFIG_KEYS}
         parts = [json.dumps(config, sort_keys=True, default=str), own.backend_tokenizer.to_str(), own.chat_template]
         parts += [own.bos_token, own.eos_token, self.model.generation_config.eos_token_id]
         digest = hashlib.sha256("\n".join(map(str, parts)).encode())
-        with ThreadPoolExecutor() as pool:  # hashlib computes outside the interpreter's lock
+        with ThreadPoolExecutor() as pool:  # hashlib releases the interpreter's lock
             for weight in pool.map(_digest, _weights(self.model)):
                 digest.update(weight)
         return digest.hexdigest()[:32]
 
 
 def _weights(model: PreTrainedModel) -> Iterator[tuple[str, Tensor]]:
-    """Name and tensor of every parameter and buffer; a tied weight once."""
+    """Yield the name and the tensor of every parameter and buffer. A tied weight appears once."""
     yield from model.named_parameters()
     yield from model.named_buffers()
 
 
 def _digest(named: tuple[str, Tensor]) -> bytes:
-    """SHA-256 of a tensor's name, shape, dtype and bytes."""
+    """Return the SHA-256 digest of a tensor's name, shape, dtype and bytes."""
     name, weight = named
     digest = hashlib.sha256(f"{name} {tuple(weight.shape)} {weight.dtype}".encode())
     digest.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
@@ -134,12 +137,14 @@ def load(
     device: str = "auto",
     dtype: str = "auto",
 ) -> Subject:
-    """The subject of a built-in name, a hub id or a local folder, ready to be measured.
+    """Load the subject with a built-in name, a hub id or a local folder, ready to be measured.
 
-    `device` "auto" takes a GPU when there is one; `dtype` "auto" is float32 on a CPU and bfloat16 on
-    a GPU. Code that a model brings with it is never run, and pickled weights are not read. Raises UnknownModel,
-    ForeignCode, UnreadableWeights, LayerOutOfRange, NoOffsets, NoReadableAttention, TooFewHeads, NoSuchDevice, or
-    what `embedded` raises.
+    The `device` "auto" is a GPU if the machine has one. The `dtype` "auto" is float32 on a CPU and bfloat16 on a GPU.
+    It is always float32 for planted and random models. The function never runs code that comes with a model, and it
+    never reads pickled weights.
+
+    Raises UnknownModel, ForeignCode, UnreadableWeights, LayerOutOfRange, NoOffsets, NoReadableAttention, TooFewHeads
+    or NoSuchDevice. For an embedded model it also raises the errors of `embedded`.
     """
     if revision is not None and (name.partition(":")[0] in (*EMBEDDED, *PLANTED) or Path(name).is_dir()):
         raise UnknownModel(
@@ -148,14 +153,12 @@ def load(
     where = _device(device)
     precision = DTYPES["float32" if where.type == "cpu" else "bfloat16"] if dtype == "auto" else DTYPES[dtype]
     if name.partition(":")[0] in PLANTED:
-        # Hand-set weights need the precision that they were calculated for.
+        # Hand-set weights were calculated for float32 and need its precision.
         model, tokenizer = planted.build(name)
         precision = torch.float32 if dtype == "auto" else DTYPES[dtype]
         return assemble(model.to(where, precision), tokenizer, name=name, layer=layer)
     embedded.quiet_unless_watched()
     source = str(EMBEDDED[name]()) if name in EMBEDDED else str(Path(HUB_NAMES.get(name, name)).expanduser())
-    if name[:1] in (".", "/", "~", "") and not Path(source).is_dir():
-        raise UnknownModel("A path given to --model must lead to a folder", repr(name), "Check the spelling.")
     tokenizer = pretrained.tokenizer(name, source, revision, named=[*EMBEDDED, *PLANTED, *HUB_NAMES])
     model = pretrained.model(name, source, revision, precision)
     try:
@@ -170,12 +173,13 @@ def load(
 def assemble(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, *, name: str, layer: int | None = None
 ) -> Subject:
-    """A subject of a model and a tokenizer that are in memory.
+    """Make a subject from a model and a tokenizer that are in memory.
 
-    The model itself is made ready: evaluation, eager attention, weights without gradients. Once its weights are others,
-    it is assembled anew, and measured in a new session.
+    The function changes the model itself: it sets evaluation mode, eager attention and weights without gradients. If
+    the weights change later, the caller must assemble a new subject and measure it in a new session.
 
-    Raises LayerOutOfRange, NoOffsets, NoReadableAttention or TooFewHeads.
+    Without `layer`, the layer of interest is in proportion to layer 10 of 32. Raises LayerOutOfRange, NoOffsets,
+    NoReadableAttention or TooFewHeads.
     """
     config = model.config.get_text_config()
     n_layers, n_heads = _geometry(name, config)
@@ -202,7 +206,7 @@ def assemble(
 
 
 def _geometry(name: str, config: Any) -> tuple[int, int]:
-    """How many layers and query heads there are."""
+    """Return the number of layers and the number of query heads. Raises NoReadableAttention or TooFewHeads."""
     counts = [getattr(config, what, None) for what in ("num_hidden_layers", "num_attention_heads")]
     n_layers, n_heads = (count if isinstance(count, int) else 0 for count in counts)
     if n_layers < 1 or n_heads < 1:

@@ -1,4 +1,4 @@
-"""Prompt + tokenizer → token ids with the category and role of each, and alignments between prompts."""
+"""Turns a prompt into token ids, gives each token a category and a role, and aligns the tokens of two prompts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Category = Literal["numerical", "format", "other", "answer"]
 CATEGORIES: tuple[Category, ...] = ("numerical", "format", "other")
-"""Of a prompt's tokens; those of the answer's forced beginning are a kind of their own."""
+"""The categories of a prompt's tokens. The tokens of the answer's forced prefix have the extra category "answer"."""
 Part = Literal["integer", "point", "fraction"]
 AlignmentKind = Literal["meaning", "last row", "right block", "left block"]
 
@@ -38,7 +38,7 @@ _SUBSTRING_NUMERICAL: tuple[str, ...] = (".", *"0123456789")
 
 @dataclass(frozen=True)
 class Role:
-    """Which part of which of the two numbers a token belongs to."""
+    """The number to which a token belongs, and the part of that number."""
 
     number: Literal["first", "second"]
     part: Part
@@ -46,16 +46,20 @@ class Role:
 
 @dataclass(frozen=True)
 class Tokens:
-    """A prompt as a model sees it, with the answer's shared beginning teacher-forced.
+    """A prompt as token ids, followed by the forced prefix of the answer.
+
+    The two answers begin with the same tokens. These tokens are the forced prefix: they are put after the prompt, and
+    the model does not choose them.
 
     Attributes:
-        ids: prompt (its one BOS included), then the forced prefix; [token].
-        n_prompt: how many of `ids` are the prompt's.
-        categories: of each token; those of the forced prefix are "answer".
-        roles: of each token; None where it is no part of a number of the prompt.
-        cue: positions of the answer cue, empty where the format has none.
-        has_bos: whether the first token is a BOS (many tokenizers put none).
-        right_id, wrong_id: the tokens in which the two answers part, right after `ids`.
+        ids: [token], the prompt with at most one BOS, then the forced prefix.
+        n_prompt: the number of tokens in `ids` that belong to the prompt.
+        categories: [token], the category of each token. It is "answer" in the forced prefix.
+        substring_categories: [token], as `categories`, but by the seed document's rule (`_by_substring`).
+        roles: [token], the role of each token. It is None for a token outside the prompt's numbers.
+        cue: the positions of the answer cue. It is empty for a format without a cue.
+        has_bos: whether the first token is a BOS. Many tokenizers add no BOS.
+        right_id, wrong_id: the first token in which the two answers differ. It follows directly after `ids`.
     """
 
     prompt: Prompt
@@ -76,21 +80,23 @@ class Tokens:
         return hash(self.ids)
 
     def positions(self, role: Role) -> tuple[int, ...]:
-        return tuple(i for i, held in enumerate(self.roles) if held == role)
+        return tuple(i for i, found in enumerate(self.roles) if found == role)
 
     @cached_property
     def tail(self) -> tuple[int, ...]:
-        """Positions of the answer cue and of the forced prefix."""
+        """The positions of the answer cue and of the forced prefix."""
         return self.cue + tuple(range(self.n_prompt, len(self.ids)))
 
 
 @lru_cache(maxsize=10_000)
 def tokenize(prompt: Prompt, tokenizer: PreTrainedTokenizerFast) -> Tokens:
-    """The tokens of a prompt and of what its two answers share.
+    """Return the tokens of a prompt, followed by the tokens that its two answers share.
 
-    The answers are tokenized together with the prompt; their longest common prefix beyond the prompt
-    is teacher-forced. Raises UnscorableTokens where the prompt's own tokens change under the answer or
-    one answer's tokens begin the other's, SelfCheckFailed for a doubled BOS.
+    Each answer is tokenized together with the prompt. The longest common prefix of the two results, after the prompt,
+    is the forced prefix.
+
+    Raises UnscorableTokens when an answer changes the tokens of the prompt, or when the tokens of one answer are the
+    beginning of the other's. Raises SelfCheckFailed when the prompt begins with two BOS tokens.
     """
     ids, offsets = _encode(prompt.text, tokenizer)
     if ids[0] == ids[1] == tokenizer.bos_token_id:
@@ -109,7 +115,7 @@ def tokenize(prompt: Prompt, tokenizer: PreTrainedTokenizerFast) -> Tokens:
             "This tokenizer cannot be scored on this format.",
         )
     by_substring = [_by_substring(token, tokenizer) for token in ids]
-    # A tokenizer that puts a blank of its own before the text reports the first character's place for it.
+    # Some tokenizers add a blank token before the text, and report the place of the first character for it.
     blank = [not tokenizer.decode([token]).strip() for token in ids]
     described = [
         ("other", None) if empty else _describe(prompt, *place) for empty, place in zip(blank, offsets, strict=True)
@@ -130,20 +136,23 @@ def tokenize(prompt: Prompt, tokenizer: PreTrainedTokenizerFast) -> Tokens:
 
 
 def _encode(text: str, tokenizer: PreTrainedTokenizerFast) -> tuple[tuple[int, ...], list[tuple[int, int]]]:
-    """Ids and character offsets, with one BOS in front where the tokenizer by itself puts one there."""
+    """Return the ids and the character offsets of a text. A BOS comes first if the tokenizer adds one by default."""
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     ids, offsets = tuple(encoded["input_ids"]), list(encoded["offset_mapping"])
     bos = tokenizer.bos_token_id
     if bos is not None and ids[0] != bos and tokenizer("0")["input_ids"][0] == bos:
         ids, offsets = (bos, *ids), [(0, 0), *offsets]
     if ids[0] == bos:
-        # A BOS that the chat template wrote out is a separator like one that was put in front.
+        # The chat template may contain the BOS as text. It covers no characters, like a BOS that was added.
         offsets[0] = (0, 0)
     return ids, offsets
 
 
 def _describe(prompt: Prompt, start: int, stop: int) -> tuple[Category, Role | None]:
-    """Category and role of a token that covers characters start to stop, apart from white space at its ends."""
+    """Return the category and the role of the token at characters `start` to `stop`.
+
+    White space at the ends of the token does not count.
+    """
     covered = prompt.text[start:stop]
     start, stop = stop - len(covered.lstrip()), start + len(covered.rstrip())
     role = None
@@ -158,7 +167,7 @@ def _describe(prompt: Prompt, start: int, stop: int) -> tuple[Category, Role | N
 
 
 def _touches(prompt: Prompt, place: tuple[int, int], label: Label) -> bool:
-    """Whether any of the characters has the label."""
+    """Whether any character at `place` (start, stop) has the label."""
     start, stop = place
     return any(span.label == label and span.start < stop and start < span.stop for span in prompt.spans)
 
@@ -170,13 +179,19 @@ def _part(text: str, number_start: int, position: int) -> Part:
 
 
 def _sharper(one: Role | None, other: Role) -> Role:
-    """The role of a token that covers several parts of a number: its fraction, else its integer."""
+    """Choose between two roles of one token that covers several parts of a number.
+
+    The fraction comes before the integer, and the integer comes before the point.
+    """
     ranks = ("point", "integer", "fraction")
     return other if one is None or ranks.index(other.part) > ranks.index(one.part) else one
 
 
 def _by_substring(token: int, tokenizer: PreTrainedTokenizerFast) -> Category:
-    """The seed document's rule, kept for comparison: it calls "This" format for the "is" in it."""
+    """Return the category by the seed document's rule, which the suite keeps for comparison.
+
+    This rule calls "This" a format token, because the word contains "is".
+    """
     text = tokenizer.decode([token]).strip()
     if any(part in text for part in _SUBSTRING_FORMAT):
         return "format"
@@ -185,10 +200,10 @@ def _by_substring(token: int, tokenizer: PreTrainedTokenizerFast) -> Category:
 
 @dataclass(frozen=True)
 class Alignment:
-    """Which position of a donor prompt each position of a target prompt corresponds to.
+    """The positions of a target prompt, and the positions of a donor prompt that correspond to them.
 
     Attributes:
-        target, donor: positions that belong together, both strictly increasing; [mapped].
+        target, donor: [mapped], the positions that belong together. Both increase strictly.
         rows: the positions of `target` whose rows an edit replaces.
     """
 
@@ -198,15 +213,15 @@ class Alignment:
 
 
 def align(target: Tokens, donor: Tokens, kind: AlignmentKind = "meaning") -> Alignment:
-    """How two prompts about the same two numbers correspond.
+    """Find the positions that correspond in two prompts about the same two numbers.
 
-    "meaning" takes BOS to BOS, each number's tokens to the same number's, and the tail (answer cue,
-    forced prefix) to the tail from the right. "last row" has the same columns and edits only the
-    prompt's last row. "right block" and "left block" lay one prompt on the other from that end, token
-    by token: they ignore what tokens mean, and "left block", which published scripts use, moves
-    attention to the wrong tokens as soon as the formats differ in length.
+    - "meaning" maps BOS to BOS and each number's tokens to the tokens of the same number. It maps the tail (answer
+      cue and forced prefix) to the other tail, from the right.
+    - "last row" maps the same columns, but only the last row of the prompt is edited.
+    - "right block" and "left block" map token by token from that end, and ignore the meaning of the tokens.
+      Published scripts use "left block". It moves attention to the wrong tokens when the formats differ in length.
 
-    Raises UnscorableTokens where the two prompts split the same number differently.
+    Raises UnscorableTokens when the two prompts split the same number differently.
     """
     if kind in ("right block", "left block"):
         length = min(len(target), len(donor))
@@ -233,18 +248,18 @@ def align(target: Tokens, donor: Tokens, kind: AlignmentKind = "meaning") -> Ali
 
 
 def lengthened(tokens: Tokens, length: int, tokenizer: PreTrainedTokenizerFast, *, behind: bool = False) -> Tokens:
-    """The same prompt with neutral filler (line breaks), `length` tokens in all.
+    """Return the same prompt with neutral filler tokens (line breaks), so that it has `length` tokens in total.
 
-    The filler stands after the BOS, or with `behind` at the end of the prompt. Raises ValueError when the prompt is
-    longer than that already.
+    The filler stands after the BOS. With `behind` it stands at the end of the prompt. Raises ValueError when the
+    prompt has more than `length` tokens already.
     """
     if len(tokens) > length:
         raise ValueError(f"A prompt of {len(tokens)} tokens cannot be lengthened to {length}")
     filler = tokenizer("\n", add_special_tokens=False)["input_ids"][-1]
     added, head = length - len(tokens), tokens.n_prompt if behind else int(tokens.has_bos)
 
-    def widened(held: tuple, value: object) -> tuple:
-        return held[:head] + (value,) * added + held[head:]
+    def widened(values: tuple, value: object) -> tuple:
+        return values[:head] + (value,) * added + values[head:]
 
     return replace(
         tokens,
@@ -258,7 +273,7 @@ def lengthened(tokens: Tokens, length: int, tokenizer: PreTrainedTokenizerFast, 
 
 
 def alike(items: Sequence[Item], key: Callable[[Item], Hashable]) -> list[list[int]]:
-    """Indices of the items, grouped by key, in order of first appearance."""
+    """Group the indices of the items by key. The groups are in the order in which their keys first appear."""
     groups: dict[Hashable, list[int]] = {}
     for i, item in enumerate(items):
         groups.setdefault(key(item), []).append(i)

@@ -1,4 +1,7 @@
-"""Criterion + estimate → SUPPORTED | REFUTED | INCONCLUSIVE. (NOT APPLICABLE is decided before measuring.)"""
+"""Decides SUPPORTED, REFUTED or INCONCLUSIVE from a criterion and an estimate.
+
+The verdict NOT APPLICABLE is decided elsewhere, before anything is measured.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +26,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Criterion:
-    """The estimate must lie between `low` and `high`, either of which may be infinite.
+    """The rule that an estimate must lie between `low` and `high`. Each bound may be infinite.
 
-    `closed` says whether the bounds themselves satisfy it. Use `above`, `below`, `at_least`,
-    `at_most` or `within`.
+    `closed` says whether the bounds themselves meet the criterion. To make a criterion, use `above`, `below`,
+    `at_least`, `at_most` or `within`.
     """
 
     low: float = -inf
@@ -44,7 +47,7 @@ class Criterion:
         return self.room(value) > 0 or (self.closed and self.room(value) == 0)
 
     def room(self, value: float) -> float:
-        """How far inside the criterion a value lies; negative outside."""
+        """Return the distance from a value to the nearest bound. It is negative outside the bounds."""
         return min(value - self.low, self.high - value)
 
 
@@ -69,7 +72,10 @@ def within(low: float, high: float) -> Criterion:
 
 
 def decide(criterion: Criterion, estimate: Estimate) -> Verdict:
-    """SUPPORTED when the whole interval meets the criterion, REFUTED when none of it does, else INCONCLUSIVE."""
+    """Return SUPPORTED if the whole interval meets the criterion, and REFUTED if no part of it does.
+
+    Return INCONCLUSIVE in all other cases.
+    """
     if criterion.admits(estimate.low) and criterion.admits(estimate.high):
         return Verdict.SUPPORTED
     if criterion.closed:
@@ -80,7 +86,10 @@ def decide(criterion: Criterion, estimate: Estimate) -> Verdict:
 
 
 def decide_all(criterion: Criterion, estimates: Sequence[Estimate]) -> Verdict:
-    """Intersection–union: SUPPORTED when every part is, REFUTED when one is, else INCONCLUSIVE."""
+    """Return SUPPORTED if every part is SUPPORTED, REFUTED if any part is REFUTED, and otherwise INCONCLUSIVE.
+
+    This is an intersection–union test.
+    """
     verdicts = {decide(criterion, estimate) for estimate in estimates}
     for found in (Verdict.REFUTED, Verdict.INCONCLUSIVE):
         if found in verdicts:
@@ -89,9 +98,10 @@ def decide_all(criterion: Criterion, estimates: Sequence[Estimate]) -> Verdict:
 
 
 def p_value(criterion: Criterion, estimate: Estimate) -> float:
-    """One-sided p against "the criterion is not met", by the normal law that the 95 % interval stands for.
+    """Return the one-sided p-value of the null hypothesis "the criterion is not met".
 
-    For a range it is the larger of the p at its two ends (two one-sided tests).
+    The function assumes a normal distribution with the 95 % interval of the estimate. For a range, the result is the
+    larger p-value of the two bounds (two one-sided tests).
     """
     room = criterion.room(estimate.value)
     error = (estimate.high - estimate.low) / (2 * NormalDist().inv_cdf(0.975))
@@ -101,7 +111,11 @@ def p_value(criterion: Criterion, estimate: Estimate) -> float:
 
 
 def hardest(criterion: Criterion, estimates: dict[str, Estimate]) -> str:
-    """The part that comes out worst: REFUTED before INCONCLUSIVE before SUPPORTED, then least room."""
+    """Return the name of the part with the worst result.
+
+    REFUTED is worse than INCONCLUSIVE, and INCONCLUSIVE is worse than SUPPORTED. Between equal verdicts, the part with
+    the least room is worse.
+    """
     rank = (Verdict.REFUTED, Verdict.INCONCLUSIVE, Verdict.SUPPORTED)
     return min(
         estimates,
@@ -113,10 +127,10 @@ def hardest(criterion: Criterion, estimates: dict[str, Estimate]) -> str:
 
 
 def pairs_to_settle(criterion: Criterion, estimate: Estimate) -> int | None:
-    """How many pairs would settle an inconclusive estimate, were it to stay where it is.
+    """Return how many pairs would settle an inconclusive estimate, if its value stays the same.
 
-    An interval shrinks with the square root of n. None where the estimate sits on the threshold, or
-    where n pairs gave no interval to shrink.
+    The width of an interval shrinks with the square root of n. The result is None if the estimate lies exactly on the
+    threshold, or if the interval has no width, or if there are fewer than two pairs.
     """
     distance = abs(criterion.room(estimate.value))
     reach = max(estimate.high - estimate.value, estimate.value - estimate.low)

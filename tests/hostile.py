@@ -198,7 +198,7 @@ OPTIONS = (
     Case("no terminal", "terminal plugin must be active, because it shows the verdicts",
          ("--model=planted", "-pno:terminal"), code=4),
     Case("several processes", "The claims must run in one process", ("--model=planted", "-n2"), code=4),
-    Case("a folder that is not there", "A path given to --model must lead to a folder; got './nowhere'",
+    Case("a folder that is not there", "--model must be one of .*; got './nowhere' .no such folder.",
          ("--model=./nowhere",)),
     Case("a user that is not there", "--report must lead to a folder",
          ("--model=planted", "--report=~nobody9/x"), code=4),
