@@ -261,7 +261,8 @@ def test_a_failing_result_cache_costs_only_time(happens, aside, llama, tmp_path,
     assert margins[0] == pytest.approx(first["margin_logits"][0], abs=1e-5)
     assert len(warned) == 1
     kept = [file for file in tmp_path.glob("results/*.damaged-*") if not file.name.endswith(("-wal", "-shm"))]
-    assert [len(file.read_bytes()) for file in kept] == ([damaged] if aside else [])
+    assert len(kept) == aside
+    assert all(len(file.read_bytes()) >= damaged for file in kept)
 
 
 def test_clearing_removes_result_files_alone(llama, tmp_path, monkeypatch):
