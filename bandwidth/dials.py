@@ -28,7 +28,7 @@ class Dials:
             row.
         competition: whether format tokens take part in the softmax.
         inert: the shares at the layer of interest are as in the theory, but the answer does not depend on them. The
-            mechanism is at layer 2.
+            mechanism is at layer 1.
         format_share: the share of format tokens in the prompt at which accuracy drops. It replaces the bug in Q&A.
     """
 

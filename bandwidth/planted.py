@@ -76,7 +76,7 @@ def plant(dials: Dials, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
         embed(model, tokenizer)
         circuit = Circuit(model)
         _flag_fractions(circuit)
-        where = 2 if dials.inert else dials.layer
+        where = 1 if dials.inert else dials.layer
         _compete(circuit, where, dials)
         if dials.inert:
             _compete(circuit, LAYER, dials)

@@ -92,10 +92,10 @@ TRUTHS = (
         "Attention is as the theory says; only every fourth head is read downstream, so it matters which even heads.",
     ),
     Truth(
-        "planted:layer=2",
+        "planted:layer=1",
         "R I  R R  I R  - - - -  - R R  R N R  R R R  S S S R",
         "Layer 4, the one of interest, attends evenly, about 16 % on Q&A's numbers in any head, and editing it turns"
-        " nothing; layer 2 does.",
+        " nothing; layer 1, three below, does.",
     ),
     Truth(
         "planted:graded",
