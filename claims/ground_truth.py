@@ -117,7 +117,7 @@ TRUTHS = (
     Truth(
         "planted:inert",
         "S S  R R  S R  S S - S  S R R  R N R  R R R  S S S R",
-        "Attention is as the theory says, and layer 4, the one of interest, has no say in the answer; layer 2 has.",
+        "Attention is as the theory says, and layer 4, the one of interest, has no say in the answer; layer 1 has.",
     ),
     Truth(
         "planted:order",
