@@ -89,14 +89,14 @@ def plant(dials: Dials, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     return model
 
 
-def _geometry(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+def _geometry(tokenizer: PreTrainedTokenizerFast, layers: int = LAYERS) -> LlamaForCausalLM:
     return LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(tokenizer),
             hidden_size=Residual.SIZE,
             intermediate_size=112,
             head_dim=HEAD_SIZE,
-            num_hidden_layers=LAYERS,
+            num_hidden_layers=layers,
             num_attention_heads=HEADS,
             num_key_value_heads=HEADS // 4,
             max_position_embeddings=512,
@@ -112,7 +112,7 @@ def _geometry(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
 def _random(tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:
     """Build a model of the same geometry with random weights that are large enough to make the heads differ."""
     torch.manual_seed(seed)
-    model = _geometry(tokenizer)
+    model = _geometry(tokenizer, layers=32)
     with torch.no_grad():
         for weight in model.parameters():
             if weight.dim() > 1:
