@@ -110,7 +110,7 @@ def _geometry(tokenizer: PreTrainedTokenizerFast, layers: int = LAYERS) -> Llama
 
 
 def _random(tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:
-    """Build a model of the same geometry with random weights that are large enough to make the heads differ."""
+    """Build a model of 32 layers, else of the same geometry, with random weights large enough to make heads differ."""
     torch.manual_seed(seed)
     model = _geometry(tokenizer, layers=32)
     with torch.no_grad():
