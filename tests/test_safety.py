@@ -48,7 +48,8 @@ def run(*options: str, plugins: tuple[object, ...] = ()) -> Run:
     """The claims in this process."""
     told = io.StringIO()
     with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
-        always = ["--rootdir", str(ROOT), "-p", "no:cacheprovider", "--no-cache", "--profile=quick"]
+        # Plain asserts: the suite's modules are imported already, and pytest warns that it cannot rewrite them.
+        always = ["--rootdir", str(ROOT), "-p", "no:cacheprovider", "--assert=plain", "--no-cache", "--profile=quick"]
         code = pytest.main([*always, *options, f"{ROOT}/claims"], plugins=list(plugins))
     return Run(int(code), told.getvalue())
 
