@@ -5,7 +5,7 @@ pytest_plugins = [
     "fixtures.signals",
     "fixtures.ledger",
     "fixtures.terminal",
-    "fixtures.observations",
-    "fixtures.sweeps",
+    "claims.competition.observations",
+    "claims.competition.sweeps",
     "fixtures.attacks",
 ]

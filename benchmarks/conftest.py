@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bandwidth import embedded, subjects
-from bandwidth.subjects import Subject
+from referee.models import embedded, subjects
+from referee.models.subjects import Subject
 
 _TABLES = pytest.StashKey[list[tuple[str, str]]]()
 

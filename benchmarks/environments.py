@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bandwidth.embedded import cache_folder
+from referee.models.embedded import cache_folder
 
 TORCH = "torch==2.13.0"
 PEERS = {"transformer_lens": "transformer-lens==4.3.0", "pyvene": "pyvene==0.1.8"}

@@ -7,15 +7,15 @@ from statistics import median
 import numpy as np
 import pytest
 
-from bandwidth import batches, prefix_cache
-from bandwidth.chat import chat_format
-from bandwidth.experiments.injection import graded_formats
-from bandwidth.prefixes import shared_prefixes
-from bandwidth.prompts import DOCUMENT_PAIRS, INJECTION, QA, SIMPLE, Prompt, ask, injected, pairs
-from bandwidth.requests import Trial
-from bandwidth.session import Session
-from bandwidth.tokens import tokenize
 from benchmarks import works
+from claims.competition.chat import chat_format
+from claims.competition.format_injection.measure import graded_formats
+from claims.competition.prompts import DOCUMENT_PAIRS, INJECTION, QA, SIMPLE, Prompt, ask, injected, pairs
+from referee.measuring import batches, prefix_cache
+from referee.measuring.prefixes import shared_prefixes
+from referee.measuring.requests import Trial
+from referee.measuring.session import Session
+from referee.prompts.tokens import tokenize
 
 COUNTS = (1, 10, 50, 100, 200, 400)
 LAYERS = (0, 5, 10, 15, 20, 25, 29)

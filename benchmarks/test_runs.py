@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bandwidth.embedded import cache_folder
 from benchmarks import worker
+from referee.models.embedded import cache_folder
 
 ROOT = Path(__file__).parents[1]
 STARTS = {

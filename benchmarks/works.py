@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from bandwidth import prompts
-from bandwidth.edits import InHeads, KnockOut, Replace
-from bandwidth.prompts import DOCUMENT_PAIRS, QA, SIMPLE, Prompt
-from bandwidth.requests import Trial
-from bandwidth.subjects import Subject
-from bandwidth.tokens import Tokens, tokenize
 from benchmarks.work import Reading, Sweep, to_first
+from claims.competition import prompts
+from claims.competition.prompts import DOCUMENT_PAIRS, QA, SIMPLE, Prompt
+from referee.attention.edits import InHeads, KnockOut, Replace
+from referee.measuring.requests import Trial
+from referee.models.subjects import Subject
+from referee.prompts.tokens import Tokens, tokenize
 
 TRIALS = 200
 PROMPTS = 60

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import pytest
 
-from claims.ground_truth import CLAIM_IDS, TRUTHS, Truth
+from claims.competition.ground_truth import CLAIM_IDS, TRUTHS, Truth
 
 ROOT = Path(__file__).parents[1]
-RECORD = Path(__file__).with_name("trial.json")
+RECORD = Path(__file__).with_name("competition") / "trial.json"
 _SIGNS = {"SUPPORTED": "✓", "REFUTED": "✗", "INCONCLUSIVE": "?", "NOT APPLICABLE": "–", "ERROR": "!"}
 
 
@@ -111,8 +111,8 @@ def smallest_effect(pairs: int, *, simulations: int = 300, seed: int = 0) -> flo
     """
     import numpy as np
 
-    from bandwidth.statistics import mean_over_pairs
-    from bandwidth.verdict import Verdict, above, decide
+    from referee.judging.statistics import mean_over_pairs
+    from referee.judging.verdict import Verdict, above, decide
 
     samples = np.random.default_rng(seed).normal(size=(simulations, pairs))
 
@@ -129,7 +129,7 @@ def smallest_effect(pairs: int, *, simulations: int = 300, seed: int = 0) -> flo
 
 def summary(counts: dict[str, dict[str, int]]) -> str:
     """Returns one line per claim, with Wilson's 95 % intervals."""
-    from bandwidth.statistics import proportion
+    from referee.judging.statistics import proportion
 
     def share(k: int, n: int) -> str:
         if n == 0:

@@ -17,13 +17,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bandwidth.verdict import Criterion
-from reports.findings import Finding
+from referee.judging.findings import Finding
+from referee.judging.verdict import Criterion
 from reports.folder import replacement, resolved
 
 if TYPE_CHECKING:
-    from bandwidth.statistics import Estimate
-    from claims.theory import Claim
+    from claims.competition.theory import Claim
+    from referee.judging.statistics import Estimate
 
 SCHEMA_VERSION = 3
 SCHEMA = Path(__file__).with_name("schema.json")

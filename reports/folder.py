@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
-from bandwidth.errors import UnwritableFolder
+from referee.errors import UnwritableFolder
 
 MANIFEST = ".bandwidth-report.json"
 _MADE_BY = "bandwidth-referee, report 1"

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from bandwidth.experiments.interventions import UNEDITED
-from bandwidth.prompts import ORDERS
-from fixtures.evidence.edited import Edited
+from claims.competition.edited import Edited
+from claims.competition.interventions import UNEDITED
+from claims.competition.prompts import ORDERS
 from fixtures.options import Settings
-from reports.findings import Finding, judged
+from referee.judging.findings import Finding, judged
 
 SETTINGS = Settings("planted", None, None, "cpu", "float32", 0, "quick", Path("unused"))
 PAIRS = [f"9.{big} > 9.{big - 1}1" for big in range(2, 10)] + [f"8.{big} > 8.{big - 1}1" for big in range(2, 10)]

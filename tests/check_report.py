@@ -10,7 +10,7 @@ import jsonschema
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from claims.theory import CLAIMS
+from claims.competition.theory import CLAIMS
 from reports.document import SCHEMA
 
 

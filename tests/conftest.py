@@ -10,9 +10,9 @@ import transformers
 from hypothesis import settings
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
-from bandwidth import embedded, subjects
-from bandwidth.small_tokenizer import small_tokenizer
-from bandwidth.subjects import Subject
+from referee.models import embedded, subjects
+from referee.models.small_tokenizer import small_tokenizer
+from referee.models.subjects import Subject
 
 settings.register_profile("tests", deadline=None, derandomize=True)
 settings.load_profile("tests")

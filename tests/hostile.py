@@ -12,7 +12,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from bandwidth.small_tokenizer import small_tokenizer
+from referee.models.small_tokenizer import small_tokenizer
 
 WEIGHTS = "model.safetensors"
 RAN = "REFEREE_TEST_RAN"

@@ -8,13 +8,14 @@ import torch
 from transformers import AutoModelForCausalLM
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from bandwidth import attention, scores, self_checks
-from bandwidth.edits import Flatten, Keep, Replace
-from bandwidth.errors import NoReadableAttention, SelfCheckFailed
-from bandwidth.prompts import ORDERS, QA, SIMPLE, Pair, Prompt
-from bandwidth.requests import Trial, Whole
-from bandwidth.session import Session
-from bandwidth.tokens import tokenize
+from claims.competition.prompts import ORDERS, QA, SIMPLE, Pair, Prompt
+from referee.attention import tracing as attention
+from referee.attention.edits import Flatten, Keep, Replace
+from referee.errors import NoReadableAttention, SelfCheckFailed
+from referee.measuring import scores, self_checks
+from referee.measuring.requests import Trial, Whole
+from referee.measuring.session import Session
+from referee.prompts.tokens import tokenize
 
 PAIR = Pair("9.8", "9.11")
 
@@ -223,7 +224,7 @@ def test_a_model_without_readable_attention_says_so(grouped):
     """A state-space model has no attention patterns."""
     from transformers import MambaConfig
 
-    from bandwidth.subjects import assemble
+    from referee.models.subjects import assemble
 
     config = MambaConfig(vocab_size=len(grouped), hidden_size=16, num_hidden_layers=2, state_size=4)
     config.num_attention_heads = 2

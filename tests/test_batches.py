@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from bandwidth import batches
-from bandwidth.batches import Batches, of_one_length, of_one_start
+from referee.measuring import batches
+from referee.measuring.batches import Batches, of_one_length, of_one_start
 
 
 @dataclass(frozen=True)

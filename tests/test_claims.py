@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import jsonschema
 import pytest
 
-from claims.theory import CLAIMS
+from claims.competition.theory import CLAIMS
 from fixtures.terminal import ClaimLines
 from reports import document
 
@@ -87,8 +87,8 @@ def test_an_exception_after_the_verdict_is_an_error(llama_folder, tmp_path):
     """A test that judges and then breaks has not supported anything."""
     (tmp_path / "test_broken.py").write_text(
         "import pytest\n"
-        "from claims.theory import SHARP\n"
-        "from bandwidth.statistics import Estimate\n"
+        "from claims.competition.theory import SHARP\n"
+        "from referee.judging.statistics import Estimate\n"
         "@pytest.mark.claim(SHARP)\n"
         "def test_broken(judge):\n"
         "    judge(parts={'width': Estimate(0.0, 0.0, 0.0, 20)})\n"

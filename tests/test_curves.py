@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bandwidth import curves
+from referee.judging import curves
 
 X = np.linspace(0, 0.85, 18)
 GRID = 0.0026

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from bandwidth import embedded, subjects
-from bandwidth.errors import DamagedFile, DownloadFailed, UnwritableFolder
+from referee.errors import DamagedFile, DownloadFailed, UnwritableFolder
+from referee.models import embedded, subjects
 
 
 @pytest.fixture(autouse=True)

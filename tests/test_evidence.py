@@ -9,25 +9,25 @@ import pytest
 from by_hand import BOTH, FIRST_ONLY, NEITHER, PAIRS, SETTINGS, edited, verdict
 from hypothesis import strategies as st
 
-from bandwidth.experiments import interventions
-from bandwidth.experiments.interventions import mask_arm, move_arm
-from bandwidth.experiments.thresholds import REPLACED
-from bandwidth.prompts import ORDERS
-from bandwidth.statistics import Estimate, proportion
-from bandwidth.tokens import CATEGORIES
-from bandwidth.verdict import Verdict
-from claims.theory import (
+from claims.competition import interventions
+from claims.competition.edited import Edited
+from claims.competition.interventions import mask_arm, move_arm
+from claims.competition.parity import Parity
+from claims.competition.pattern_replacement.measure import REPLACED
+from claims.competition.prompts import ORDERS
+from claims.competition.repair_evidence import MASKED, LayerEvidence, RepairEvidence
+from claims.competition.theory import (
     FAULTY_DONOR_IDLE,
     MOST,
     OTHER_TOKENS_IDLE,
     SURGERY_REPAIRS,
 )
 from fixtures.attacks import attack
-from fixtures.evidence.edited import Edited
-from fixtures.evidence.parity import Parity
-from fixtures.evidence.repair import MASKED, LayerEvidence, RepairEvidence
 from fixtures.ledger import NotApplicable
-from reports.findings import Finding, holm_adjusted
+from referee.judging.findings import Finding, holm_adjusted
+from referee.judging.statistics import Estimate, proportion
+from referee.judging.verdict import Verdict
+from referee.prompts.tokens import CATEGORIES
 
 
 @pytest.mark.parametrize(("turns", "expected"), [(BOTH, Verdict.REFUTED), (NEITHER, Verdict.SUPPORTED)])

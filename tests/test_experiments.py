@@ -5,13 +5,15 @@ import pandas as pd
 import pytest
 import torch
 
-from bandwidth import patterns
-from bandwidth.edits import Replace
-from bandwidth.experiments import bandwidth, behaviour, thresholds
-from bandwidth.prompts import QA, SIMPLE, Pair, ask, pairs
-from bandwidth.requests import Trial, Whole
-from bandwidth.session import Session
-from bandwidth.tokens import align, tokenize
+from claims.competition import behaviour
+from claims.competition.bandwidth_distribution import measure as bandwidth
+from claims.competition.pattern_replacement import measure as thresholds
+from claims.competition.prompts import QA, SIMPLE, Pair, ask, pairs
+from referee.attention import patterns
+from referee.attention.edits import Replace
+from referee.measuring.requests import Trial, Whole
+from referee.measuring.session import Session
+from referee.prompts.tokens import align, tokenize
 
 PAIRS = pairs(3)
 
@@ -213,8 +215,8 @@ def test_what_is_not_repaired_has_no_course(margins):
 
 def test_attention_that_is_not_a_number_is_a_fault(llama, monkeypatch):
     """Not a row that an average leaves out."""
-    from bandwidth.attention import Attention
-    from bandwidth.errors import SelfCheckFailed
+    from referee.attention.tracing import Attention
+    from referee.errors import SelfCheckFailed
 
     enter = Attention.enter
 

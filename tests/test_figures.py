@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from bandwidth.statistics import Estimate
-from reports import figures
+from claims.competition import figures
+from referee.judging.statistics import Estimate
 
 GROUPS = ("even", "odd")
 PLACES = [f"{n} {p}" for n in ("first", "second") for p in ("integer", "point", "fraction")]

@@ -77,7 +77,7 @@ def test_only_attention_knows_nnsight():
     """Everything else asks for patterns and logits."""
     users = [name_of(path) for path in MODULES if any(module.split(".")[0] == "nnsight" for module in imports(path))]
 
-    assert users == ["bandwidth.attention"]
+    assert users == ["referee.attention.tracing"]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

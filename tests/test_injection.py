@@ -5,10 +5,10 @@ from itertools import pairwise
 import pandas as pd
 import pytest
 
-from bandwidth.experiments import injection
-from bandwidth.prompts import INJECTION, Pair, Prompt, injected
-from bandwidth.session import Session
-from bandwidth.tokens import tokenize
+from claims.competition.format_injection import measure as injection
+from claims.competition.prompts import INJECTION, Pair, Prompt, injected
+from referee.measuring.session import Session
+from referee.prompts.tokens import tokenize
 
 PAIRS = [Pair("9.8", "9.11"), Pair("3.4", "3.25")]
 

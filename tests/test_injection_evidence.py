@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from by_hand import PAIRS, SETTINGS
 
-from bandwidth.experiments.bandwidth import ALL_ROWS
-from bandwidth.prompts import ORDERS
-from claims.theory import DROP_AT_SIXTY
-from fixtures.evidence.injection import InjectionEvidence
+from claims.competition.bandwidth_distribution.measure import ALL_ROWS
+from claims.competition.format_injection.evidence import InjectionEvidence
+from claims.competition.prompts import ORDERS
+from claims.competition.theory import DROP_AT_SIXTY
 from fixtures.ledger import NotApplicable
 
 

@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 import torch
 
-from bandwidth import patterns
-from bandwidth.edits import Exchange, InHeads, KnockOut, Mask, Move, SetShare, Together, members
-from bandwidth.experiments import interventions
-from bandwidth.prompts import QA, SIMPLE, Pair, ask
-from bandwidth.requests import Trial, Whole
-from bandwidth.session import Session
-from bandwidth.tokens import tokenize
+from claims.competition import interventions
+from claims.competition.prompts import QA, SIMPLE, Pair, ask
+from referee.attention import patterns
+from referee.attention.edits import Exchange, InHeads, KnockOut, Mask, Move, SetShare, Together, members
+from referee.measuring.requests import Trial, Whole
+from referee.measuring.session import Session
+from referee.prompts.tokens import tokenize
 
 PAIRS = [Pair("9.8", "9.11"), Pair("3.4", "3.25")]
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bandwidth import edits, scores, tokens
-from bandwidth.attention import Attention
-from bandwidth.tokens import Alignment
-from claims import ground_truth, trial
-from claims.ground_truth import TRUTHS, Truth
-from claims.theory import CLAIMS
+from claims import trial
+from claims.competition import ground_truth
+from claims.competition.ground_truth import TRUTHS, Truth
+from claims.competition.theory import CLAIMS
+from referee.attention import edits
+from referee.attention.tracing import Attention
+from referee.measuring import scores
+from referee.prompts import tokens
+from referee.prompts.tokens import Alignment
 
 PLANTED = TRUTHS[0]
 

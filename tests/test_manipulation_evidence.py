@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from by_hand import BOTH, NEITHER, SETTINGS, edited, verdict
 
-from bandwidth.experiments.interventions import share_arm
-from bandwidth.verdict import Verdict
-from claims.theory import EVEN_HEADS_BREAK
-from fixtures.evidence.edited import Edited
-from fixtures.evidence.manipulation import ManipulationEvidence
+from claims.competition.edited import Edited
+from claims.competition.interventions import share_arm
+from claims.competition.share_manipulation.evidence import ManipulationEvidence
+from claims.competition.theory import EVEN_HEADS_BREAK
+from referee.judging.verdict import Verdict
 
 STARVED = {share_arm("even", 0.3): BOTH, share_arm("odd", 0.3): NEITHER}
 

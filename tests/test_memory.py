@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from bandwidth import memory
+from referee.measuring import memory
 
 
 def test_a_gpus_memory_that_pytorch_keeps_is_free(monkeypatch):

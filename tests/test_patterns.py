@@ -3,8 +3,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandwidth import patterns
-from bandwidth.tokens import Alignment
+from referee.attention import patterns
+from referee.prompts.tokens import Alignment
 
 BY_HAND = torch.tensor([[1.0, 0.0, 0.0], [0.4, 0.6, 0.0], [0.2, 0.3, 0.5]])
 

@@ -6,15 +6,19 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from bandwidth import patterns, planted, subjects
-from bandwidth.chat import chat_format
-from bandwidth.edits import Exchange, InHeads, Mask, Move, Replace, SetShare
-from bandwidth.errors import UnknownModel
-from bandwidth.experiments import bandwidth, behaviour, thresholds
-from bandwidth.prompts import INJECTION, ORDERS, POSITIONS, QA, SIMPLE, Prompt, ask, pairs
-from bandwidth.requests import Trial, Whole
-from bandwidth.session import Session
-from bandwidth.tokens import tokenize
+from claims.competition import behaviour
+from claims.competition.bandwidth_distribution import measure as bandwidth
+from claims.competition.chat import chat_format
+from claims.competition.pattern_replacement import measure as thresholds
+from claims.competition.planted import model as planted
+from claims.competition.prompts import INJECTION, ORDERS, POSITIONS, QA, SIMPLE, Prompt, ask, pairs
+from referee.attention import patterns
+from referee.attention.edits import Exchange, InHeads, Mask, Move, Replace, SetShare
+from referee.errors import UnknownModel
+from referee.measuring.requests import Trial, Whole
+from referee.measuring.session import Session
+from referee.models import subjects
+from referee.prompts.tokens import tokenize
 
 PAIRS = pairs(30, seed=5)
 

@@ -3,15 +3,16 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bandwidth import prefix_cache, prompts
-from bandwidth.attention import Attention
-from bandwidth.edits import InHeads, KnockOut, SetShare
-from bandwidth.prefixes import shared_prefixes
-from bandwidth.prompts import QA, SIMPLE, ask, injected
-from bandwidth.requests import Trial, Whole
-from bandwidth.session import Session
-from bandwidth.tokens import tokenize
+from claims.competition import prompts
+from claims.competition.prompts import QA, SIMPLE, ask, injected
 from conftest import SHAPES, tiny
+from referee.attention.edits import InHeads, KnockOut, SetShare
+from referee.attention.tracing import Attention
+from referee.measuring import prefix_cache
+from referee.measuring.prefixes import shared_prefixes
+from referee.measuring.requests import Trial, Whole
+from referee.measuring.session import Session
+from referee.prompts.tokens import tokenize
 
 
 def tokens_of(tokenizer, formats, pairs=4):

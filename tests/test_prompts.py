@@ -4,7 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandwidth.prompts import DOCUMENT_PAIRS, INJECTION, ORDERS, POSITIONS, QA, SIMPLE, Pair, Prompt, ask, pairs
+from claims.competition.prompts import (
+    DOCUMENT_PAIRS,
+    INJECTION,
+    ORDERS,
+    POSITIONS,
+    QA,
+    SIMPLE,
+    Pair,
+    Prompt,
+    ask,
+    pairs,
+)
 
 
 def test_the_sketch_words_are_literal():

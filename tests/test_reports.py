@@ -8,12 +8,13 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from bandwidth.errors import SelfCheckFailed, UnwritableFolder
-from bandwidth.statistics import Estimate
-from bandwidth.verdict import Verdict, above
-from claims.theory import Claim
-from reports import document, figures, folder, page
-from reports.findings import Chance, Finding, judged
+from claims.competition import figures
+from claims.competition.theory import Claim
+from referee.errors import SelfCheckFailed, UnwritableFolder
+from referee.judging.findings import Chance, Finding, judged
+from referee.judging.statistics import Estimate
+from referee.judging.verdict import Verdict, above
+from reports import document, folder, page
 
 CLAIM = Claim("9.9a", "Numbers <win> & hold.", "share of wins", above(0.5), "nobody", headline=1)
 GOOD, BAD, OPEN = Estimate(0.8, 0.7, 0.9, 20), Estimate(0.2, 0.1, 0.3, 20), Estimate(0.625, 0.375, 0.875, 20)

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from bandwidth import resolution
-from bandwidth.edits import Flatten, Keep, Replace
-from bandwidth.prompts import ORDERS, QA, SIMPLE, Prompt, pairs
-from bandwidth.requests import Trial
-from bandwidth.session import Session
-from bandwidth.tokens import tokenize
+from claims.competition.prompts import ORDERS, QA, SIMPLE, Prompt, pairs
+from referee.attention.edits import Flatten, Keep, Replace
+from referee.measuring import resolution
+from referee.measuring.requests import Trial
+from referee.measuring.session import Session
+from referee.prompts.tokens import tokenize
 
 
 def trials_of(subject, count=6):
@@ -91,7 +91,7 @@ def test_answers_that_change_sides_are_counted(llama):
 
 def test_alone_means_without_what_others_left(llama, monkeypatch):
     """Every trial enters anew; what was known before is known afterwards."""
-    from bandwidth.attention import Attention
+    from referee.attention.tracing import Attention
 
     trials, session = trials_of(llama, 1), Session(llama)
     session.margins(trials)

@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from bandwidth import result_cache
-from bandwidth.attention import Attention
-from bandwidth.edits import InHeads, Keep, Mask, Move, Replace, Together
-from bandwidth.experiments.bandwidth import Shares
-from bandwidth.experiments.routing import TopEdges
-from bandwidth.prompts import QA, SIMPLE, Pair, Prompt
-from bandwidth.requests import Trial
-from bandwidth.result_cache import key as cache_key
-from bandwidth.session import Session
-from bandwidth.tokens import tokenize
+from claims.competition.bandwidth_distribution.measure import Shares
+from claims.competition.prompts import QA, SIMPLE, Pair, Prompt
+from claims.competition.routing import TopEdges
+from referee.attention.edits import InHeads, Keep, Mask, Move, Replace, Together
+from referee.attention.tracing import Attention
+from referee.measuring import result_cache
+from referee.measuring.requests import Trial
+from referee.measuring.result_cache import key as cache_key
+from referee.measuring.session import Session
+from referee.prompts.tokens import tokenize
 
 ROOT = Path(__file__).parents[1]
 PAIR = Pair("9.8", "9.11")
@@ -243,12 +243,15 @@ def test_a_folder_that_cannot_be_made_costs_only_time(llama, folder):
 
 KILLED = """
 import os, signal, sys
-from bandwidth import batches, result_cache, scores, subjects
-from bandwidth.edits import Mask
-from bandwidth.prompts import QA, ask, pairs
-from bandwidth.requests import Trial
-from bandwidth.session import Session
-from bandwidth.tokens import tokenize
+from referee.measuring import batches
+from referee.measuring import result_cache
+from referee.measuring import scores
+from referee.models import subjects
+from referee.attention.edits import Mask
+from claims.competition.prompts import QA, ask, pairs
+from referee.measuring.requests import Trial
+from referee.measuring.session import Session
+from referee.prompts.tokens import tokenize
 subject = subjects.load(sys.argv[1], layer=1)
 prompts = [tokenize(p, subject.tokenizer) for p in ask(pairs(6), [QA])]
 batches.TOKENS_AT_ONCE["cpu"] = 3 * len(prompts[0])
@@ -293,7 +296,7 @@ def test_two_processes_keep_results_at_once(llama_folder):
 
 
 def test_the_size_is_told_and_all_can_be_removed(llama, capsys, monkeypatch):
-    """python -m bandwidth.result_cache, with and without --clear."""
+    """python -m referee.measuring.result_cache, with and without --clear."""
     with result_cache.kept(llama) as results:
         Session(llama, results).margins(trials(llama))
     monkeypatch.setattr(sys, "argv", ["store"])

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from bandwidth.experiments import bandwidth, routing
-from bandwidth.prompts import POSITIONS, QA, SIMPLE, Pair, ask
-from bandwidth.requests import Whole
-from bandwidth.session import Session
-from bandwidth.tokens import Role, tokenize
+from claims.competition import routing
+from claims.competition.bandwidth_distribution import measure as bandwidth
+from claims.competition.prompts import POSITIONS, QA, SIMPLE, Pair, ask
+from referee.measuring.requests import Whole
+from referee.measuring.session import Session
+from referee.prompts.tokens import Role, tokenize
 
 PAIRS = [Pair("9.8", "9.11"), Pair("3.4", "3.25")]
 

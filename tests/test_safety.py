@@ -23,14 +23,16 @@ from hostile import CODE, LOADING, OPTIONS, RAN, Case
 from test_reports import written_once as write
 from transformers import LlamaConfig, LlamaForCausalLM, dynamic_module_utils
 
-from bandwidth import attention, embedded, result_cache, subjects
-from bandwidth.prompts import QA, SIMPLE, Pair, Prompt
-from bandwidth.requests import Trial
-from bandwidth.session import Session
-from bandwidth.tokens import tokenize
-from bandwidth.verdict import Verdict
+from claims.competition.prompts import QA, SIMPLE, Pair, Prompt
 from conftest import tiny
 from fixtures import terminal
+from referee.attention import tracing as attention
+from referee.judging.verdict import Verdict
+from referee.measuring import result_cache
+from referee.measuring.requests import Trial
+from referee.measuring.session import Session
+from referee.models import embedded, subjects
+from referee.prompts.tokens import tokenize
 from reports import folder, page
 
 ROOT = Path(__file__).parents[1]

@@ -3,9 +3,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandwidth import scores, subjects
-from bandwidth.prompts import QA, SIMPLE, Pair, Prompt, ask, pairs
-from bandwidth.tokens import tokenize
+from claims.competition.prompts import QA, SIMPLE, Pair, Prompt, ask, pairs
+from referee.measuring import scores
+from referee.models import subjects
+from referee.prompts.tokens import tokenize
 
 
 @pytest.mark.parametrize(

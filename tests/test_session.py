@@ -4,13 +4,13 @@ import pandas as pd
 import pytest
 import torch
 
-from bandwidth import edited_rows, scores
-from bandwidth.attention import Attention
-from bandwidth.edits import Flatten, InHeads, Keep, KnockOut, Move, Replace, SetShare
-from bandwidth.prompts import ORDERS, QA, SIMPLE, Pair, Prompt
-from bandwidth.requests import Trial, Whole
-from bandwidth.session import Session
-from bandwidth.tokens import tokenize
+from claims.competition.prompts import ORDERS, QA, SIMPLE, Pair, Prompt
+from referee.attention.edits import Flatten, InHeads, Keep, KnockOut, Move, Replace, SetShare
+from referee.attention.tracing import Attention
+from referee.measuring import edited_rows, scores
+from referee.measuring.requests import Trial, Whole
+from referee.measuring.session import Session
+from referee.prompts.tokens import tokenize
 
 PAIR = Pair("9.8", "9.11")
 

@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bandwidth.experiments import specialization as sp
-from bandwidth.prompts import COMPARE, QA, Pair, Prompt, ask
-from bandwidth.requests import Whole
-from bandwidth.session import Session
-from bandwidth.tokens import tokenize
+from claims.competition.head_similarity import measure as sp
+from claims.competition.prompts import COMPARE, QA, Pair, Prompt, ask
+from referee.measuring.requests import Whole
+from referee.measuring.session import Session
+from referee.prompts.tokens import tokenize
 
 PAIRS = [Pair("9.8", "9.11"), Pair("3.4", "3.25")]
 BY_HAND = np.array([[1.0, 0.2, 0.8, 0.1], [0.2, 1.0, 0.3, 0.5], [0.8, 0.3, 1.0, 0.4], [0.1, 0.5, 0.4, 1.0]])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandwidth import curves, statistics
+from referee.judging import curves, statistics
 
 KV_GROUPS_OF_FOUR = [head // 4 for head in range(32)]
 

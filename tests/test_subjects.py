@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bandwidth import subjects
-from bandwidth.errors import LayerOutOfRange, NoOffsets, NoSuchDevice, UnknownModel
 from conftest import tiny
+from referee.errors import LayerOutOfRange, NoOffsets, NoSuchDevice, UnknownModel
+from referee.models import subjects
 
 
 def test_a_saved_folder_is_a_subject(llama, llama_folder):
@@ -41,7 +41,7 @@ def test_fingerprints_tell_weights_apart(grouped, llama):
 
 def test_a_fingerprint_knows_the_chat_template(grouped, llama):
     """Prompts depend on it, so results do."""
-    from bandwidth.small_tokenizer import small_tokenizer
+    from referee.models.small_tokenizer import small_tokenizer
 
     tokenizer = small_tokenizer()
     tokenizer.chat_template = "{{ messages[0]['content'] }}"

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandwidth.edits import InHeads, Replace
-from bandwidth.experiments import subsets
-from bandwidth.prompts import QA, SIMPLE, Pair, Prompt
-from bandwidth.requests import Trial
-from bandwidth.session import Session
-from bandwidth.tokens import tokenize
+from claims.competition.head_subsets import measure as subsets
+from claims.competition.prompts import QA, SIMPLE, Pair, Prompt
+from referee.attention.edits import InHeads, Replace
+from referee.measuring.requests import Trial
+from referee.measuring.session import Session
+from referee.prompts.tokens import tokenize
 
 CASES = [(Pair("9.8", "9.11"), "bigger first"), (Pair("3.4", "3.25"), "bigger second")]
 

@@ -5,11 +5,11 @@ from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import WordLevel
 from transformers import PreTrainedTokenizerFast
 
-from bandwidth.chat import chat_format
-from bandwidth.errors import SelfCheckFailed, UnscorableTokens
-from bandwidth.prompts import INJECTION, ORDERS, POSITIONS, QA, SIMPLE, Format, Pair, Prompt, pairs
-from bandwidth.small_tokenizer import small_tokenizer
-from bandwidth.tokens import Role, align, alike, lengthened, tokenize
+from claims.competition.chat import chat_format
+from claims.competition.prompts import INJECTION, ORDERS, POSITIONS, QA, SIMPLE, Format, Pair, Prompt, pairs
+from referee.errors import SelfCheckFailed, UnscorableTokens
+from referee.models.small_tokenizer import small_tokenizer
+from referee.prompts.tokens import Role, align, alike, lengthened, tokenize
 
 FORMATS = {format.name: format for format in (SIMPLE, QA, *INJECTION, *POSITIONS)}
 PAIR = Pair("9.8", "9.11")

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bandwidth.statistics import Estimate
-from bandwidth.verdict import Verdict, above, at_most, below, decide, decide_all, hardest, pairs_to_settle, within
+from referee.judging.statistics import Estimate
+from referee.judging.verdict import Verdict, above, at_most, below, decide, decide_all, hardest, pairs_to_settle, within
 
 
 def interval(low, high, n=20):

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bandwidth import curves, statistics
-from bandwidth.experiments import thresholds
-from bandwidth.verdict import Verdict, above, decide
+from claims.competition.pattern_replacement import measure as thresholds
+from referee.judging import curves, statistics
+from referee.judging.verdict import Verdict, above, decide
 
 pytestmark = pytest.mark.slow
 WORLDS = 1000

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bandwidth import onednn, subjects
-from bandwidth.session import Session
-from bandwidth.tokens import Tokens, tokenize
 from benchmarks import works
 from benchmarks.work import Reading, Sweep, to_first
+from referee.measuring import onednn
+from referee.measuring.session import Session
+from referee.models import subjects
+from referee.prompts.tokens import Tokens, tokenize
 
 
 def sweep(work: Sweep) -> Callable[[], Tensor]:

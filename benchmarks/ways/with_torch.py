@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import AutoConfig
 
-from bandwidth.onednn import Product
 from benchmarks.work import Sweep
+from referee.measuring.onednn import Product
 
 _ROWS_AT_ONCE = (200, 600, 1200, 2400)
 

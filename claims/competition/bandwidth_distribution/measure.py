@@ -1,0 +1,102 @@
+"""Experiment 1.1: the attention of each head by token category and format."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from claims.competition.behaviour import describe
+from claims.competition.prompts import Prompt
+from referee.attention import patterns
+from referee.measuring.session import Session
+from referee.prompts.tokens import CATEGORIES, Category, Tokens, tokenize
+
+ALL_ROWS, LAST_ROW, ENRICHMENT = "all rows", "last row", "enrichment"
+MEASURES = (ALL_ROWS, LAST_ROW, "without BOS", "substring categories", ENRICHMENT, "uniform attention")
+
+
+def bandwidth_distribution(
+    session: Session,
+    prompts: Sequence[Prompt],
+    *,
+    layers: Sequence[int] | None = None,
+    progress: str | None = None,
+) -> pd.DataFrame:
+    """Returns a table with one row per prompt × layer × measure × head.
+
+    The columns with results are `numerical_share`, `format_share` and `other_share`.
+
+    Measures:
+        all rows: share of all attention mass of the prompt. This is the measure of the seed document, and the
+            primary one.
+        last row: share of the attention of the last token. The model predicts the answer from this token.
+        without BOS: the first key is left out and the rest is renormalised. Without BOS it equals "all rows".
+        substring categories: "all rows", with the rule of the seed document for format tokens.
+        enrichment: "all rows" divided by its value under uniform attention. It is a ratio, not a share.
+        uniform attention: "all rows" for a head that attends evenly. It uses no measured pattern.
+    """
+    layers = [session.subject.layer] if layers is None else list(layers)
+    tokens = [tokenize(prompt, session.subject.tokenizer) for prompt in prompts]
+    shares = torch.stack(session.patterns(tokens, Shares(), layers=layers, progress=progress))
+    places = pd.MultiIndex.from_product(
+        [range(len(prompts)), layers, MEASURES, range(session.subject.n_heads)],
+        names=["prompt", "layer", "measure", "head"],
+    )
+    columns = [f"{category}_share" for category in CATEGORIES]
+    table = pd.DataFrame(shares.flatten(0, -2).numpy(), index=places, columns=columns).reset_index()
+    return describe(prompts).join(table.set_index("prompt")).reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Computes shares of attention mass by category, [layer, measure, head, category].
+
+    The measures have the order of MEASURES. The forced prefix of the answer is not part of the question. Therefore
+    the shares use only the tokens of the prompt.
+    """
+
+    def __call__(self, tokens: Tokens, pattern: Tensor) -> Tensor:
+        length = tokens.n_prompt
+        pattern = pattern[..., :length, :length]
+        members = _one_hot(tokens.categories[:length])
+        whole = patterns.share(pattern, members)
+        even_spread = patterns.share(patterns.uniform(length), members)
+        without = patterns.share(patterns.without_first_key(pattern), members[1:]) if tokens.has_bos else whole
+        shares = {
+            ALL_ROWS: whole,
+            LAST_ROW: patterns.share(pattern[..., -1:, :], members),
+            "without BOS": without,
+            "substring categories": patterns.share(pattern, _one_hot(tokens.substring_categories[:length])),
+            ENRICHMENT: whole / even_spread,
+            "uniform attention": even_spread.expand_as(whole),
+        }
+        return torch.stack([shares[measure] for measure in MEASURES], dim=1)
+
+
+def _one_hot(categories: Sequence[Category]) -> Tensor:
+    """Returns an array [key, category] with 1 for the category of each key and 0 for the others."""
+    return torch.tensor([[float(of_key == category) for category in CATEGORIES] for of_key in categories])
+
+
+def mean_shares(session: Session, prompts: Sequence[Prompt], heads: Sequence[int]) -> list[float]:
+    """Returns the numerical share (all rows) on each prompt, as a mean over some heads of the layer of interest."""
+    tokens = [tokenize(prompt, session.subject.tokenizer) for prompt in prompts]
+    found = torch.stack(session.patterns(tokens, Shares()))
+    whole = found[:, 0, MEASURES.index(ALL_ROWS), :, CATEGORIES.index("numerical")]
+    return whole[:, list(heads)].mean(1).tolist()
+
+
+def per_pair(table: pd.DataFrame, heads: Sequence[int], format: str, measure: str = ALL_ROWS) -> pd.Series:
+    """Returns the mean numerical share over heads and orders, one value per pair; index pair."""
+    chosen = table[(table["measure"] == measure) & (table["format"] == format) & table["head"].isin(heads)]
+    return chosen.groupby("pair", sort=False)["numerical_share"].mean()
+
+
+def per_head(table: pd.DataFrame, measure: str = ALL_ROWS) -> pd.DataFrame:
+    """Returns the mean numerical share over pairs and orders; index format, columns head."""
+    chosen = table[table["measure"] == measure]
+    return chosen.pivot_table(index="format", columns="head", values="numerical_share", sort=False)

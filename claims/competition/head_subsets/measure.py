@@ -1,0 +1,137 @@
+"""Experiment 4.2: how many heads a repair needs, and which heads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import comb
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from claims.competition.prompts import QA, SIMPLE, Order, Pair, Prompt
+from referee.attention import patterns
+from referee.attention.edits import InHeads, Replace
+from referee.measuring.requests import Trial
+from referee.measuring.session import Session
+from referee.models.subjects import Subject
+from referee.prompts.tokens import Tokens, tokenize
+
+EVEN, ODD, ANY = "even", "odd", "any"
+
+
+def head_subsets(
+    session: Session,
+    cases: Sequence[tuple[Pair, Order]],
+    population: str = EVEN,
+    *,
+    counts: Sequence[int] | None = None,
+    per_count: int = 50,
+    seed: int = 0,
+    progress: str | None = None,
+) -> pd.DataFrame:
+    """Returns one row per case × subset: `heads` (a tuple), `count`, `margin_logits`, `right`, `top_answer`.
+
+    The heads of the subset get the aligned Simple pattern of the same case. New subsets are drawn from the heads of
+    the population for each case and each count. There are `per_count` different subsets. If no more than that exist,
+    all of them are used. The counts are 1 to all heads, unless `counts` is given.
+    """
+    heads = {
+        EVEN: session.subject.even_heads,
+        ODD: session.subject.odd_heads,
+        ANY: list(range(session.subject.n_heads)),
+    }[population]
+    counts = range(1, len(heads) + 1) if counts is None else counts
+    rng = np.random.default_rng([seed, len(population)])
+    trials, labels = [], []
+    for pair, order in cases:
+        target, donor = (tokenize(Prompt(pair, order, format), session.subject.tokenizer) for format in (QA, SIMPLE))
+        for count in counts:
+            for chosen in distinct_subsets(heads, count, per_count, rng):
+                trials.append(Trial(target, InHeads(Replace(donor, 1.0), chosen)))
+                labels.append((str(pair), order, population, count, chosen))
+    measured = session.margins(trials, top_answers=True, progress=progress)
+    table = pd.DataFrame(labels, columns=["pair", "order", "population", "count", "heads"])
+    table[["margin_logits", "top_answer"]] = measured[["margin_logits", "top_answer"]]
+    table["right"] = table["margin_logits"] > 0
+    return table
+
+
+def repaired_margins(session: Session, cases: Sequence[tuple[tuple[Pair, Order], tuple[int, ...]]]) -> list[float]:
+    """Returns the margin (logits) of each Q&A prompt when some heads get the aligned Simple pattern.
+
+    A case is ((pair, order), heads).
+    """
+    trials = []
+    for (pair, order), heads in cases:
+        target, donor = (tokenize(Prompt(pair, order, format), session.subject.tokenizer) for format in (QA, SIMPLE))
+        trials.append(Trial(target, InHeads(Replace(donor, 1.0), heads)))
+    return session.margins(trials)["margin_logits"].tolist()
+
+
+def distinct_subsets(heads: Sequence[int], count: int, limit: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
+    """Returns all subsets of `count` heads if at most `limit` exist. Else returns `limit` different random subsets."""
+    if comb(len(heads), count) <= limit:
+        return list(combinations(heads, count))
+    found: dict[tuple[int, ...], None] = {}
+    while len(found) < limit:
+        found[tuple(sorted(rng.choice(heads, count, replace=False).tolist()))] = None
+    return list(found)
+
+
+def needed(subject: Subject) -> int:
+    """Returns the number of repaired heads that the theory requires: half of the even heads, rounded up (8 of 16)."""
+    return -(-len(subject.even_heads) // 2)
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Shares of the variance of success: explained by the number of heads, and by number and identity of heads."""
+
+    by_count: float
+    by_count_and_identity: float
+
+
+def explained(table: pd.DataFrame) -> Explained:
+    """Returns the adjusted R² of success on the count, and on count and heads. Each count is one level.
+
+    The results are not-a-number if success never changes.
+    """
+    right = table["right"].to_numpy(float)
+    counts = pd.get_dummies(table["count"]).to_numpy(float)
+    all_heads = sorted({head for heads in table["heads"] for head in heads})
+    identity = np.array([[head in heads for head in all_heads] for heads in table["heads"]], float)
+    return Explained(_adjusted(right, counts), _adjusted(right, np.hstack([counts, identity])))
+
+
+def _adjusted(y: NDArray[np.float64], x: NDArray[np.float64]) -> float:
+    """Returns the R² of ordinary least squares, adjusted for the rank of x. The columns of x span the constant."""
+    total = float(((y - y.mean()) ** 2).sum())
+    fitted, _, rank, _ = np.linalg.lstsq(x, y, rcond=None)
+    if not total or len(y) <= rank:
+        return float("nan")
+    residual = float(((y - x @ fitted) ** 2).sum())
+    return 1 - residual / total * (len(y) - 1) / (len(y) - int(rank))
+
+
+@dataclass(frozen=True)
+class Entropy:
+    """Computes the mean row entropy of the pattern of each head, in bits, at the layer of interest; [head]."""
+
+    def __call__(self, tokens: Tokens, pattern: Tensor) -> Tensor:
+        return patterns.entropy(pattern[0])
+
+
+def information(session: Session, cases: Sequence[tuple[Pair, Order]], *, progress: str | None = None) -> pd.DataFrame:
+    """Returns the mean row entropy of the donor patterns, `entropy_bits`, one row per case × head."""
+    donors = [tokenize(Prompt(pair, order, SIMPLE), session.subject.tokenizer) for pair, order in cases]
+    bits = torch.stack(session.patterns(donors, Entropy(), progress=progress))
+    places = pd.MultiIndex.from_tuples(
+        [(str(pair), order, head) for pair, order in cases for head in range(session.subject.n_heads)],
+        names=["pair", "order", "head"],
+    )
+    return pd.DataFrame({"entropy_bits": bits.flatten().numpy()}, index=places).reset_index()

@@ -1,0 +1,109 @@
+"""Comparison of even and odd heads with other divisions of the heads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fixtures.options import Settings
+from referee.judging import statistics
+from referee.judging.findings import Chance
+from referee.models.subjects import Subject
+
+Groups = NDArray[np.bool_]
+"""Head groups, [group, head]. An entry is True if the head belongs to the group."""
+
+FEWEST_SPLITS = 19
+"""Fewest other groups for a test within key-value groups. With fewer groups, p cannot reach 0.05.
+
+With multi-head attention there may be no such groups. Then only the test over all groups remains. If even all groups
+are too few, the test cannot distinguish parity from chance. Then no parity claim is supported.
+"""
+
+
+class Parity:
+    """The even and odd heads of the subject, and other divisions of its heads."""
+
+    def __init__(self, subject: Subject, settings: Settings) -> None:
+        self.heads = {"even": subject.even_heads, "odd": subject.odd_heads}
+        self.kv_groups = subject.kv_group_of_head
+        self._settings = settings
+
+    def members(self, heads: Sequence[int]) -> Groups:
+        """Returns one group of heads as an array [1, head]."""
+        return np.isin(np.arange(len(self.kv_groups)), heads)[None]
+
+    def chance(
+        self, parity: str, statistic: Callable[[Groups], NDArray[np.float64]], *, sign: int
+    ) -> tuple[Chance, ...]:
+        """Returns the chance worlds of a parity claim.
+
+        The first world has random groups with the same number of heads. The second world balances these groups within
+        key-value groups. The other worlds are fixed divisions of the heads.
+
+        Args:
+            parity: "even" or "odd", the group in the claim.
+            statistic: function that computes the quantity of the claim, [group] from [group, head].
+            sign: +1 if the claim expects a large value, −1 if it expects a small value.
+        """
+        value = float(statistic(self.members(self.heads[parity]))[0])
+        found = []
+        for balanced in (False, True):
+            splits = statistics.half_splits(
+                self.kv_groups, self.heads[parity], balanced=balanced,
+                seed=self._settings.seed, count=self._settings.profile.splits,
+            )  # fmt: skip
+            where = ", balanced within key-value groups" if balanced else ""
+            if balanced and len(splits) < FEWEST_SPLITS:
+                found.append(Chance(f"only {len(splits)} other groups of as many heads{where}: no test", None))
+                continue
+            null = sign * statistic(splits)
+            p = statistics.permutation_p(sign * value, null)
+            world = f"{len(splits)} other groups of as many heads{where}"
+            found.append(Chance(world, sign * float(np.quantile(null, 0.95)), p, veto=True))
+        rivals = (
+            (name, float(statistic(self.members(heads))[0]))
+            for name, heads in self._rivals()
+            if 0 < len(heads) < len(self.kv_groups)
+        )
+        return (*found, *(Chance(name, rival) for name, rival in rivals))
+
+    def difference(self, per_head: NDArray[np.float64]) -> Callable[[Groups], NDArray[np.float64]]:
+        """Returns a statistic: the mean of the group minus the mean of the other heads. `per_head` is [head]."""
+        return lambda groups: _means(groups, per_head[None])[0] - _means(~groups, per_head[None])[0]
+
+    def worst_mean(self, per_head: NDArray[np.float64], sign: int) -> Callable[[Groups], NDArray[np.float64]]:
+        """Returns a statistic: the mean of the group in the condition that is worst for the claim.
+
+        `per_head` is [condition, head].
+        """
+        return lambda groups: sign * (sign * _means(groups, per_head)).min(0)
+
+    def worst_difference(self, per_head: NDArray[np.float64], sign: int) -> Callable[[Groups], NDArray[np.float64]]:
+        """Returns a statistic: mean of the group minus mean of the others, in the worst condition for the claim.
+
+        `per_head` is [condition, head].
+        """
+        return lambda groups: sign * (sign * (_means(groups, per_head) - _means(~groups, per_head))).min(0)
+
+    def _rivals(self) -> list[tuple[str, list[int]]]:
+        """Returns other divisions that select about half of the heads. Parity should separate the heads better."""
+        n = len(self.kv_groups)
+        groups = np.asarray(self.kv_groups)
+        return [
+            ("heads 0 and 1 mod 4", [h for h in range(n) if h % 4 < 2]),
+            ("first half of the heads", list(range(n // 2))),
+            ("even key-value groups", np.flatnonzero(groups % 2 == 0).tolist()),
+        ]
+
+
+def _means(groups: Groups, per_head: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the mean over the heads of each group, [condition, group] from [group, head] and [condition, head].
+
+    Heads without a value (not-a-number) are left out.
+    """
+    known = np.isfinite(per_head)
+    sums = np.where(known, per_head, 0) @ groups.T.astype(float)
+    return sums / np.maximum(known @ groups.T.astype(float), 1e-12)

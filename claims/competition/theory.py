@@ -1,0 +1,285 @@
+"""The theory of bandwidth competition: every statement, its threshold and its source.
+
+Nothing else in the project holds a threshold. The digest of this file goes into every report.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from referee.judging.verdict import Criterion, above, at_least, at_most, below, within
+
+PAPER = "Sandoval 2025, arXiv 2508.19414"
+SKETCH = "the theory's experimental framework"
+
+CONFIDENCE = 0.95
+"""Nominal level of every interval; a parity claim must also beat this share of random head splits."""
+
+MOST = 0.50
+"""An edit breaks, repairs or does nothing "as a rule" when it does so for more than this share of the prompts."""
+
+DUE_TO_FORMAT = 0.50
+"""Format tokens compete when more than this share of the numbers' loss is not what any added tokens would cost."""
+
+EVEN_TARGETS, ODD_SHARE = (0.10, 0.20, 0.30), 0.50
+"""Numerical shares that experiment 1.2 sets: for even heads below 40 %, the sketch's 30 % among them; for odd heads."""
+
+BUG_SET_MINIMUM = 10
+"""Repair claims need at least this many pairs that are right in Simple and wrong in Q&A."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence that can be false.
+
+    Attributes:
+        id: experiment and number within it.
+        statement: the sentence, as a reader of the report meets it.
+        quantity: what the estimate is, with its unit.
+        criterion: what the estimate must be for the sentence to be true.
+        source: where the sentence comes from.
+        headline: its number among the theory's five headline claims, if it is one of them.
+        published: what earlier work reports of the same quantity; printed beside the result, never used.
+        control: whether it says what must not happen if the theory reads its own experiments rightly.
+    """
+
+    id: str
+    statement: str
+    quantity: str
+    criterion: Criterion
+    source: str
+    headline: int | None = None
+    published: str | None = None
+    control: bool = False
+
+
+EVEN_HEADS_HOLD = Claim(
+    id="1.1a",
+    statement="Even heads put more than 40 % of their attention on the numbers, in every format.",
+    quantity="mean numerical bandwidth of the even heads, lowest format",
+    criterion=above(0.40),
+    source=f"{SKETCH}, experiment 1.1; {PAPER}",
+    headline=1,
+    published="Llama-3.1-8B-Instruct, layer 10, last row: even heads 8.2 % Simple, 4.2 % Q&A, 1.6 % Chat; no head"
+    " reaches 40 % (author's own later run)",
+)
+
+ODD_HEADS_FALL = Claim(
+    id="1.1b",
+    statement="Odd heads put less than 40 % of their attention on the numbers in the Q&A format.",
+    quantity="mean numerical bandwidth of the odd heads in Q&A",
+    criterion=below(0.40),
+    source=f"{SKETCH}, experiment 1.1; {PAPER}",
+    headline=2,
+    published="Llama-3.1-8B-Instruct, layer 10, last row: odd heads 10.3 % Simple, 6.5 % Q&A, 3.2 % Chat"
+    " (author's own later run)",
+)
+
+EVEN_HEADS_BREAK = Claim(
+    id="1.2a",
+    statement="Pushing the even heads' share on the numbers below 40 % breaks answers that were right.",
+    quantity="share of right answers that turn wrong, at the target below 40 % that breaks fewest",
+    criterion=above(MOST),
+    source=f"{SKETCH}, experiment 1.2",
+)
+
+ODD_HEADS_MEND = Claim(
+    id="1.2b",
+    statement="Raising the odd heads' share on the numbers to 50 % turns wrong Q&A answers right.",
+    quantity="share of the bug set that turns right",
+    criterion=above(MOST),
+    source=f"{SKETCH}, experiment 1.2",
+)
+
+FALLS_WITH_FORMAT = Claim(
+    id="1.3a",
+    statement="The more format tokens, the less attention on the numbers.",
+    quantity="rank correlation between the share of format tokens in a prompt and the heads' mean numerical bandwidth",
+    criterion=below(0.0),
+    source=f"{SKETCH}, experiment 1.3",
+)
+
+DROP_AT_SIXTY = Claim(
+    id="1.3b",
+    statement="Accuracy drops where format tokens make up about 60 % of the prompt.",
+    quantity="share of format tokens at which accuracy falls (change point of a logistic; 1: it does not fall)",
+    criterion=within(0.55, 0.65),
+    source=f"{SKETCH}, experiment 1.3",
+)
+
+COMPETITION_DECIDES = Claim(
+    id="H5",
+    statement="Format tokens compete with the numbers for attention, and the competition decides the answer.",
+    quantity="share of the prompts that behave so, in the experiment where fewest do",
+    criterion=above(MOST),
+    source=f"{SKETCH}, experiments 1.2, 1.3, 5.1 and 5.2; {PAPER}",
+    headline=5,
+)
+
+EVEN_HEADS_ROUTE = Claim(
+    id="2.1a",
+    statement="The last token's even heads give at least a tenth of their attention to the numbers, in every format.",
+    quantity="attention of the last token to all places of the two numbers, mean over even heads, lowest format",
+    criterion=at_least(0.10),
+    source=f"{SKETCH}, experiment 2.1",
+    published="Llama-3.1-8B-Instruct, layer 10: 8.2 % Simple, 4.2 % Q&A, 1.6 % Chat (author's own later run)",
+)
+
+EVEN_ROUTE_MORE = Claim(
+    id="2.1b",
+    statement="The last token's even heads give more attention to the numbers than its odd heads, in every format.",
+    quantity="difference, even less odd heads, of the last token's attention to the numbers, lowest format",
+    criterion=above(0.0),
+    source=f"{SKETCH}, experiment 2.1",
+    published="Llama-3.1-8B-Instruct, layer 10: −2.1 % Simple, −2.3 % Q&A, −1.6 % Chat (author's own later run)",
+)
+
+CRITICAL_EDGES = Claim(
+    id="2.2",
+    statement="The edges that matter most to the margin lead to the numbers more often in even than in odd heads.",
+    quantity="difference, even less odd heads, in the share of a head's five strongest edges that lead to the numbers",
+    criterion=above(0.0),
+    source=f"{SKETCH}, experiment 2.2",
+)
+
+EVEN_HEADS_STEADY = Claim(
+    id="2.3",
+    statement="The even heads' numerical bandwidth varies less with the place of the numbers than the odd heads'.",
+    quantity="difference, even less odd heads, of the standard deviation of numerical bandwidth over six placements",
+    criterion=below(0.0),
+    source=f"{SKETCH}, experiment 2.3",
+)
+
+EVEN_HEADS_ALIKE = Claim(
+    id="3.1",
+    statement="Even heads attend more like each other than like odd heads.",
+    quantity="correlation of patterns between two even heads, less that between an even and an odd head",
+    criterion=above(0.0),
+    source=f"{SKETCH}, experiment 3.1",
+    published="clustering of heads by parity on Llama-3.1-8B-Instruct: adjusted Rand index −0.06; heads cluster by"
+    " key-value group (author's later notes)",
+)
+
+EVEN_PATTERNS_HELP = Claim(
+    id="3.2a",
+    statement="Even heads' patterns in odd heads raise the margin where the answer was wrong.",
+    quantity="mean change of the margin on the bug set, in logits",
+    criterion=above(0.0),
+    source=f"{SKETCH}, experiment 3.2",
+)
+
+ODD_PATTERNS_HARM = Claim(
+    id="3.2b",
+    statement="Odd heads' patterns in even heads lower the margin where the answer was right.",
+    quantity="mean change of the margin on right answers, in logits",
+    criterion=below(0.0),
+    source=f"{SKETCH}, experiment 3.2",
+)
+
+SIXTY_PERCENT = Claim(
+    id="4.1a",
+    statement="Replacing 60 % of the faulty Q&A pattern by the Simple pattern is what turns the answer right.",
+    quantity="median share of the pattern replaced when the margin turns positive (1: not even at full replacement)",
+    criterion=within(0.55, 0.65),
+    source=f"{SKETCH}, experiment 4.1; {PAPER}",
+    headline=3,
+    published="60 % pattern replacement on Llama-3.1-8B-Instruct (paper's abstract; it replaced slices of the"
+    " output after W_O, which are not heads)",
+)
+
+SHARP = Claim(
+    id="4.1b",
+    statement="The turn is sharp: the margin makes most of its way within 10 % of the replacement.",
+    quantity="median width of the margin's rise from 10 % to 90 %, as a share of the pattern replaced",
+    criterion=at_most(0.10),
+    source=f"{SKETCH}, experiment 4.1",
+)
+
+EIGHT_HEADS = Claim(
+    id="4.2",
+    statement="Half of the even heads (8 of 16) are enough for the repair, whichever they are, and one fewer is not.",
+    quantity="share of head subsets that do as claimed (repair from half of the heads on, do not below), worst count",
+    criterion=at_least(0.90),
+    source=f"{SKETCH}, experiment 4.2; {PAPER}",
+    headline=4,
+    published="Llama-3.1-8B-Instruct: 40.4 % of subsets of 7 and 59.4 % of subsets of 8 even heads repair, 500 each"
+    " (author's later notes; slices of the output after W_O)",
+)
+
+SURGERY_REPAIRS = Claim(
+    id="5.1",
+    statement="Moving half of the odd heads' attention on format tokens to the numbers repairs the answer.",
+    quantity="share of the bug set that turns right",
+    criterion=above(MOST),
+    source=f"{SKETCH}, experiment 5.1",
+)
+
+MASK_REPAIRS = Claim(
+    id="5.2",
+    statement="Masking format tokens in the odd heads repairs the answer, at some strength.",
+    quantity="share of the bug set that turns right at one strength or another",
+    criterion=above(MOST),
+    source=f"{SKETCH}, experiment 5.2",
+)
+
+FAULTY_DONOR_IDLE = Claim(
+    id="C1",
+    statement="A donor of the faulty format, the pattern of another pair's Q&A prompt, turns few answers.",
+    quantity="share of the bug set that turns right",
+    criterion=below(MOST),
+    source="control of experiment 4.1",
+    control=True,
+)
+
+OTHER_TOKENS_IDLE = Claim(
+    id="C2",
+    statement="Moving the odd heads' format attention to tokens that are neither numbers nor format turns few answers.",
+    quantity="share of the bug set that turns right",
+    criterion=below(MOST),
+    source="control of experiment 5.1",
+    control=True,
+)
+
+RANDOM_HEADS_IDLE = Claim(
+    id="C3",
+    statement="As many heads as suffice among the even ones do not, drawn from all heads.",
+    quantity="share of random head subsets of that size that turn the answer right",
+    criterion=below(MOST),
+    source="control of experiment 4.2",
+    control=True,
+)
+
+OTHER_LAYERS_IDLE = Claim(
+    id="C4",
+    statement="Replacing the whole pattern of another layer turns few answers.",
+    quantity="share of the bug set that turns right, at the layer where most do",
+    criterion=below(MOST),
+    source="control of experiment 4.1",
+    control=True,
+)
+
+CLAIMS = (
+    EVEN_HEADS_HOLD,
+    ODD_HEADS_FALL,
+    EVEN_HEADS_BREAK,
+    ODD_HEADS_MEND,
+    FALLS_WITH_FORMAT,
+    DROP_AT_SIXTY,
+    EVEN_HEADS_ROUTE,
+    EVEN_ROUTE_MORE,
+    CRITICAL_EDGES,
+    EVEN_HEADS_STEADY,
+    EVEN_HEADS_ALIKE,
+    EVEN_PATTERNS_HELP,
+    ODD_PATTERNS_HARM,
+    SIXTY_PERCENT,
+    SHARP,
+    EIGHT_HEADS,
+    SURGERY_REPAIRS,
+    MASK_REPAIRS,
+    COMPETITION_DECIDES,
+    FAULTY_DONOR_IDLE,
+    OTHER_TOKENS_IDLE,
+    RANDOM_HEADS_IDLE,
+    OTHER_LAYERS_IDLE,
+)

@@ -1,0 +1,186 @@
+"""Interventions as data. An edit describes a change of a prompt's pattern at the layer of interest.
+
+Every edit is a frozen dataclass, so two edits with equal fields compare as equal. This module knows nothing about
+running edits (batches, devices).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from referee.attention import patterns
+from referee.prompts.tokens import AlignmentKind, Category, Tokens, align
+
+
+class Edit(Protocol):
+    """A pure function of a pattern. `donor` is the prompt whose own pattern the edit needs, or None."""
+
+    @property
+    def donor(self) -> Tokens | None: ...
+
+    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
+        """Return the edited pattern, [head, query, key], the same shape as `own`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Write the pattern back unchanged. This is the self-check that must change nothing."""
+
+    donor: None = None
+
+    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
+        return own
+
+
+@dataclass(frozen=True)
+class Flatten:
+    """Give every head uniform attention. This is the self-check that must change something."""
+
+    donor: None = None
+
+    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
+        return patterns.uniform(len(target)).to(own).expand_as(own)
+
+
+@dataclass(frozen=True)
+class TurnInward:
+    """Let every row attend only to itself. This is the self-check for heads whose attention is already uniform."""
+
+    donor: None = None
+
+    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
+        return torch.eye(len(target)).to(own).expand_as(own)
+
+
+@dataclass(frozen=True)
+class Replace:
+    """Replace the share `amount` of every head's pattern by the donor prompt's aligned pattern (experiment 4.1).
+
+    With `informed=False` uniform attention on the same alignment takes the place of the donor's pattern. It moves
+    attention in the same way, but it contains nothing of the donor's answer.
+    """
+
+    donor: Tokens
+    amount: float
+    alignment: AlignmentKind = "meaning"
+    informed: bool = True
+
+    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
+        assert donor_pattern is not None
+        if not self.informed:
+            donor_pattern = patterns.uniform(len(self.donor)).to(own).expand_as(donor_pattern)
+        moved = patterns.transplant(own, donor_pattern, align(target, self.donor, self.alignment))
+        return patterns.blend(own, moved, self.amount)
+
+
+@dataclass(frozen=True)
+class InHeads:
+    """Apply another edit in the given heads only. The other heads keep their own patterns."""
+
+    edit: Edit
+    heads: tuple[int, ...]
+
+    @property
+    def donor(self) -> Tokens | None:
+        return self.edit.donor
+
+    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
+        return self.only(own, self.edit(target, own, donor_pattern))
+
+    def only(self, own: Tensor, everywhere: Tensor) -> Tensor:
+        """Take `everywhere` in the given heads and `own` in the other heads; both are [head, query, key]."""
+        edited, chosen = own.clone(), list(self.heads)
+        edited[chosen] = everywhere[chosen]
+        return edited
+
+
+@dataclass(frozen=True)
+class SetShare:
+    """Give exactly `share` of every row's mass to the keys of one category (experiment 1.2).
+
+    Only the rows change that can see keys of the category and other keys.
+    """
+
+    share: float
+    category: Category = "numerical"
+    donor: None = None
+
+    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
+        return patterns.set_share(own, members(target, self.category), self.share)
+
+
+@dataclass(frozen=True)
+class Move:
+    """Move the share `amount` of each row's mass on one category to another category (experiment 5.1)."""
+
+    amount: float
+    source: Category = "format"
+    target: Category = "numerical"
+    donor: None = None
+
+    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
+        return patterns.move(own, members(target, self.source), members(target, self.target), self.amount)
+
+
+@dataclass(frozen=True)
+class Mask:
+    """Multiply one category's columns by 1 − strength, and renormalise the rows (experiment 5.2)."""
+
+    strength: float
+    category: Category = "format"
+    donor: None = None
+
+    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
+        return patterns.mask(own, members(target, self.category), self.strength)
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """Give heads the pattern of another head on the same prompt (experiment 3.2).
+
+    `taken` contains pairs (taker, giver) of heads. The taker gets the giver's pattern.
+    """
+
+    taken: tuple[tuple[int, int], ...]
+    donor: None = None
+
+    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
+        edited = own.clone()
+        edited[[taker for taker, _ in self.taken]] = own[[giver for _, giver in self.taken]]
+        return edited
+
+
+@dataclass(frozen=True)
+class KnockOut:
+    """Remove edges, each (head, query, key), and renormalise the rows (experiment 2.2)."""
+
+    edges: tuple[tuple[int, int, int], ...]
+    donor: None = None
+
+    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
+        gone = torch.zeros_like(own, dtype=torch.bool)
+        gone[tuple(torch.tensor(self.edges).T)] = True
+        return patterns.knock_out(own, gone)
+
+
+@dataclass(frozen=True)
+class Together:
+    """Apply several edits one after the other. None of them may need a donor."""
+
+    edits: tuple[Edit, ...]
+    donor: None = None
+
+    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
+        for edit in self.edits:
+            own = edit(target, own, donor_pattern)
+        return own
+
+
+def members(tokens: Tokens, category: Category) -> Tensor:
+    """Which keys of a prompt and its forced prefix belong to a category; [key], boolean."""
+    return torch.tensor([found == category for found in tokens.categories])

@@ -1,0 +1,199 @@
+"""Pure functions on attention patterns.
+
+A pattern is a tensor of attention probabilities, `[..., query, key]`. It is causal: all values above the diagonal are
+zero. The sum of each row is one. The functions return such a pattern, or a number for each pattern or head. No function
+changes its arguments.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from referee.prompts.tokens import Alignment
+
+
+def uniform(length: int) -> Tensor:
+    """Return the pattern of a head without preferences, [query, key]. Row q gives equal mass to the keys 0 to q."""
+    seen = torch.ones(length, length).tril()
+    return seen / seen.sum(-1, keepdim=True)
+
+
+def share(pattern: Tensor, members: Tensor) -> Tensor:
+    """Return the share of the attention mass that each class of keys receives.
+
+    Args:
+        pattern: [..., query, key], only the rows that count.
+        members: [key, class], one-hot.
+
+    Returns:
+        [..., class]. The sum is 1 when every key has a class.
+
+    Over all rows, this share favours early keys: the first row can attend only to itself. In a short prompt, even a
+    uniform pattern gives more than half of its mass to the numbers.
+    """
+    received = pattern.sum(-2)
+    return received @ members.to(received.dtype) / received.sum(-1, keepdim=True)
+
+
+def without_first_key(pattern: Tensor) -> Tensor:
+    """Remove the first row and the first column, and renormalise the rows; [..., query-1, key-1].
+
+    The result is the attention without the BOS sink. It misleads when a head gives almost all of its mass to BOS:
+    renormalising then turns a very small rest into a large share. A row without any rest is zero.
+    """
+    rest = pattern[..., 1:, 1:]
+    return rest / rest.sum(-1, keepdim=True).clamp_min(torch.finfo(rest.dtype).tiny)
+
+
+def transplant(own: Tensor, donor: Tensor, alignment: Alignment) -> Tensor:
+    """Replace the aligned rows of the target's pattern `own` by the donor's rows; [..., query, key] of `own`.
+
+    A replaced row has the donor's mass on the corresponding keys, renormalised. It has no mass on keys without a
+    counterpart. A row keeps its own values when it has no counterpart, or when its donor row has no mass on any
+    corresponding key.
+
+    The result misleads when most of the donor's mass lies on keys without a counterpart: renormalising then enlarges
+    the small rest.
+    """
+    donor_row = dict(zip(alignment.target, alignment.donor, strict=True))
+    rows = [row for row in alignment.rows if row in donor_row]
+    mass = donor[..., [donor_row[row] for row in rows], :][..., list(alignment.donor)]
+    total = mass.sum(-1, keepdim=True)
+    replaced = torch.zeros_like(own[..., rows, :])
+    replaced[..., list(alignment.target)] = mass / total.clamp_min(torch.finfo(mass.dtype).tiny)
+    edited = own.clone()
+    edited[..., rows, :] = torch.where(total > 0, replaced, own[..., rows, :])
+    return edited
+
+
+def blend(own: Tensor, other: Tensor, amount: float) -> Tensor:
+    """Return (1 − amount) · own + amount · other. The result is exactly `own` at 0 and exactly `other` at 1."""
+    _require_share(amount)
+    return torch.lerp(own, other, amount)
+
+
+def set_share(pattern: Tensor, members: Tensor, share: float) -> Tensor:
+    """Give exactly `share` of each row's mass to the members, in every row that sees members and other keys.
+
+    The proportions among the members stay the same, and so do the proportions among the other keys. If one of the two
+    kinds has no mass in a row, its share is spread evenly over its keys. A row that sees only one kind keeps its own
+    values. Raises ValueError for a share outside 0 to 1.
+
+    Args:
+        pattern: [..., query, key].
+        members: [key], boolean.
+        share: from 0 to 1.
+    """
+    _require_share(share)
+    inside, outside = _proportions(pattern, members), _proportions(pattern, ~members)
+    wanted = share * inside + (1 - share) * outside
+    sees_both = (_visible(pattern, members) & _visible(pattern, ~members))[..., None]
+    return torch.where(sees_both, wanted, pattern)
+
+
+def move(pattern: Tensor, source: Tensor, target: Tensor, amount: float) -> Tensor:
+    """Move the share `amount` of each row's mass on the source keys to its target keys.
+
+    The target keys receive it in proportion to their mass. If they have no mass, they receive equal parts. The sums
+    of the rows stay the same. A row that sees no target key keeps its own values. Raises ValueError for an amount
+    outside 0 to 1.
+
+    Args:
+        pattern: [..., query, key].
+        source, target: [key], boolean, disjoint.
+        amount: from 0 to 1.
+    """
+    _require_share(amount)
+    taken = torch.where(_visible(pattern, target)[..., None], pattern * source * amount, 0)
+    return pattern - taken + taken.sum(-1, keepdim=True) * _proportions(pattern, target)
+
+
+def mask(pattern: Tensor, members: Tensor, strength: float) -> Tensor:
+    """Multiply the members' columns by 1 − strength, and renormalise the rows.
+
+    Renormalising gives the removed mass to the remaining keys in proportion to their mass. An attention sink receives
+    most of it. A row that would lose all of its mass keeps its own values. Raises ValueError for a strength outside 0
+    to 1.
+
+    Args:
+        pattern: [..., query, key].
+        members: [key], boolean.
+        strength: from 0 (no change) to 1 (the members have no mass).
+    """
+    _require_share(strength)
+    return _renormalised(pattern * (1 - strength * members.to(pattern.dtype)), pattern)
+
+
+def knock_out(pattern: Tensor, edges: Tensor) -> Tensor:
+    """Remove the given edges, and renormalise the rows.
+
+    A row that would lose all of its mass keeps its own values.
+
+    Args:
+        pattern: [..., head, query, key].
+        edges: [..., head, query, key], boolean, true for the edges to remove.
+    """
+    return _renormalised(pattern * ~edges, pattern)
+
+
+def entropy(pattern: Tensor) -> Tensor:
+    """Return the mean entropy of the rows in bits; [...] from [..., query, key] (Shannon 1948, logarithm to base 2).
+
+    A row that attends to only one key has 0 bits. A row that attends to k keys evenly has log2(k) bits.
+    """
+    return -torch.xlogy(pattern, pattern).sum(-1).mean(-1) / math.log(2)
+
+
+def similarity(pattern: Tensor) -> Tensor:
+    """Return Pearson's correlation between heads over all edges on and below the diagonal; [..., head, head].
+
+    The edges above the diagonal do not count: they are zero in every head, so they would make all heads similar. A
+    head whose edges are all equal has correlation 0 with every other head and 1 with itself.
+    """
+    length = pattern.shape[-1]
+    edges = pattern[..., torch.ones(length, length).tril().bool()]
+    centred = edges - edges.mean(-1, keepdim=True)
+    norms = centred.norm(dim=-1, keepdim=True)
+    unit = torch.where(norms > 0, centred / norms.clamp_min(torch.finfo(edges.dtype).tiny), 0)
+    alike = unit @ unit.transpose(-1, -2)
+    return alike.clamp(-1, 1) - torch.diag_embed(alike.diagonal(dim1=-2, dim2=-1) - 1)
+
+
+def _visible(pattern: Tensor, members: Tensor) -> Tensor:
+    """Whether each row can see any member, [query]. The mass of the members does not matter."""
+    length = pattern.shape[-1]
+    return (torch.ones(length, length).tril().bool() & members).any(-1)
+
+
+def _proportions(pattern: Tensor, members: Tensor) -> Tensor:
+    """Return each row's mass on the members, divided by its sum; [..., query, key].
+
+    In a row without any mass on the members, all visible members get equal shares. A row that sees no member is zero.
+    """
+    length = pattern.shape[-1]
+    mass = pattern * members
+    total = mass.sum(-1, keepdim=True)
+    seen = (torch.ones(length, length).tril().bool() & members).to(pattern.dtype)
+    even = seen / seen.sum(-1, keepdim=True).clamp_min(1)
+    tiny = torch.finfo(mass.dtype).tiny
+    return torch.where(total >= tiny, mass / total.clamp_min(tiny), even)
+
+
+def _renormalised(left: Tensor, own: Tensor) -> Tensor:
+    """Scale the rows of `left` to the sums of the rows of `own`.
+
+    A row from which nothing was removed equals the row of `own` to the last bit. A row without any mass left is the
+    row of `own`.
+    """
+    total = left.sum(-1, keepdim=True)
+    tiny = torch.finfo(left.dtype).tiny
+    scale = own.sum(-1, keepdim=True) / total.clamp_min(tiny)
+    return torch.where(total >= tiny, left * scale, own)
+
+
+def _require_share(amount: float) -> None:
+    if not 0 <= amount <= 1:
+        raise ValueError(f"An amount must be a share from 0 to 1; got {amount}")

@@ -1,0 +1,294 @@
+"""Reads and writes the attention patterns of whole batches. No other module uses nnsight.
+
+With eager attention, transformers applies dropout to the output of the softmax. It then multiplies the values by the
+output of the dropout. In evaluation mode, this output is the attention pattern itself. nnsight finds this operation
+inside the attention function by name. The name differs between versions of transformers, so `wrap` tries all known
+names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from nnsight import TransformersModel
+from torch import Tensor
+
+from referee.attention.kv_cache import Keys, cache_of, keys_in, rows_of
+from referee.errors import NoReadableAttention, PromptTooLong, VocabularyTooSmall
+from referee.models.subjects import Subject
+
+_ATTENTION_MODULES = ("self_attn", "attn", "attention")
+_PROJECTIONS = ("o_proj", "c_proj", "dense")
+_ATTENTION_CALLS = ("attention_interface_1", "attention_interface_0")
+_PATTERN_OPERATION = "nn_functional_dropout_0"
+
+
+@dataclass(frozen=True)
+class Readout:
+    """The results of a forward pass at the last position.
+
+    Attributes:
+        final: the normalised residual stream, [trial, size]. The unembedding computes logits from it.
+        output_norm: the L2 norm of the residual stream after the layer of interest, [trial].
+    """
+
+    final: Tensor
+    output_norm: Tensor
+
+    @classmethod
+    def joined(cls, parts: Sequence[Readout]) -> Readout:
+        """Joins the parts of a batch, in order."""
+        return cls(*(torch.cat([getattr(part, name) for part in parts]) for name in ("final", "output_norm")))
+
+
+class Attention:
+    """Reads a subject's attention at every layer and writes it at the layer of interest.
+
+    All prompts of one call have the same number of tokens. The caller can pad shorter prompts at the end: no token
+    of the prompt itself attends to the padding. The constructor raises NoReadableAttention when nnsight finds no
+    attention pattern in the model.
+    """
+
+    def __init__(self, subject: Subject, wrapped: Wrapped | None = None) -> None:
+        """`wrapped` is the result of an earlier `wrap` of this model. Without it, `wrap` is called here."""
+        self.subject = subject
+        self._wrapped = wrapped or wrap(subject)
+
+    def read(self, ids: Tensor, layers: Sequence[int]) -> Tensor:
+        """Returns the patterns [prompt, layer, head, query, key] of the prompts `ids` [prompt, token].
+
+        The forward pass stops after the last of `layers`.
+        """
+        patterns: list[Tensor] = []
+        with torch.no_grad(), self._trace(ids) as tracer:
+            for layer in layers:
+                patterns.append(self._wrapped.site(layer).output.clone().save())
+            tracer.stop()
+        return torch.stack(patterns, dim=1)
+
+    def enter(self, ids: Tensor, before: Keys | None = None, *, keep: bool = False) -> tuple[Tensor, Tensor, Keys]:
+        """Runs prompts [prompt, token] up to the attention of the layer of interest.
+
+        Args:
+            ids: token ids, [prompt, token].
+            before: keys and values of the first rows, for all layers up to the layer of interest. The pass does not
+                compute or return these rows.
+            keep: whether to return keys and values.
+
+        Returns:
+            The residual stream that enters the layer of interest, [prompt, row, size]. The pattern of this layer,
+            [prompt, head, row, key]. The keys and values of all layers up to this one; empty without `keep`.
+        """
+        layer, start = self.subject.layer, rows_of(before)
+        cache = cache_of(before or {}) if keep or before else None
+        with torch.no_grad(), self._trace(ids[:, start:], past_key_values=cache) as tracer:
+            hidden = self._wrapped.layers[layer].input.clone().save()
+            pattern = self._wrapped.site(layer).output.clone().save()
+            tracer.stop()
+        return hidden, pattern, keys_in(cache, range(layer + 1)) if keep else {}
+
+    def keys(self, ids: Tensor, hidden: Tensor, before: Keys | None = None) -> Keys:
+        """Returns keys and values of unedited prompts, for the layer of interest and all layers above it.
+
+        Args:
+            ids: token ids, [prompt, token].
+            hidden: the residual stream that enters the layer of interest, for all rows; see `enter`.
+            before: keys and values of the first rows. The pass does not compute these rows again.
+        """
+        cache, start = cache_of(before or {}), rows_of(before)
+        first, last = self.subject.layer, self.subject.n_layers - 1
+        with torch.no_grad(), self._trace(ids[:, start:], past_key_values=cache) as tracer:
+            self._start_with(hidden[:, start:])
+            self._wrapped.site(last).output.save()
+            tracer.stop()
+        return keys_in(cache, range(first, last + 1))
+
+    def run(
+        self, ids: Tensor, pattern: Tensor | None = None, hidden: Tensor | None = None, before: Keys | None = None
+    ) -> Readout:
+        """Runs one forward pass and stops before the unembedding.
+
+        Args:
+            ids: token ids, [trial, token].
+            pattern: the pattern to write at the layer of interest, [trial, head, row, key]. It has only the rows
+                that the pass computes.
+            hidden: the residual stream from `enter`, for all rows. The pass does not compute the layers below again.
+            before: keys and values from `keys`. The pass does not compute these first rows again.
+        """
+        layer, last, start = self.subject.layer, self.subject.n_layers - 1, rows_of(before)
+        cache = cache_of(before) if before else None
+        with torch.no_grad(), self._trace(ids[:, start:], past_key_values=cache) as tracer:
+            if hidden is not None:
+                self._start_with(hidden[:, start:])
+            if pattern is not None:
+                self._wrapped.site(layer).output = pattern.to(self.subject.device, self.subject.model.dtype)
+            output = self._wrapped.layers[layer].output
+            stream = output[0] if isinstance(output, tuple) else output
+            norm = stream[:, -1].float().norm(dim=-1).save()
+            if last > layer:
+                self._narrow(last)
+            final = self._wrapped.unembedding.input[:, -1].clone().save()
+            tracer.stop()
+        return Readout(final, norm)
+
+    def _start_with(self, hidden: Tensor) -> None:
+        """Inside a trace: skips the layers below the layer of interest and sets the input of this layer to `hidden`."""
+        for below in range(self.subject.layer):
+            self._wrapped.layers[below].skip(None)
+        self._wrapped.layers[self.subject.layer].input = hidden
+
+    def _narrow(self, last: int) -> None:
+        """Inside a trace: computes the last layer's MLP for the last row only, because only this row is read.
+
+        The layer then adds this one MLP output to all rows. The sum is correct only in the last row.
+        """
+        if hasattr(self._wrapped.layers[last], "mlp"):
+            entering = self._wrapped.layers[last].mlp.input
+            self._wrapped.layers[last].mlp.input = entering[:, -1:]
+
+    def gradients(self, ids: Tensor, hidden: Tensor, score: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+        """Returns the patterns at the layer of interest and the gradient of a score with respect to them.
+
+        Args:
+            ids: token ids, [prompt, token].
+            hidden: the residual stream from `enter`, for all rows.
+            score: a function from the logits at the last position, [prompt, vocabulary], to a scalar. The scalar is a
+                sum over prompts.
+
+        Returns:
+            The patterns and the gradients, each [prompt, head, query, key] in float32.
+        """
+        site = self._wrapped.site
+        with torch.enable_grad(), self._trace(ids, logits_to_keep=1):
+            self._start_with(hidden)
+            # The pattern is a leaf of the graph. So the layers below need no gradient, and no parameter gets one.
+            pattern = site(self.subject.layer).output.detach().requires_grad_().save()
+            site(self.subject.layer).output = pattern
+            logits = self._wrapped.traced.output.logits[:, -1].float().save()
+        (gradient,) = torch.autograd.grad(score(logits), pattern)
+        return pattern.detach().float(), gradient.float()
+
+    def head_outputs(self, ids: Tensor, pattern: Tensor) -> Tensor:
+        """Writes a pattern at the layer of interest and returns the output of each head there, in float32.
+
+        The outputs are the input of the output projection W_O, split by head: [trial, token, head, size].
+        """
+        layer = self.subject.layer
+        with torch.no_grad(), self._trace(ids) as tracer:
+            self._wrapped.site(layer).output = pattern.to(self.subject.device, self.subject.model.dtype)
+            mixed = self._projection(layer).input.clone().save()
+            tracer.stop()
+        return mixed.float().unflatten(-1, (self.subject.n_heads, -1))
+
+    def _projection(self, layer: int) -> Any:
+        attention = getattr(self._wrapped.layers[layer], self._wrapped.module)
+        return getattr(attention, next(name for name in _PROJECTIONS if hasattr(attention, name)))
+
+    def _trace(self, ids: Tensor, *, use_cache: bool = False, past_key_values: Any = None, **options: Any) -> Any:
+        length = ids.shape[1]
+        if past_key_values is not None:
+            length += past_key_values.get_seq_length()
+            options["past_key_values"] = past_key_values
+        self._require_room(ids, length)
+        ids = ids.to(self.subject.device)
+        inputs = {"input_ids": ids, "attention_mask": ids.new_ones(len(ids), length)}
+        return self._wrapped.traced.trace(inputs, use_cache=use_cache, **options)
+
+    def _require_room(self, ids: Tensor, length: int) -> None:
+        """Raises VocabularyTooSmall for a token without an embedding, and PromptTooLong for too many tokens."""
+        name = self.subject.name
+        rows, positions = self.subject.vocabulary_size, self.subject.n_positions
+        if ids.max() >= rows:
+            raise VocabularyTooSmall(
+                f"{name} must have an embedding for each token of its tokenizer",
+                f"token {ids.max()}, but only {rows} embeddings",
+                "Use the tokenizer that the model was trained with.",
+            )
+        if positions and length > positions:
+            raise PromptTooLong(
+                f"A prompt must fit into the {positions} positions of {name}",
+                f"{length} tokens",
+                "Use a model with more positions.",
+            )
+
+
+@dataclass(frozen=True)
+class Wrapped:
+    """A model that nnsight has wrapped.
+
+    Attributes:
+        traced: the wrapped model.
+        layers: the list of its layers.
+        module: the name of the attention module in a layer.
+        call: the operation of that module that computes the pattern.
+        unembedding: the module that computes logits from the residual stream.
+    """
+
+    traced: Any
+    layers: Any
+    module: str
+    call: str
+    unembedding: Any
+
+    def site(self, layer: int) -> Any:
+        """Inside a trace: returns the operation whose output is the pattern of a layer. It can be read and written."""
+        attention = getattr(self.layers[layer], self.module)
+        return getattr(getattr(attention.source, self.call).source, _PATTERN_OPERATION)
+
+
+def wrap(subject: Subject) -> Wrapped:
+    """Wraps a subject's model with nnsight and checks that its pattern can be read.
+
+    Raises NoReadableAttention when the model has no usable unembedding, layers or pattern.
+    """
+    # Without a device argument, the pipeline inside nnsight moves the model to the first GPU. A model on several
+    # devices has a device map, and nothing may move it.
+    where = {} if getattr(subject.model, "hf_device_map", None) else {"device": subject.device}
+    traced = TransformersModel(subject.model, tokenizer=subject.tokenizer, task="text-generation", **where)
+    head = subject.model.get_output_embeddings()
+    name = next((name for name, module in subject.model.named_modules() if module is head), None)
+    if name is None or "." in name:
+        raise _unreadable(subject, "no unembedding of its own")
+    layers, module = _find_layers(subject, traced)
+    problems = []
+    for call in _ATTENTION_CALLS:
+        found = Wrapped(traced, layers, module, call, getattr(traced, name))
+        patterns: list[Tensor] = []
+        try:
+            ids = torch.zeros(1, 2, dtype=torch.long, device=subject.device)
+            with torch.no_grad(), traced.trace({"input_ids": ids}, use_cache=False) as tracer:
+                patterns.append(found.site(0).output.save())
+                tracer.stop()
+        except Exception as problem:  # nnsight raises many types of error, from a frame that it has rewritten
+            problems.append(f"{call}: {type(problem).__name__}")
+            continue
+        if patterns and tuple(patterns[0].shape) == (1, subject.n_heads, 2, 2):
+            return found
+        problems.append(f"{call}: shape {[tuple(p.shape) for p in patterns]}")
+    raise _unreadable(subject, "; ".join(problems))
+
+
+def _find_layers(subject: Subject, traced: Any) -> tuple[Any, str]:
+    """Returns nnsight's wrapper of the list of layers and the name of the attention module in a layer.
+
+    Raises NoReadableAttention when the model has no such list.
+    """
+    prefix = subject.model.base_model_prefix
+    for name, child in getattr(subject.model, prefix, subject.model).named_children():
+        if isinstance(child, torch.nn.ModuleList) and len(child) == subject.n_layers:
+            for module in _ATTENTION_MODULES:
+                if hasattr(child[0], module):
+                    return getattr(getattr(traced, prefix), name), module
+    raise _unreadable(subject, f"no layers with a module named {', '.join(_ATTENTION_MODULES)}")
+
+
+def _unreadable(subject: Subject, found: str) -> NoReadableAttention:
+    """Makes the error for a model without a readable pattern; `found` says what the model has instead."""
+    return NoReadableAttention(
+        f"{subject.name} must compute attention patterns in its layers where nnsight can reach them",
+        f"{type(subject.model).__name__} ({found})",
+        "Try a Llama, Qwen, Mistral, Gemma, GPT-2 or GPT-NeoX model and the versions of constraints.txt.",
+    )

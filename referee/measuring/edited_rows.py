@@ -1,0 +1,111 @@
+"""Finds which rows of a pattern an edit changes, and runs each trial only from the first row that it needs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from referee.attention.edits import Edit, InHeads
+from referee.attention.tracing import Attention, Readout
+from referee.measuring.prefix_cache import PrefixCache
+from referee.measuring.requests import Trial
+from referee.prompts.tokens import Tokens
+
+_ROWS_WORTH, _TRIALS_WORTH = 2, 3
+"""The smallest number of first rows, and of trials of one prompt, for which keys are computed before the trials.
+
+With fewer rows or fewer trials, the extra pass costs more than it saves."""
+_REMEMBERED = 64 << 20
+"""At most this many bytes of edited rows are kept from `prepare` to `run`. The others are computed twice."""
+
+
+class EditedRows:
+    """Runs batches of trials at one layer. It computes what the trials of a prompt share only once.
+
+    Trials of a prompt share all layers below the edited layer. In the edited layer and above, they share three kinds
+    of rows: the rows before the first row that an edit changes, the rows of a prefix that prompts share, and the rows
+    that earlier calls have computed.
+    """
+
+    def __init__(self, attention: Attention, prefixes: PrefixCache) -> None:
+        self._attention, self._prefixes = attention, prefixes
+        self._latest: tuple[Any, Any] = (None, None)
+        self._starts: dict[tuple[Tokens, Edit | None], int] = {}
+        self._rows: dict[tuple[Tokens, Edit], Tensor] = {}
+        self._room = 0
+
+    def prepare(self, trials: Sequence[Trial], progress: str | None) -> None:
+        """Plans the trials of a sweep and computes what they share. `progress` is the label of the progress bar."""
+        prefixes = self._prefixes
+        donors = [trial.edit.donor for trial in trials if trial.edit and trial.edit.donor]
+        prefixes.prepare([*(trial.tokens for trial in trials), *donors], progress)
+        self._rows, self._room = {}, _REMEMBERED
+        first = {(t.tokens, t.edit): self._first_changed(t.tokens, t.edit) for t in trials if t.edit}
+        late = [(tokens, row) for (tokens, _), row in first.items() if _ROWS_WORTH <= row < len(tokens)]
+        times = Counter(tokens for tokens, _ in late)
+        wanted: dict[Tokens, int] = {}
+        for tokens, row in late:
+            if prefixes.keeps and times[tokens] >= _TRIALS_WORTH:
+                wanted[tokens] = max(row, wanted.get(tokens, 0))
+        unedited = [trial.tokens for trial in trials if not trial.edit]
+        for source, shared in map(prefixes.prefix, unedited):
+            wanted[source] = max(shared, wanted.get(source, 0))
+        prefixes.prepare_keys(wanted, progress)
+        self._starts = {(t, edit): min(row, prefixes.rows_known(t)) for (t, edit), row in first.items()}
+        self._starts |= {(tokens, None): prefixes.rows_known(tokens) for tokens in unedited}
+
+    def count(self, trial: Trial) -> int:
+        """Returns the number of rows of a trial that a batch computes. `prepare` must know the trial."""
+        return len(trial.tokens) - self._starts[trial.tokens, trial.edit]
+
+    def run(self, trials: Sequence[Trial]) -> Readout:
+        """Runs one batch. All prompts have the same length. Either all trials have an edit or none has."""
+        tokens = [trial.tokens for trial in trials]
+        start = min(self._starts[trial.tokens, trial.edit] for trial in trials)
+        hidden = torch.stack([self._prefixes.hidden(t) for t in tokens])
+        patterns = [self._rows_edited(trial.tokens, trial.edit, start) for trial in trials if trial.edit]
+        ids = torch.tensor([t.ids for t in tokens])
+        before = self._prefixes.keys(tokens, start)
+        return self._attention.run(ids, torch.stack(patterns) if patterns else None, hidden, before)
+
+    def edited(self, tokens: Tokens, edit: Edit) -> Tensor:
+        """Returns a prompt's pattern after an edit, [head, query, key]."""
+        if isinstance(edit, InHeads):
+            # The edit is computed once for all heads. Every subset of heads takes its part of the result.
+            return edit.only(self._prefixes.pattern(tokens), self._in_all_heads(tokens, edit.edit))
+        return self._in_all_heads(tokens, edit)
+
+    def _in_all_heads(self, tokens: Tokens, edit: Edit) -> Tensor:
+        """Returns the pattern after an edit, [head, query, key]. The latest result is kept for the next call."""
+        if (tokens, edit) != self._latest[0]:
+            donor = self._prefixes.pattern(edit.donor) if edit.donor else None
+            self._latest = ((tokens, edit), edit(tokens, self._prefixes.pattern(tokens), donor))
+        return self._latest[1]
+
+    def _rows_edited(self, tokens: Tokens, edit: Edit, start: int) -> Tensor:
+        """Returns the rows of an edited pattern from `start` on, [head, row, key].
+
+        `start` is not after the first row that the edit changes.
+        """
+        rows = self._rows.get((tokens, edit))
+        if rows is None:
+            return self.edited(tokens, edit)[:, start:]
+        first = len(tokens) - rows.shape[1]
+        return torch.cat((self._prefixes.pattern(tokens)[:, start:first], rows), dim=1)
+
+    def _first_changed(self, tokens: Tokens, edit: Edit) -> int:
+        """Returns the first row that an edit changes, or the number of rows when it changes none.
+
+        It also keeps the edited rows for `run`, while they fit into `_REMEMBERED` bytes.
+        """
+        edited = self.edited(tokens, edit)
+        changed = (edited.numpy() != self._prefixes.pattern(tokens).numpy()).any(axis=(0, 2)).nonzero()[0]
+        first = int(changed[0]) if changed.size else len(tokens)
+        rows = edited[:, first:]
+        if rows.nbytes <= self._room:
+            self._rows[tokens, edit], self._room = rows.clone(), self._room - rows.nbytes
+        return first

@@ -1,0 +1,167 @@
+"""What the trials of a prompt share: the layers below the edited one, rows before the edited ones, shared prefixes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from referee.attention.kv_cache import Keys, first_rows, of_prompt, remembers_keys_alone
+from referee.attention.tracing import Attention
+from referee.measuring.batches import Batches, bytes_of_keys, of_one_length, of_one_start, tokens_at_once
+from referee.measuring.memory import free_bytes
+from referee.measuring.prefixes import Prefix, shared_prefixes
+from referee.measuring.requests import Reading
+from referee.models.subjects import Subject
+from referee.prompts.tokens import Tokens
+
+PROMPTS = 1024
+"""At most so many prompts are kept."""
+
+
+class PrefixCache:
+    """The residual stream before one layer, the pattern in it, and keys and values, of the latest prompts.
+
+    Where prompts share a prefix, the prompt that it is taken from is computed first, and the others from its end on.
+
+    Attributes:
+        keeps: whether keys and values are kept: not where a layer needs something else of earlier rows.
+    """
+
+    def __init__(self, attention: Attention) -> None:
+        self._attention, self._subject = attention, attention.subject
+        self.keeps = remembers_keys_alone(self._subject)
+        self._known: dict[Tokens, tuple[Tensor, Tensor]] = {}
+        self._prefixes: dict[Tokens, Prefix] = {}
+        self._lower: dict[Tokens, Keys] = {}
+        self._upper: dict[Tokens, tuple[int, Keys]] = {}
+
+    def prepare(self, prompts: Sequence[Tokens], progress: str | None) -> None:
+        """Computes what is not known yet, in batches; `progress` names the work on a bar."""
+        new = [t for t in dict.fromkeys(prompts) if t not in self._known]
+        if new and len(self._known) + len(new) > prompts_kept(self._subject, new):
+            for part in (self._known, self._prefixes, self._lower, self._upper):
+                part.clear()
+            new = list(dict.fromkeys(prompts))
+        found = shared_prefixes(new, tokens_at_once(self._subject) // 2) if self.keeps else {}
+        # A prompt whose rows were never computed, because the run was interrupted, loses its prefix.
+        self._prefixes = {t: prefix for t, prefix in self._prefixes.items() if t in self._known} | found
+        sources = {prefix.prompt for prefix in found.values()}
+        self._compute([t for t in new if t in sources], progress)
+        self._compute([t for t in new if t not in sources], progress)
+
+    def _compute(self, prompts: Sequence[Tokens], progress: str | None) -> None:
+        """Computes prompts whose prefixes are known already."""
+
+        def measured(requests: Sequence[Reading]) -> list[None]:
+            some = [request.tokens for request in requests]
+            start = self.prefix(some[0]).rows
+            before = first_rows([self._lower[self.prefix(t).prompt] for t in some], start) if start else None
+            hidden, pattern, keys = self._attention.enter(_padded(some), before, keep=self.keeps)
+            for i, tokens in enumerate(some):
+                new, length = len(tokens) - start, len(tokens)
+                self._lower[tokens] = of_prompt(keys, i)
+                # Last, because it marks the prompt as known: an interruption before it leaves nothing half done.
+                self._known[tokens] = self._whole(tokens, hidden[i, :new], pattern[i, :, :new, :length].float().cpu())
+            return [None] * len(some)
+
+        batches = Batches(
+            [Reading(tokens) for tokens in prompts],
+            self._subject,
+            rows=lambda request: len(request.tokens) - self.prefix(request.tokens).rows,
+            joined_by=of_one_start,
+            keys_of=self._subject.layer + 1,
+            progress=progress and f"{progress} (prompts)",
+        )
+        for some in batches:
+            batches.measure(measured, some)
+
+    def _whole(self, tokens: Tokens, hidden: Tensor, pattern: Tensor) -> tuple[Tensor, Tensor]:
+        """A prompt's residual stream and pattern: the rows of its prefix, then its own."""
+        source, rows = self.prefix(tokens)
+        if not rows:
+            return hidden, pattern
+        first = self.pattern(source)[:, :rows, : len(tokens)]
+        return torch.cat((self.hidden(source)[:rows], hidden)), torch.cat((first, pattern), dim=1)
+
+    def prefix(self, tokens: Tokens) -> Prefix:
+        """The prefix that a prompt shares with another; of no rows where it shares none."""
+        return self._prefixes.get(tokens, Prefix(tokens, 0))
+
+    def hidden(self, tokens: Tokens) -> Tensor:
+        """The residual stream before the layer, [token, size], on the subject's device."""
+        return self._known[tokens][0]
+
+    def pattern(self, tokens: Tokens) -> Tensor:
+        """The layer's pattern, [head, query, key], in float32 on the CPU."""
+        return self._known[tokens][1]
+
+    def prepare_keys(self, wanted: Mapping[Tokens, int], progress: str | None) -> None:
+        """Computes keys and values of so many first rows of prompts, from the layer on, where they are not known."""
+        new = {tokens: rows for tokens, rows in wanted.items() if rows > self.rows_known(tokens)}
+        of_sources: dict[Tokens, int] = {}
+        for tokens, rows in new.items():
+            source, shared = self.prefix(tokens)
+            of_sources[source] = max(min(rows, shared), of_sources.get(source, 0))
+        for rows_of in (of_sources, new):
+            self._add_keys({t: rows for t, rows in rows_of.items() if rows > self.rows_known(t)}, progress)
+
+    def _add_keys(self, wanted: Mapping[Tokens, int], progress: str | None) -> None:
+        """As `prepare_keys`, for prompts whose prefixes have their keys already."""
+
+        def measured(requests: Sequence[Reading]) -> list[tuple[int, Keys]]:
+            some = [request.tokens for request in requests]
+            count = max(wanted[tokens] for tokens in some)
+            before = self.keys(some, min(map(self.rows_known, some)))
+            ids = torch.tensor([tokens.ids[:count] for tokens in some])
+            keys = self._attention.keys(ids, torch.stack([self.hidden(tokens)[:count] for tokens in some]), before)
+            return [(count, of_prompt(keys, i)) for i in range(len(some))]
+
+        batches = Batches(
+            [Reading(tokens) for tokens in wanted],
+            self._subject,
+            rows=lambda request: wanted[request.tokens],  # at most: a batch starts where all of it is known
+            joined_by=of_one_length,
+            keys_of=self._subject.n_layers,
+            progress=progress and f"{progress} (prompts)",
+        )
+        for some in batches:
+            found = batches.measure(measured, some)
+            self._upper |= {request.tokens: keys for request, keys in zip(some, found, strict=True)}
+
+    def rows_known(self, tokens: Tokens) -> int:
+        """Of how many first rows keys are known from the layer on: the prompt's own, or those of its prefix."""
+        source, shared = self.prefix(tokens)
+        return max(self._own_rows(tokens), min(shared, self._own_rows(source)))
+
+    def keys(self, prompts: Sequence[Tokens], rows: int) -> Keys:
+        """Keys and values from the layer on, of the first `rows` rows of some prompts; nothing for no rows."""
+        return first_rows([self._upper[self._source(tokens, rows)][1] for tokens in prompts], rows) if rows else {}
+
+    def all_keys(self, prompts: Sequence[Tokens], rows: int) -> Keys:
+        """Keys and values of every layer, of the first `rows` rows of some prompts; nothing for no rows."""
+        if not rows:
+            return {}
+        return first_rows([self._lower[tokens] for tokens in prompts], rows) | self.keys(prompts, rows)
+
+    def _source(self, tokens: Tokens, rows: int) -> Tokens:
+        """The prompt whose keys give the first rows: the prompt itself, or the one that its prefix is taken from."""
+        assert rows <= self.rows_known(tokens), "keys are prepared before they are asked for"
+        return tokens if self._own_rows(tokens) >= rows else self.prefix(tokens).prompt
+
+    def _own_rows(self, tokens: Tokens) -> int:
+        return self._upper[tokens][0] if tokens in self._upper else 0
+
+
+def prompts_kept(subject: Subject, prompts: Iterable[Tokens]) -> int:
+    """How many prompts as long as these are kept, about: their keys take a quarter of the free memory."""
+    longest = max(map(len, prompts), default=1)
+    fit = free_bytes(subject.device) // (4 * bytes_of_keys(subject, longest, subject.n_layers))
+    return max(1, min(PROMPTS, fit))
+
+
+def _padded(prompts: Sequence[Tokens]) -> Tensor:
+    """Ids of prompts as one batch, [prompt, token]; shorter ones end in tokens at which none of their own looks."""
+    longest = max(map(len, prompts))
+    return torch.tensor([tokens.ids + tokens.ids[-1:] * (longest - len(tokens)) for tokens in prompts])

@@ -1,0 +1,71 @@
+"""Requests to a model, and the measures and observers of their results.
+
+Requests are frozen values. Two requests with equal content compare equal, so each is answered only once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from referee.attention.edits import Edit
+from referee.prompts.tokens import Tokens
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One forward pass: a prompt, and the edit of its pattern at the layer of interest. None means no edit."""
+
+    tokens: Tokens
+    edit: Edit | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """An unedited prompt. The session reads its patterns, their gradients, or the text that the model adds to it."""
+
+    tokens: Tokens
+
+    @property
+    def edit(self) -> None:
+        """Always None: a reading has no edit."""
+        return None
+
+
+Request = Trial | Reading
+
+
+class Measure(Protocol):
+    """A pure function of a prompt's patterns. It is a frozen dataclass, so that equal measures compare equal."""
+
+    def __call__(self, tokens: Tokens, pattern: Tensor) -> Tensor:
+        """Returns a small tensor from the pattern [layer, head, query, key], which is in float32."""
+        ...
+
+
+class GradientMeasure(Protocol):
+    """Like Measure, but a function of one layer's pattern and of the gradient of the margin with respect to it."""
+
+    def __call__(self, tokens: Tokens, pattern: Tensor, gradient: Tensor) -> Tensor:
+        """Returns a small tensor from the pattern and the gradient at the layer of interest.
+
+        Both are [head, query, key] in float32.
+        """
+        ...
+
+
+class Observer(Protocol):
+    """A function that receives the margins of every sweep: one margin for each trial, in logits."""
+
+    def __call__(self, layer: int, trials: Sequence[Trial], margins: Sequence[float]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Whole:
+    """The measure that returns the pattern itself."""
+
+    def __call__(self, tokens: Tokens, pattern: Tensor) -> Tensor:
+        return pattern

@@ -1,0 +1,104 @@
+"""Self-checks: conditions that must hold for this subject before a claim about it may be judged.
+
+A failed check is an error of the measurement. It is never a verdict about a claim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from claims.competition.prompts import DOCUMENT_PAIRS, ORDERS, QA, Prompt
+from referee.attention.edits import Edit, Flatten, Keep, TurnInward
+from referee.attention.tracing import Attention
+from referee.errors import SelfCheckFailed
+from referee.measuring import scores
+from referee.measuring.session import Session
+from referee.models.subjects import Subject
+from referee.prompts.tokens import Tokens, tokenize
+
+DRIFT_LOGITS = {"float32": 1e-3, "float16": 5e-2, "bfloat16": 5e-1}
+"""The largest allowed change of a margin when the same trial runs in another batch, by dtype, in logits."""
+_ROW_SUM = {"float32": 1e-5, "float16": 5e-3, "bfloat16": 2e-2}
+"""The largest allowed difference between one and the sum of a pattern's row, by dtype."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """The result of one check.
+
+    Attributes:
+        rule: what must hold, in words.
+        measured: the measured number.
+        limit: the allowed range of this number, as text.
+        passed: whether the number is in the range.
+    """
+
+    rule: str
+    measured: float
+    limit: str
+    passed: bool
+
+
+def self_check(session: Session) -> list[Check]:
+    """Reads and edits the layer of interest on the first pair of the seed document, and returns all checks.
+
+    Raises SelfCheckFailed for the first check that fails.
+    """
+    subject = session.subject
+    prompts = [tokenize(Prompt(DOCUMENT_PAIRS[0], order, QA), subject.tokenizer) for order in ORDERS]
+    checks = _of_attention(subject, session.attention, prompts)
+    for check in checks:
+        if not check.passed:
+            raise SelfCheckFailed(
+                f"Self-check on {subject.name}, layer {subject.layer}: {check.rule} ({check.limit})",
+                f"{check.measured:g}",
+                "Nothing can be judged; try the versions of constraints.txt or --dtype float32.",
+            )
+    return checks
+
+
+def _of_attention(subject: Subject, attention: Attention, prompts: Sequence[Tokens]) -> list[Check]:
+    """Runs all checks on prompts of equal length."""
+    ids = torch.tensor([tokens.ids for tokens in prompts])
+    pattern = attention.read(ids, [subject.layer])[:, 0]
+
+    def change(edit: Edit, hidden: Tensor | None = None) -> float:
+        """Returns the largest |change| of the final residual stream when an edit is written."""
+        edited = torch.stack([edit(t, p, None) for t, p in zip(prompts, pattern, strict=True)])
+        return (attention.run(ids, edited, hidden).final - plain).abs().max().item()
+
+    plain = attention.run(ids).final
+    entered, _, _ = attention.enter(ids)
+    with torch.no_grad():
+        logits = subject.model(ids.to(subject.device)).logits[:, -1].float()
+    margins = scores.margins_of(subject, plain, prompts)
+    alone = scores.margins_of(subject, attention.run(ids[:1]).final, prompts[:1])
+    row_error = (pattern.float().sum(-1) - 1).abs().max().item()
+    future = pattern.triu(1).abs().max().item()
+    # The check reads the outputs before W_O, where each head has its own block. W_O mixes the heads.
+    turned = pattern.clone()
+    turned[:, -1] = torch.eye(ids.shape[1]).to(pattern)
+    moved_heads = (attention.head_outputs(ids, turned) - attention.head_outputs(ids, pattern)).abs().amax((0, 1, 3))
+    strangers = moved_heads[:-1].max().item()
+
+    kept, moved = change(Keep()), max(change(Flatten()), change(TurnInward()))
+    drift = (alone - margins[:1]).abs().max().item()
+    own_logits = (margins - scores.margins(logits, prompts)).abs().max().item()
+    skipped = change(Keep(), entered)
+
+    rows, drifts = _ROW_SUM[subject.dtype], DRIFT_LOGITS[subject.dtype]
+    return [
+        Check("rows of a pattern sum to one", row_error, f"≤ {rows:g}", row_error <= rows),
+        Check("no attention to later tokens", future, "= 0", future == 0),
+        Check("writing a pattern back changes no logit", kept, "= 0", kept == 0),
+        Check("uniform or inward attention changes a logit", moved, "> 0", moved > 0),
+        Check("editing one head changes the output of no other", strangers, "= 0", strangers == 0),
+        Check("editing one head changes its own output", moved_heads[-1].item(), "> 0", moved_heads[-1].item() > 0),
+        Check("a trial alone equals the trial in a batch, in logits", drift, f"≤ {drifts:g}", drift <= drifts),
+        Check("starting at the layer of interest changes no logit", skipped, "= 0", skipped == 0),
+        Check("margins are differences of the model's own logits", own_logits, f"≤ {drifts:g}", own_logits <= drifts),
+    ]

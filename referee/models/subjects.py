@@ -1,0 +1,249 @@
+"""Loads a Subject from a name, a hub id or a path: a causal language model with its tokenizer, in one exact state."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from claims.competition.planted import model as planted
+from referee.errors import (
+    LayerOutOfRange,
+    NoOffsets,
+    NoReadableAttention,
+    NoSuchDevice,
+    TooFewHeads,
+    UnknownModel,
+)
+from referee.models import embedded, pretrained
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+EMBEDDED: dict[str, Callable[[], Path]] = {"smollm2": embedded.smollm2}
+PLANTED = ("planted", "random")
+HUB_NAMES = {"llama-3.1-8b": "meta-llama/Llama-3.1-8B-Instruct"}
+_DEVICES = ("cpu", "cuda", "mps", "xpu")
+_IGNORED_CONFIG_KEYS = ("architectures", "dtype", "transformers_version", "_name_or_path")
+"""Configuration entries that change when a model is saved, although the model stays the same."""
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A causal language model with its tokenizer, and the layer in which its heads are studied.
+
+    Attributes:
+        name: the name that the user gave.
+        revision: the commit on the hub, or "local" for a model without one.
+        layer: the index of the layer of interest, from 0.
+        n_layers, n_heads, n_kv_heads: the numbers of layers, query heads and key-value heads. A key-value group has
+            `n_heads // n_kv_heads` query heads.
+        fingerprint: the digest of weights, configuration, tokenizer and chat template.
+    """
+
+    name: str
+    revision: str
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerFast
+    layer: int
+    n_layers: int
+    n_heads: int
+    n_kv_heads: int
+
+    def at(self, layer: int) -> Subject:
+        """Return the same model with another layer of interest. Raises LayerOutOfRange."""
+        _require_layer(self.name, layer, self.n_layers)
+        moved = replace(self, layer=layer)
+        if "fingerprint" in self.__dict__:  # it does not depend on the layer
+            moved.__dict__["fingerprint"] = self.fingerprint
+        return moved
+
+    @property
+    def even_heads(self) -> list[int]:
+        return list(range(0, self.n_heads, 2))
+
+    @property
+    def odd_heads(self) -> list[int]:
+        return list(range(1, self.n_heads, 2))
+
+    @property
+    def kv_group_of_head(self) -> list[int]:
+        """The key-value group of each query head; [head]."""
+        return [head * self.n_kv_heads // self.n_heads for head in range(self.n_heads)]
+
+    @property
+    def vocabulary_size(self) -> int:
+        """The number of tokens with an embedding."""
+        return self.model.get_input_embeddings().weight.shape[0]
+
+    @property
+    def n_positions(self) -> int | None:
+        """The largest number of tokens in a prompt. It is None if the configuration sets no limit."""
+        return getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
+
+    @property
+    def dtype(self) -> str:
+        return str(self.model.dtype).removeprefix("torch.")
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The digest of the subject, 32 hexadecimal digits.
+
+        It depends on every byte of the weights that the model uses. It also depends on the configuration, the
+        tokenizer, the chat template, and the BOS and EOS tokens.
+        """
+        own = self.tokenizer
+        config = {k: v for k, v in self.model.config.to_diff_dict().items() if k not in _IGNORED_CONFIG_KEYS}
+        parts = [json.dumps(config, sort_keys=True, default=str), own.backend_tokenizer.to_str(), own.chat_template]
+        parts += [own.bos_token, own.eos_token, self.model.generation_config.eos_token_id]
+        digest = hashlib.sha256("\n".join(map(str, parts)).encode())
+        with ThreadPoolExecutor() as pool:  # hashlib releases the interpreter's lock
+            for weight in pool.map(_digest, _weights(self.model)):
+                digest.update(weight)
+        return digest.hexdigest()[:32]
+
+
+def _weights(model: PreTrainedModel) -> Iterator[tuple[str, Tensor]]:
+    """Yield the name and the tensor of every parameter and buffer. A tied weight appears once."""
+    yield from model.named_parameters()
+    yield from model.named_buffers()
+
+
+def _digest(named: tuple[str, Tensor]) -> bytes:
+    """Return the SHA-256 digest of a tensor's name, shape, dtype and bytes."""
+    name, weight = named
+    digest = hashlib.sha256(f"{name} {tuple(weight.shape)} {weight.dtype}".encode())
+    digest.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.digest()
+
+
+def load(
+    name: str = "smollm2",
+    *,
+    revision: str | None = None,
+    layer: int | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+) -> Subject:
+    """Load the subject with a built-in name, a hub id or a local folder, ready to be measured.
+
+    The `device` "auto" is a GPU if the machine has one. The `dtype` "auto" is float32 on a CPU and bfloat16 on a GPU.
+    It is always float32 for planted and random models. The function never runs code that comes with a model, and it
+    never reads pickled weights.
+
+    Raises UnknownModel, ForeignCode, UnreadableWeights, LayerOutOfRange, NoOffsets, NoReadableAttention, TooFewHeads
+    or NoSuchDevice. For an embedded model it also raises the errors of `embedded`.
+    """
+    if revision is not None and (name.partition(":")[0] in (*EMBEDDED, *PLANTED) or Path(name).is_dir()):
+        raise UnknownModel(
+            "--revision is for hub repositories", f"{revision!r} with {name}", "Leave it out; this model has only one."
+        )
+    where = _device(device)
+    precision = DTYPES["float32" if where.type == "cpu" else "bfloat16"] if dtype == "auto" else DTYPES[dtype]
+    if name.partition(":")[0] in PLANTED:
+        # Hand-set weights were calculated for float32 and need its precision.
+        model, tokenizer = planted.build(name)
+        precision = torch.float32 if dtype == "auto" else DTYPES[dtype]
+        return assemble(model.to(where, precision), tokenizer, name=name, layer=layer)
+    embedded.quiet_unless_watched()
+    source = str(EMBEDDED[name]()) if name in EMBEDDED else str(Path(HUB_NAMES.get(name, name)).expanduser())
+    tokenizer = pretrained.tokenizer(name, source, revision, named=[*EMBEDDED, *PLANTED, *HUB_NAMES])
+    model = pretrained.model(name, source, revision, precision)
+    try:
+        model = model.to(where)
+    except torch.OutOfMemoryError as problem:
+        raise NoSuchDevice(
+            f"{name} must fit on {where}", pretrained.first_line(problem), "Use another --device or --dtype."
+        ) from problem
+    return assemble(model, tokenizer, name=name, layer=layer)
+
+
+def assemble(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, *, name: str, layer: int | None = None
+) -> Subject:
+    """Make a subject from a model and a tokenizer that are in memory.
+
+    The function changes the model itself: it sets evaluation mode, eager attention and weights without gradients. If
+    the weights change later, the caller must assemble a new subject and measure it in a new session.
+
+    Without `layer`, the layer of interest is in proportion to layer 10 of 32. Raises LayerOutOfRange, NoOffsets,
+    NoReadableAttention or TooFewHeads.
+    """
+    config = model.config.get_text_config()
+    n_layers, n_heads = _geometry(name, config)
+    if layer is None:
+        layer = round(10 / 32 * n_layers)
+    _require_layer(name, layer, n_layers)
+    if not getattr(tokenizer, "is_fast", False):
+        raise NoOffsets(
+            "The tokenizer must report which characters each token covers",
+            f"{type(tokenizer).__name__}, which does not",
+            "Save the model with a fast tokenizer (tokenizer.json) and give that folder to --model.",
+        )
+    model.set_attn_implementation("eager")
+    return Subject(
+        name=name,
+        revision=getattr(model.config, "_commit_hash", None) or "local",
+        model=model.eval().requires_grad_(False),
+        tokenizer=tokenizer,
+        layer=layer,
+        n_layers=n_layers,
+        n_heads=n_heads,
+        n_kv_heads=getattr(config, "num_key_value_heads", None) or n_heads,
+    )
+
+
+def _geometry(name: str, config: Any) -> tuple[int, int]:
+    """Return the number of layers and the number of query heads. Raises NoReadableAttention or TooFewHeads."""
+    counts = [getattr(config, what, None) for what in ("num_hidden_layers", "num_attention_heads")]
+    n_layers, n_heads = (count if isinstance(count, int) else 0 for count in counts)
+    if n_layers < 1 or n_heads < 1:
+        raise NoReadableAttention(
+            f"{name} must have layers with attention heads",
+            f"a configuration of type {config.model_type!r} with {n_layers} layers and {n_heads} attention heads",
+            "Use a transformer, such as a Llama, Qwen, Mistral, Gemma, GPT-2 or GPT-NeoX model.",
+        )
+    if n_heads < 2:
+        raise TooFewHeads(
+            f"{name} must have at least two heads, so that even and odd ones can be compared",
+            n_heads,
+            "Use a model with more heads.",
+        )
+    return n_layers, n_heads
+
+
+def _require_layer(name: str, layer: int, n_layers: int) -> None:
+    if not 0 <= layer < n_layers:
+        raise LayerOutOfRange(
+            f"The layer of interest of {name} must be 0 to {n_layers - 1}",
+            layer,
+            "Give --layer another number.",
+        )
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    rule = "--device must name a device of this machine"
+    remedy = "Use --device cpu, or leave the option out to take a GPU when there is one."
+    try:
+        device = torch.device(name)
+        if device.type not in _DEVICES or (device.type == "cpu" and device.index):
+            raise RuntimeError(f"use one of {', '.join(_DEVICES)}; there is one CPU device")
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as problem:
+        raise NoSuchDevice(rule, f"{name!r} ({pretrained.first_line(problem)})", remedy) from problem
+    return device

@@ -1,0 +1,66 @@
+"""Common style of all figures: colours that colour-blind readers can distinguish, legends, and box plots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Colour-blind readers can distinguish the palette of Okabe & Ito. Hatches, markers and dashes help in print.
+NUMERICAL, FORMAT, OTHER = "#0072B2", "#E69F00", "#999999"
+THRESHOLD, CHANCE, GOOD, BAD = "#D55E00", "#000000", "#009E73", "#CC79A7"
+GROUPS: dict[str, dict[str, Any]] = {
+    "even": {"color": NUMERICAL, "marker": "o", "linestyle": "-"},
+    "odd": {"color": FORMAT, "marker": "s", "linestyle": "--"},
+    "all": {"color": OTHER, "marker": "^", "linestyle": ":"},
+    "any": {"color": OTHER, "marker": "^", "linestyle": ":"},
+}
+
+matplotlib.rcParams.update(
+    {
+        "font.size": 11,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.titlesize": 12,
+        "figure.dpi": 100,
+        "text.parse_math": False,  # a token may contain dollar signs
+        "savefig.bbox": "tight",
+        "svg.hashsalt": "referee",
+    }
+)
+
+
+def legend_below(figure: Figure, *axes: Axes, columns: int = 4) -> None:
+    """Draws one legend under all panels. Each label appears once."""
+    found: dict[str, object] = {}
+    for ax in axes:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    handles: Sequence = list(found.values())
+    if handles:
+        figure.legend(handles, list(found), loc="outside lower center", ncols=columns, frameon=False, fontsize=10)
+
+
+def nothing(ax: Axes, why: str) -> None:
+    """Writes the reason into an empty panel."""
+    ax.text(0.5, 0.5, why, ha="center", va="center", transform=ax.transAxes, wrap=True)
+
+
+def boxes(ax: Axes, values: Sequence[Sequence[float]], places: Sequence[float], width: float, **look: str) -> None:
+    """Draws box plots with every value as a point near the middle. `look` has `color`, `marker` and `hatch`."""
+    filled = [(list(v), place) for v, place in zip(values, places, strict=True) if len(v)]
+    if not filled:
+        return
+    drawn = ax.boxplot(
+        [v for v, _ in filled], positions=[p for _, p in filled], widths=width, showfliers=False, patch_artist=True,
+        medianprops={"color": "black"}, manage_ticks=False,
+    )  # fmt: skip
+    for box in drawn["boxes"]:
+        box.set(facecolor=look["color"], alpha=0.35, hatch=look.get("hatch", ""))
+    for v, place in filled:
+        aside = [place + width * 0.3 * ((k * 7) % 11 / 5 - 1) for k in range(len(v))]
+        ax.plot(aside, v, look.get("marker", "o"), color=look["color"], markersize=3.5, markeredgecolor="white",
+                markeredgewidth=0.4)  # fmt: skip
