@@ -5,7 +5,5 @@ pytest_plugins = [
     "fixtures.signals",
     "fixtures.ledger",
     "fixtures.terminal",
-    "claims.competition.observations",
-    "claims.competition.sweeps",
-    "fixtures.attacks",
+    "fixtures.session",
 ]

@@ -1,8 +1,9 @@
-"""What the benchmarks share, and the tables at the end: those of README.md."""
+"""Options and fixtures of the benchmarks. It prints the tables of README.md after all other output."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,35 @@ from referee.models.subjects import Subject
 _TABLES = pytest.StashKey[list[tuple[str, str]]]()
 
 
+@dataclass(frozen=True)
+class Size:
+    """The size of a benchmark: how often it is repeated, and how many trials and prompts it has."""
+
+    repeats: int
+    trials: int
+    prompts: int
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("benchmarks", "the size of the benchmarks")
+    group.addoption("--repeats", type=int, default=5, help="of each measurement; the tables have medians (default: 5)")
+    group.addoption("--trials", type=int, default=200, help="of a sweep (default: 200)")
+    group.addoption("--prompts", type=int, default=60, help="whose patterns are read (default: 60)")
+    group.addoption(
+        "--other-checkout",
+        type=Path,
+        metavar="DIR",
+        help="another checkout of this project, with its environment in DIR/.venv, for the comparison of whole runs",
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_TABLES] = []
 
 
 @pytest.fixture
 def show(pytestconfig: pytest.Config) -> Callable[[str, str], None]:
-    """Prints a titled table when all is done."""
+    """Returns a function that prints a title and a table after all benchmarks."""
     return lambda title, table: pytestconfig.stash[_TABLES].append((title, table))
 
 
@@ -30,12 +53,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 @pytest.fixture(scope="session")
+def size(pytestconfig: pytest.Config) -> Size:
+    """The size that the command line gives."""
+    option = pytestconfig.option
+    return Size(option.repeats, option.trials, option.prompts)
+
+
+@pytest.fixture(scope="session")
 def folder() -> Path:
-    """SmolLM2 as a folder that every way can load."""
+    """The folder of SmolLM2, which every implementation can load."""
     return embedded.smollm2()
 
 
 @pytest.fixture(scope="session")
 def subject(folder: Path) -> Subject:
-    """The same at layer 10 of 30, on the CPU."""
+    """SmolLM2 with layer 10 of 30 (from 0) as its layer of interest, on the CPU."""
     return subjects.load(str(folder), layer=10, device="cpu")

@@ -1,121 +1,133 @@
-"""What a sweep costs as it grows: in trials, in the length of the prompt, with the layer of interest, in prompts."""
+"""Measures how the time of a sweep grows with trials, tokens, layers and prompts: `pytest benchmarks/test_cost.py`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
+from time import perf_counter
+from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks import works
+from benchmarks import workloads
+from benchmarks.conftest import Size
 from claims.competition.chat import chat_format
 from claims.competition.format_injection.measure import graded_formats
-from claims.competition.prompts import DOCUMENT_PAIRS, INJECTION, QA, SIMPLE, Prompt, ask, injected, pairs
-from referee.measuring import batches, prefix_cache
+from claims.competition.prompts import DOCUMENT_PAIRS, INJECTION, QA, SIMPLE, Format, Prompt, ask, injected, pairs
+from referee.measuring import prefix_cache
 from referee.measuring.prefixes import shared_prefixes
 from referee.measuring.requests import Trial
 from referee.measuring.session import Session
+from referee.models.subjects import Subject
 from referee.prompts.tokens import tokenize
 
-COUNTS = (1, 10, 50, 100, 200, 400)
+SHARES = (0.005, 0.05, 0.25, 0.5, 1, 2)
+"""The numbers of trials, as shares of --trials."""
 LAYERS = (0, 5, 10, 15, 20, 25, 29)
-ROUNDS = 5
+Show = Callable[[str, str], None]
 
 
-def run(subject, trials):
-    """Nothing known of earlier rounds."""
-    Session(subject).margins(trials)
+def in_turn(benchmark: Any, runs: Mapping[Any, Callable[[], object]], repeats: int) -> dict[Any, float]:
+    """Calls all functions in turn. Returns the median time of each in ms. One more repeat warms up."""
+    seconds: dict[Any, list[float]] = {name: [] for name in runs}
 
+    def once() -> None:
+        for name, run in runs.items():
+            began = perf_counter()
+            run()
+            seconds[name].append(perf_counter() - began)
 
-def in_turn(benchmark, subject, sets):
-    """Medians in ms of sets of trials, run in turn."""
-    seconds = {name: [] for name in sets}
-
-    def once():
-        for name, trials in sets.items():
-            began = benchmark._timer()
-            run(subject.at(name) if benchmark.group == "layer" else subject, trials)
-            seconds[name].append(benchmark._timer() - began)
-
-    benchmark.pedantic(once, rounds=ROUNDS, warmup_rounds=1)
-    found = {name: 1000 * median(each[1:]) for name, each in seconds.items()}
+    benchmark.pedantic(once, rounds=repeats, warmup_rounds=1)
+    found = {name: 1000 * median(times[1:]) for name, times in seconds.items()}
     benchmark.extra_info |= {str(name): round(ms, 2) for name, ms in found.items()}
     return found
 
 
-def table(what, found):
-    heads = " | ".join(str(name) for name in found)
+def sweep(subject: Subject, trials: Sequence[Trial]) -> Callable[[], object]:
+    """Returns a function that runs the trials in a new session, which keeps nothing of earlier repeats."""
+    return lambda: Session(subject).margins(trials)
+
+
+def table(what: str, found: Mapping[Any, float]) -> str:
+    """Returns a Markdown table with one column for each time."""
+    heads = " | ".join(map(str, found))
     cells = " | ".join(f"{ms:.0f}" for ms in found.values())
     return f"| {what} | {heads} |\n|---|{'---:|' * len(found)}\n| ms | {cells} |"
 
 
 @pytest.mark.parametrize("last_row", [False, True], ids=["all rows", "last row"])
-def test_cost_grows_with_trials_as_a_line(last_row, benchmark, subject, show):
-    """What is shared is the intercept, what a trial costs the slope."""
-    most = works.trials(subject, last_row=last_row, count=max(COUNTS))
-    benchmark.group = "trials"
+def test_trials(last_row: bool, benchmark: Any, subject: Subject, size: Size, show: Show) -> None:
+    """The time is a straight line: each trial costs its slope, and what trials share costs its intercept."""
+    counts = sorted({max(1, round(share * size.trials)) for share in SHARES})
+    trials = workloads.trials(subject, last_row=last_row, count=max(counts))
 
-    found = in_turn(benchmark, subject, {count: most[:count] for count in COUNTS})
+    found = in_turn(benchmark, {count: sweep(subject, trials[:count]) for count in counts}, size.repeats)
 
     slope, intercept = np.polyfit(list(found), list(found.values()), 1)
-    benchmark.extra_info |= {"slope": round(slope, 2), "intercept": round(intercept, 1)}
-    kind = "last row" if last_row else "all rows"
-    line = f"\nslope {slope:.1f} ms a trial, intercept {intercept:.0f} ms"
-    show(f"trials, {kind}", table("trials", found) + line)
+    rows = "last row" if last_row else "all rows"
+    line = f"\nThe line has a slope of {slope:.1f} ms a trial and an intercept of {intercept:.0f} ms."
+    show(f"number of trials, {rows}; repeats: {size.repeats}", table("trials", found) + line)
 
 
-def test_cost_grows_with_length(benchmark, subject, show):
-    """50 trials of the sketch's question with more and more format around it."""
-    chosen = {}
+def test_tokens(benchmark: Any, subject: Subject, size: Size, show: Show) -> None:
+    """The same pair in formats of different length. The number of trials is a quarter of --trials."""
+    runs = {}
     for format in INJECTION:
         prompt = Prompt(DOCUMENT_PAIRS[0], "bigger first", format)
-        length = len(tokenize(prompt, subject.tokenizer))
-        chosen.setdefault(length, works.trials(subject, last_row=False, count=50, prompt=prompt))
-    lengths = sorted(chosen)[:: max(1, len(chosen) // 6)]
-    benchmark.group = "length"
+        trials = workloads.trials(subject, last_row=False, count=max(1, size.trials // 4), prompt=prompt)
+        runs.setdefault(len(trials[0].tokens), sweep(subject, trials))
 
-    found = in_turn(benchmark, subject, {length: chosen[length] for length in lengths})
+    found = in_turn(benchmark, dict(sorted(runs.items())), size.repeats)
 
-    show("tokens of a prompt, 50 trials", table("tokens", found))
+    show(f"tokens of the prompt, {len(trials)} trials; repeats: {size.repeats}", table("tokens", found))
 
 
-def test_cost_falls_with_the_layer_of_interest(benchmark, subject, show):
-    """50 trials: what lies below is computed once."""
-    trials = works.trials(subject, last_row=False, count=50)
-    benchmark.group = "layer"
+def test_layers(benchmark: Any, subject: Subject, size: Size, show: Show) -> None:
+    """The layers below the layer of interest are computed once. The number of trials is a quarter of --trials."""
+    count = max(1, size.trials // 4)
+    moved = [subject.at(layer) for layer in LAYERS]
+    runs = {at.layer: sweep(at, workloads.trials(at, last_row=False, count=count)) for at in moved}
 
-    found = in_turn(benchmark, subject, dict.fromkeys(LAYERS, trials))
+    found = in_turn(benchmark, runs, size.repeats)
 
-    show("layer of interest of 30, 50 trials", table("layer", found))
+    show(f"layer of interest of {subject.n_layers}, {count} trials; repeats: {size.repeats}", table("layer", found))
 
 
-BEGINNINGS = {
-    "36 pairs, both orders, Simple, Q&A and Chat": (36, lambda tokenizer: [SIMPLE, QA, chat_format(tokenizer)]),
-    "8 pairs, both orders, experiment 1.3's formats": (
-        8,
-        lambda tokenizer: [*INJECTION, *map(injected, graded_formats(tokenizer))],
-    ),
+def three_formats(subject: Subject) -> list[Format]:
+    chat = chat_format(subject.tokenizer)
+    return [SIMPLE, QA, *([chat] if chat else [])]
+
+
+def formats_of_injection(subject: Subject) -> list[Format]:
+    return [*INJECTION, *map(injected, graded_formats(subject.tokenizer))]
+
+
+SETS = {
+    "both orders, Simple, Q&A and Chat": (5 / 3, three_formats),
+    "both orders, formats of experiment 1.3": (7.5, formats_of_injection),
 }
+"""Prompts that begin alike: the number of pairs is --prompts divided by the first number."""
 
 
-@pytest.mark.parametrize("prompts", BEGINNINGS)
-def test_equal_beginnings_are_computed_once(prompts, benchmark, subject, show, monkeypatch):
-    """Unedited margins, with shared prefixes and without."""
-    count, formats = BEGINNINGS[prompts]
-    asked = [tokenize(prompt, subject.tokenizer) for prompt in ask(pairs(count), formats(subject.tokenizer))]
-    worth = {"with": batches.tokens_at_once, "without": lambda subject: len(asked) * 1000}
-    seconds = {name: [] for name in worth}
+@pytest.mark.parametrize("name", SETS)
+def test_shared_prefixes(
+    name: str, benchmark: Any, subject: Subject, size: Size, show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Margins of unedited prompts, with shared prefixes and without."""
+    divisor, formats = SETS[name]
+    count = max(1, round(size.prompts / divisor))
+    asked = [tokenize(prompt, subject.tokenizer) for prompt in ask(pairs(count), formats(subject))]
+    trials = [Trial(tokens) for tokens in asked]
 
-    def once():
-        for name, least in worth.items():
-            monkeypatch.setattr(prefix_cache, "tokens_at_once", least)
-            began = benchmark._timer()
-            run(subject, [Trial(tokens) for tokens in asked])
-            seconds[name].append(benchmark._timer() - began)
+    def without() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(prefix_cache, "shared_prefixes", lambda prompts, worth: {})
+            Session(subject).margins(trials)
 
-    benchmark.pedantic(once, rounds=ROUNDS, warmup_rounds=1)
-    found = {name: median(each[1:]) for name, each in seconds.items()}
-    benchmark.extra_info |= found
+    with_and_without = {"with": sweep(subject, trials), "without": without}
+    found = in_turn(benchmark, with_and_without, size.repeats)
+
     tokens, shared = sum(map(len, asked)), sum(prefix.rows for prefix in shared_prefixes(asked, worth=1).values())
-    head = "| tokens | of which shared | with | without |\n|---:|---:|---:|---:|"
-    show(prompts, f"{head}\n| {tokens} | {shared / tokens:.0%} | {found['with']:.1f} s | {found['without']:.1f} s |")
+    line = f"\nOf {tokens} tokens, {shared / tokens:.0%} are in shared prefixes."
+    show(f"{count} pairs, {name}; repeats: {size.repeats}", table("shared prefixes", found) + line)

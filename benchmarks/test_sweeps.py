@@ -1,80 +1,78 @@
-"""The works of every causal claim, ours beside the peers': `pytest benchmarks/test_sweeps.py`."""
+"""Compares the referee with other libraries: `pytest benchmarks/test_sweeps.py`."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from benchmarks import race, works
-from benchmarks.environments import PEERS, python_of
-from benchmarks.race import Runner
+from benchmarks import compare, workloads
+from benchmarks.compare import Implementation
+from benchmarks.conftest import Size
+from referee.models.subjects import Subject
 
-ROUNDS = 5
 FEW = 20
-"""Trials of a turn of what runs them one by one; they cost the same each."""
-ONE_BY_ONE = {
-    "nnsight, one trace a trial": "with_nnsight:each",
-    "TransformerLens, one run a trial": "with_transformer_lens:each",
-    "pyvene, one call a trial": "with_pyvene:each",
-}
-BATCHED = {
-    "nnsight, trials as rows": "with_nnsight:batched",
-    "TransformerLens, trials as rows": "with_transformer_lens:batched",
-    "pyvene, trials as rows": "with_pyvene:batched",
-    "ours": "with_bandwidth:sweep",
-    "ours, without oneDNN": "with_bandwidth:without_onednn",
-}
-OURS = "ours"
-FLOOR = "floor: the matrix products alone"
-READ = {
-    "nnsight, one trace a prompt": "with_nnsight:read_each",
-    "TransformerLens, one run with cache a prompt": "with_transformer_lens:read_each",
-    "ours": "with_bandwidth:read",
-}
-CLOSE = 1e-3
-"""Logits; what finds other margins does other work."""
-
-
-def there(ways: dict[str, str]) -> dict[str, str]:
-    """The ways whose environment has been made."""
-    missing = [peer for peer in PEERS if not python_of(peer).exists()]
-    return {name: way for name, way in ways.items() if not any(peer in way for peer in missing)}
+"""The number of trials of one repeat if an implementation runs them one by one. Each trial costs the same."""
+OURS = "referee"
+LENS = "transformer_lens"
+ONE_BY_ONE = (
+    Implementation("nnsight, one trace a trial", "with_nnsight:each", "nnsight", FEW),
+    Implementation("TransformerLens, one run a trial", "with_transformer_lens:each", LENS, FEW),
+    Implementation("pyvene, one call a trial", "with_pyvene:each", "pyvene", FEW),
+)
+BATCHED = (
+    Implementation("nnsight, batches of trials", "with_nnsight:batched", "nnsight"),
+    Implementation("TransformerLens, batches of trials", "with_transformer_lens:batched", LENS),
+    Implementation("pyvene, batches of trials", "with_pyvene:batched", "pyvene"),
+)
+REFEREE = Implementation(OURS, "with_referee:sweep")
+FLOOR = Implementation("floor: the necessary matrix products", "with_torch:floor")
+READ_BATCHED = (
+    Implementation("nnsight, batches of prompts", "with_nnsight:read_batched", "nnsight"),
+    Implementation("TransformerLens, batches of prompts", "with_transformer_lens:read_batched", LENS),
+)
+READ = (
+    Implementation("nnsight, one trace a prompt", "with_nnsight:read_each", "nnsight"),
+    Implementation("TransformerLens, one run a prompt", "with_transformer_lens:read_each", LENS),
+    *READ_BATCHED,
+    Implementation(OURS, "with_referee:read"),
+)
+Show = Callable[[str, str], None]
 
 
 @pytest.mark.parametrize("last_row", [False, True], ids=["all rows", "last row"])
-def test_sweep(last_row, benchmark, subject, folder, tmp_path, show):
-    """200 edited trials of one prompt."""
-    work = works.sweep(subject, folder, last_row=last_row)
-    few = replace(work, patterns=work.patterns[:FEW], expected=work.expected[:FEW])
-    for name, some in (("all", work), ("few", few)):
-        some.save(tmp_path / name)
-    runners = {name: Runner(way, tmp_path / "few", FEW, few.expected) for name, way in there(ONE_BY_ONE).items()}
-    count = len(work.patterns)
-    runners |= {name: Runner(way, tmp_path / "all", count, work.expected) for name, way in there(BATCHED).items()}
-    runners[FLOOR] = Runner("with_torch:floor", tmp_path / "all", count, None)
-    assert {name: r.off for name, r in runners.items() if r.off is not None and r.off > CLOSE} == {}
+def test_compare_sweeps(last_row: bool, benchmark: Any, subject: Subject, folder: Path, size: Size, show: Show) -> None:
+    """Edited trials of one prompt: edits of all rows of the pattern, or of its last row alone."""
+    workload = workloads.sweep(subject, folder, last_row=last_row, count=size.trials)
+    entries = compare.prepared((*ONE_BY_ONE, *BATCHED, REFEREE, FLOOR), workload)
 
-    race.run(benchmark, runners, OURS, ROUNDS)
+    compare.run(benchmark, entries, OURS, size.repeats)
 
-    flops = runners[FLOOR].found.item()
-    rate = flops / runners[FLOOR].milliseconds / 1e6
-    told = f"{len(work.ids)} tokens; floor: {flops / 1e9:.2f} GFLOP a trial at {rate:.0f} GFLOP/s"
-    show(f"{'last row' if last_row else 'all rows'}, {told}", race.table(runners, "trial"))
-    for runner in runners.values():
-        runner.close()
+    floor = min((entry for entry in entries if entry.name == FLOOR.name), key=lambda entry: entry.milliseconds)
+    flop = floor.found.item()
+    rows = "the last row" if last_row else "all rows"
+    title = f"{len(workload)} edits of {rows}, {len(workload.ids)} tokens; repeats: {size.repeats}"
+    show(
+        title,
+        f"{compare.table(entries, 'trial')}\n"
+        f"{compare.against_the_best(entries, OURS, [each.name for each in BATCHED])}\n"
+        f"The floor is {flop / 1e9:.2f} GFLOP a trial, at {flop / floor.milliseconds / 1e6:.0f} GFLOP/s"
+        f" with {floor.library}.",
+    )
 
 
-def test_reading(benchmark, subject, folder, tmp_path, show):
-    """Patterns of five layers for 60 prompts."""
-    work = works.reading(subject, folder)
-    work.save(tmp_path / "work")
-    count = len(work.prompts)
-    runners = {name: Runner(way, tmp_path / "work", count, work.expected) for name, way in there(READ).items()}
-    assert {name: r.off for name, r in runners.items() if r.off is not None and r.off > CLOSE} == {}
+def test_compare_readings(benchmark: Any, subject: Subject, folder: Path, size: Size, show: Show) -> None:
+    """Patterns of five layers of many prompts."""
+    workload = workloads.reading(subject, folder, count=size.prompts)
+    entries = compare.prepared(READ, workload)
 
-    race.run(benchmark, runners, "ours", ROUNDS)
+    compare.run(benchmark, entries, OURS, size.repeats)
 
-    show(f"reading layers {work.layers} of {count} prompts", race.table(runners, "prompt"))
-    for runner in runners.values():
-        runner.close()
+    layers = f"{workload.layers[0]} to {workload.layers[-1]}"
+    show(
+        f"patterns of layers {layers} of {len(workload)} prompts; repeats: {size.repeats}",
+        f"{compare.table(entries, 'prompt')}\n"
+        f"{compare.against_the_best(entries, OURS, [each.name for each in READ_BATCHED])}",
+    )

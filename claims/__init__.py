@@ -1,1 +1,1 @@
-"""The theory of bandwidth competition as executable tests. Each claim has one test, and its name is a sentence."""
+"""The theories on trial. Each theory has a folder."""

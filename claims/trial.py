@@ -1,8 +1,8 @@
-"""Tests the suite itself: it judges models of known truth and counts the correct verdicts.
+"""Tries the tests of a theory's claims on models whose truth is known, and counts the right verdicts.
 
 python -m claims.trial                      every model, 5 seeds, profile quick
-python -m claims.trial --seeds 1 --models planted,random
-python -m claims.trial --record             writes claims/trial.json, which reports then quote
+python -m claims.trial --theory competition --seeds 1 --models planted,random
+python -m claims.trial --record             writes trial.json into the theory's folder; reports quote it
 """
 
 from __future__ import annotations
@@ -15,109 +15,131 @@ import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from claims.competition.ground_truth import CLAIM_IDS, TRUTHS, Truth
+from claims.expectations import GroundTruth
+from fixtures.discovery import folder_of, theories
+from fixtures.options import PROFILES, ROOT
+from fixtures.record import digest, record_of
+from referee.judging.verdict import Verdict
 
-ROOT = Path(__file__).parents[1]
-RECORD = Path(__file__).with_name("competition") / "trial.json"
-_SIGNS = {"SUPPORTED": "✓", "REFUTED": "✗", "INCONCLUSIVE": "?", "NOT APPLICABLE": "–", "ERROR": "!"}
+Counts = dict[str, int]
+_SIGNS = {
+    Verdict.SUPPORTED: "✓",
+    Verdict.REFUTED: "✗",
+    Verdict.INCONCLUSIVE: "?",
+    Verdict.NOT_APPLICABLE: "–",
+    Verdict.ERROR: "!",
+}
 
 
 @dataclass(frozen=True)
 class Call:
-    """One verdict: one claim on one model of known truth with one seed. `fault` is the reason for an ERROR."""
+    """The verdict on one claim for one model and seed.
 
-    truth: Truth
+    Attributes:
+        expected: the verdicts that are right for this model.
+        fault: the reason for the verdict ERROR.
+    """
+
+    model: str
     seed: int
     claim_id: str
-    verdict: str
+    verdict: Verdict
+    expected: frozenset[Verdict]
     fault: str | None = None
 
     @property
     def right(self) -> bool:
-        return self.truth.allows(self.claim_id, self.verdict)
+        return self.verdict in self.expected
+
+    @property
+    def is_true(self) -> bool:
+        """Whether the claim is true on this model."""
+        return Verdict.SUPPORTED in self.expected
 
 
-def recorded(theory_digest: str) -> dict[str, dict[str, int]]:
-    """Returns the recorded counts by claim. Returns {} if the record belongs to another theory or does not exist."""
-    if not RECORD.exists():
-        return {}
-    record = json.loads(RECORD.read_text(encoding="utf-8"))
-    return record["claims"] if record["theory"] == theory_digest else {}
+def truth_of(theory: str) -> GroundTruth:
+    """Returns the ground truth of the theory in a folder of claims/."""
+    truth: GroundTruth = import_module(f"claims.{theory}.ground_truth").TRUTH
+    return truth
 
 
-def judge(truth: Truth, seed: int, profile: str = "quick", only: str | None = None) -> list[Call]:
-    """Runs the claims on one model, exactly as a user does, and reads the report.
+def judge(theory: str, model: str, seed: int, profile: str = "quick", only: str | None = None) -> list[Call]:
+    """Runs the claims of a theory on one model as a user does, and reads the verdicts from the report.
 
-    `only` selects claims, like the option `-k`. A random model gets new weights with every seed. The function raises
-    RuntimeError if the run writes no report.
+    `only` selects claims, like pytest's option `-k`. Raises RuntimeError if the run writes no report.
     """
-    model = f"random:{seed}" if truth.model == "random" else truth.model
+    truth = truth_of(theory)
+    name = f"{model}:{seed}" if model in truth.seeded else model
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()) as terminal:
-        options = ["--model", model, "--seed", str(seed), "--profile", profile, "--report", f"{folder}/report"]
+        options = ["--model", name, "--seed", str(seed), "--profile", profile, "--report", f"{folder}/report"]
         options += ["--no-cache", *(["-k", only] if only else [])]
-        pytest.main(["--rootdir", str(ROOT), "-p", "no:cacheprovider", *options, str(ROOT / "claims")])
+        pytest.main(["--rootdir", str(ROOT), "-p", "no:cacheprovider", *options, str(folder_of(theory))])
         try:
             report = json.loads(Path(folder, "report", "report.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise RuntimeError(f"No report on {model}:\n{terminal.getvalue()}") from None
-    return [
-        Call(truth, seed, claim["id"], claim["verdict"], claim["reason"] if claim["verdict"] == "ERROR" else None)
-        for claim in report["claims"]
-    ]
+            raise RuntimeError(f"No report on {name}:\n{terminal.getvalue()}") from None
+    calls = []
+    for claim in report["claims"]:
+        verdict = Verdict(claim["verdict"])
+        fault = claim["reason"] if verdict is Verdict.ERROR else None
+        calls.append(Call(model, seed, claim["id"], verdict, truth.right(claim["id"], model), fault))
+    return calls
 
 
 def matrix(calls: Sequence[Call]) -> str:
     """Returns a table of model × claim with one sign per seed. A wrong verdict is followed by an exclamation mark."""
+    claim_ids = list(dict.fromkeys(call.claim_id for call in calls))
     width = 1 + max(4, 2 * len({call.seed for call in calls}))
-    lines = [f"{'model':<29}" + "".join(f"{claim_id:<{width}}" for claim_id in CLAIM_IDS)]
-    for truth in dict.fromkeys(call.truth for call in calls):
+    lines = [f"{'model':<29}" + "".join(f"{claim_id:<{width}}" for claim_id in claim_ids)]
+    for model in dict.fromkeys(call.model for call in calls):
         cells = []
-        for claim_id in CLAIM_IDS:
-            matching = [call for call in calls if (call.truth, call.claim_id) == (truth, claim_id)]
-            cells.append("".join(_SIGNS[call.verdict] + ("" if call.right else "!") for call in matching))
-        lines.append(f"{truth.model:<29}" + "".join(f"{cell:<{width}}" for cell in cells))
+        for claim_id in claim_ids:
+            found = [call for call in calls if (call.model, call.claim_id) == (model, claim_id)]
+            cells.append("".join(_SIGNS[call.verdict] + ("" if call.right else "!") for call in found))
+        lines.append(f"{model:<29}" + "".join(f"{cell:<{width}}" for cell in cells))
     return "\n".join(lines)
 
 
-def tally(calls: Iterable[Call]) -> dict[str, dict[str, int]]:
-    """Counts the verdicts by claim: all, right, false support and false refutation.
+def tally(calls: Iterable[Call]) -> dict[str, Counts]:
+    """Returns the numbers of verdicts by claim: all, right, false support and false refutation.
 
-    `true` counts the models on which the claim is true. `models` counts different models.
+    `true` is the number of verdicts on models on which the claim is true. `models` is the number of different models.
     """
-    counts = {claim_id: dict.fromkeys(_COUNTS, 0) for claim_id in CLAIM_IDS}
-    models: dict[str, set[str]] = {claim_id: set() for claim_id in CLAIM_IDS}
+    counts: dict[str, Counts] = {}
+    models: dict[str, set[str]] = {}
     for call in calls:
-        count, true = counts[call.claim_id], call.truth.expects(call.claim_id) == "SUPPORTED"
+        count = counts.setdefault(call.claim_id, dict.fromkeys(_COUNTS, 0))
         count["calls"] += 1
         count["right"] += call.right
-        count["true"] += true
-        count["false_support"] += not true and call.verdict == "SUPPORTED"
-        count["false_refutation"] += true and call.verdict == "REFUTED"
-        models[call.claim_id].add(call.truth.model)
+        count["true"] += call.is_true
+        count["false_support"] += not call.is_true and call.verdict is Verdict.SUPPORTED
+        count["false_refutation"] += call.is_true and call.verdict is Verdict.REFUTED
+        models.setdefault(call.claim_id, set()).add(call.model)
     return {claim_id: count | {"models": len(models[claim_id])} for claim_id, count in counts.items()}
 
 
 _COUNTS = ("calls", "right", "true", "false_support", "false_refutation")
 
 
-def smallest_effect(pairs: int, *, simulations: int = 300, seed: int = 0) -> float:
-    """Returns the smallest distance from a threshold that the suite detects in 90 % of simulations.
+def smallest_effect(units: int, *, simulations: int = 300, seed: int = 0) -> float:
+    """Returns the smallest distance from a threshold at which 90 % of simulations with so many units are SUPPORTED.
 
-    The unit is the standard deviation between pairs.
+    It is measured in standard deviations between units.
     """
     import numpy as np
 
-    from referee.judging.statistics import mean_over_pairs
-    from referee.judging.verdict import Verdict, above, decide
+    from referee.judging.statistics import mean_over_units
+    from referee.judging.verdict import above, decide
 
-    samples = np.random.default_rng(seed).normal(size=(simulations, pairs))
+    samples = np.random.default_rng(seed).normal(size=(simulations, units))
 
     def power(effect: float) -> float:
-        estimates = [mean_over_pairs(values + effect, seed=seed, resamples=999) for values in samples]
+        estimates = [mean_over_units(values + effect, seed=seed, resamples=999) for values in samples]
         return sum(decide(above(0), estimate) is Verdict.SUPPORTED for estimate in estimates) / simulations
 
     low, high = 0.0, 4.0
@@ -127,7 +149,7 @@ def smallest_effect(pairs: int, *, simulations: int = 300, seed: int = 0) -> flo
     return high
 
 
-def summary(counts: dict[str, dict[str, int]]) -> str:
+def summary(counts: dict[str, Counts]) -> str:
     """Returns one line per claim, with Wilson's 95 % intervals."""
     from referee.judging.statistics import proportion
 
@@ -150,35 +172,41 @@ def summary(counts: dict[str, dict[str, int]]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the table, the error rates and the power. Returns 1 if any verdict was wrong, else 0."""
-    parser = argparse.ArgumentParser(prog="python -m claims.trial", description="Judges models of known truth.")
-    parser.add_argument("--seeds", type=int, default=5, help="how many seeds (default: 5)")
-    parser.add_argument("--profile", default="quick", choices=["quick", "standard", "full"])
-    parser.add_argument("--models", help="comma-separated prefixes of model names (default: all)")
-    parser.add_argument("--record", action="store_true", help=f"write {RECORD.name}")
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     wanted = tuple(options.models.split(",")) if options.models else ("",)
-    truths = [truth for truth in TRUTHS if truth.model.startswith(wanted)]
-
     calls: list[Call] = []
-    for truth in truths:
-        for seed in range(options.seeds):
-            calls += judge(truth, seed, options.profile)
-        print(matrix([call for call in calls if call.truth == truth]).splitlines()[-1], flush=True)
+    for model in truth_of(options.theory).models:
+        if model.startswith(wanted):
+            for seed in range(options.seeds):
+                calls += judge(options.theory, model, seed, options.profile)
+            print(matrix([call for call in calls if call.model == model]).splitlines()[-1], flush=True)
     counts = tally(calls)
     print(f"\n{matrix(calls)}\n\n{summary(counts)}\n")
-    from fixtures.options import PROFILES
-
+    unit = theories()[options.theory].unit
     effects = {name: smallest_effect(profile.pairs) for name, profile in PROFILES.items()}
     for name, effect in effects.items():
-        print(f"power: profile {name} calls {effect:.2f} standard deviations between pairs right 90 % of the time")
+        print(f"power: profile {name} calls {effect:.2f} standard deviations between {unit} right 90 % of the time")
     if options.record:
-        from fixtures.ledger import THEORY_DIGEST
-
-        record = {"theory": THEORY_DIGEST, "seeds": options.seeds, "profile": options.profile}
-        RECORD.write_text(
-            json.dumps(record | {"claims": counts, "smallest_effect": effects}, indent=1) + "\n", encoding="utf-8"
-        )
+        record: dict[str, object] = {
+            "theory": digest(options.theory),
+            "seeds": options.seeds,
+            "profile": options.profile,
+        }
+        record |= {"claims": counts, "smallest_effect": effects}
+        record_of(options.theory).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     return int(not all(call.right for call in calls))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m claims.trial", description="Judges models of known truth.")
+    names = list(theories())
+    only = names[0] if len(names) == 1 else None
+    parser.add_argument("--theory", choices=names, default=only, required=only is None, help="folder in claims/")
+    parser.add_argument("--seeds", type=int, default=5, help="how many seeds (default: 5)")
+    parser.add_argument("--profile", default="quick", choices=list(PROFILES))
+    parser.add_argument("--models", help="comma-separated prefixes of model names (default: all)")
+    parser.add_argument("--record", action="store_true", help="write trial.json into the theory's folder")
+    return parser
 
 
 if __name__ == "__main__":

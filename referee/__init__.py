@@ -1,5 +1,5 @@
-"""The instrument: reads and edits attention, scores answers, and weighs the evidence.
+"""An instrument that tests theories about the attention of language models. It contains no theory.
 
-Data flows one way: subjects → prompts → tokens → patterns → attention → scoring → sweep →
-experiments; statistics → verdict. A module imports only from rooms upstream of it.
+Data flows in one direction: models → prompts → attention → measuring → judging. A module imports only modules of its
+own folder and of the folders before it.
 """

@@ -27,7 +27,7 @@ class UnreadableWeights(InstrumentFault):
 
 
 class TooFewHeads(InstrumentFault):
-    """The model has fewer than two heads, so even and odd ones cannot be compared."""
+    """The model has fewer heads than the theory compares."""
 
 
 class PromptTooLong(InstrumentFault):

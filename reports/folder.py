@@ -21,8 +21,8 @@ from uuid import uuid4
 
 from referee.errors import UnwritableFolder
 
-MANIFEST = ".bandwidth-report.json"
-_MADE_BY = "bandwidth-referee, report 1"
+MANIFEST = ".referee-report.json"
+_MADE_BY = "referee, report 1"
 _REMEDY = "Name another folder with --report, or move this one away."
 _LOCK_SECONDS = 10.0
 """Longest time in seconds that a finished report waits for another process that renames its own report."""

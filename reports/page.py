@@ -3,45 +3,56 @@
 from __future__ import annotations
 
 import base64
-import json
 from pathlib import Path
-from typing import Any
 
 import jinja2
 
+from referee.judging.verdict import Verdict
+from reports.models import ClaimEntry, Report
+
 _ICONS = {"SUPPORTED": "✓", "REFUTED": "✗", "INCONCLUSIVE": "?", "NOT APPLICABLE": "–", "ERROR": "!"}
-_WORST_FIRST = ("ERROR", "REFUTED", "INCONCLUSIVE", "NOT APPLICABLE", "SUPPORTED")
+_WORST_FIRST = (
+    Verdict.ERROR,
+    Verdict.REFUTED,
+    Verdict.INCONCLUSIVE,
+    Verdict.NOT_APPLICABLE,
+    Verdict.SUPPORTED,
+)
 
 
 def render(folder: Path) -> Path:
     """Writes index.html from report.json and the figures of the folder. Returns the path of index.html."""
-    document = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    report = Report.model_validate_json((folder / "report.json").read_text(encoding="utf-8"))
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["number"] = _number
     environment.filters["slug"] = lambda verdict: verdict.lower().replace(" ", "-")
-    claims = sorted(document["claims"], key=lambda claim: (_WORST_FIRST.index(claim["verdict"]), claim["id"]))
+    claims = sorted(report.claims, key=lambda claim: (_WORST_FIRST.index(claim.verdict), claim.id))
     html = environment.get_template("page.html.jinja").render(
-        report=document,
+        report=report,
         claims=claims,
-        headlines=sorted((c for c in claims if c["headline"]), key=lambda claim: claim["headline"]),
-        counts={verdict: sum(c["verdict"] == verdict for c in claims) for verdict in _WORST_FIRST},
+        headlines=sorted((c for c in claims if c.headline), key=lambda claim: claim.headline or 0),
+        counts={verdict: sum(c.verdict == verdict for c in claims) for verdict in _WORST_FIRST},
         icons=_ICONS,
-        figures={c["id"]: _inline(folder / c["figure"]["file"]) for c in claims if c["figure"]},
-        scales={c["id"]: scale(c) for c in claims if c["estimate"]},
+        figures={c.id: _inline(folder / c.figure.file) for c in claims if c.figure},
+        scales={c.id: scale(c) for c in claims if c.estimate},
     )
     page = folder / "index.html"
-    page.write_text(html, encoding="utf-8", errors="backslashreplace")
+    page.write_text(html, encoding="utf-8")
     return page
 
 
-def scale(claim: dict[str, Any]) -> dict[str, float | None]:
-    """Returns positions on a small axis, in percent: interval, estimate, claimed range and chance."""
-    criterion, estimate = claim["criterion"], claim["estimate"]
-    chance = next((c["value"] for c in claim["chance"] if c["value"] is not None), None)
-    marks = [estimate["low"], estimate["high"], criterion["low"], criterion["high"], chance]
+def scale(claim: ClaimEntry) -> dict[str, float | None]:
+    """Returns positions on a small axis, in percent: interval, estimate, claimed range and chance.
+
+    The claim must have an estimate.
+    """
+    criterion, estimate = claim.criterion, claim.estimate
+    assert estimate is not None
+    chance = next((world.value for world in claim.chance if world.value is not None), None)
+    marks = [estimate.low, estimate.high, criterion.low, criterion.high, chance]
     known = [mark for mark in marks if mark is not None]
     low, high = min(0.0, *known), max(1.0, *known)
 
@@ -51,11 +62,11 @@ def scale(claim: dict[str, Any]) -> dict[str, float | None]:
     return {
         "axis_low": low,
         "axis_high": high,
-        "low": place(estimate["low"]),
-        "high": place(estimate["high"]),
-        "value": place(estimate["value"]),
-        "claimed_low": place(low if criterion["low"] is None else criterion["low"]),
-        "claimed_high": place(high if criterion["high"] is None else criterion["high"]),
+        "low": place(estimate.low),
+        "high": place(estimate.high),
+        "value": place(estimate.value),
+        "claimed_low": place(low if criterion.low is None else criterion.low),
+        "claimed_high": place(high if criterion.high is None else criterion.high),
         "chance": place(chance),
     }
 

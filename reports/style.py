@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 # Colour-blind readers can distinguish the palette of Okabe & Ito. Hatches, markers and dashes help in print.
-NUMERICAL, FORMAT, OTHER = "#0072B2", "#E69F00", "#999999"
+BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#999999"
 THRESHOLD, CHANCE, GOOD, BAD = "#D55E00", "#000000", "#009E73", "#CC79A7"
-GROUPS: dict[str, dict[str, Any]] = {
-    "even": {"color": NUMERICAL, "marker": "o", "linestyle": "-"},
-    "odd": {"color": FORMAT, "marker": "s", "linestyle": "--"},
-    "all": {"color": OTHER, "marker": "^", "linestyle": ":"},
-    "any": {"color": OTHER, "marker": "^", "linestyle": ":"},
-}
 
 matplotlib.rcParams.update(
     {

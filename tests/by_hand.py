@@ -1,19 +1,26 @@
-"""Tables made by hand, of what edits do in each order, and what a claim makes of them."""
+"""Tables made by hand, of what edits do in each order, and the findings of claims on such tables."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from claims.competition.edited import Edited
 from claims.competition.interventions import UNEDITED
 from claims.competition.prompts import ORDERS
+from claims.competition.theory import THEORY
 from fixtures.options import Settings
+from referee.judging.claims import Claim
+from referee.judging.evidence import Evidence
 from referee.judging.findings import Finding, judged
 
 SETTINGS = Settings("planted", None, None, "cpu", "float32", 0, "quick", Path("unused"))
 PAIRS = [f"9.{big} > 9.{big - 1}1" for big in range(2, 10)] + [f"8.{big} > 8.{big - 1}1" for big in range(2, 10)]
+BOTH, NEITHER = dict.fromkeys(ORDERS, True), dict.fromkeys(ORDERS, False)
+FIRST_ONLY = {ORDERS[0]: True, ORDERS[1]: False}
 
 
 def edited(turned: dict[str, dict[str, bool]]) -> Edited:
@@ -28,10 +35,26 @@ def edited(turned: dict[str, dict[str, bool]]) -> Edited:
     return Edited(pd.DataFrame(rows, columns=columns), SETTINGS, wrong_before=True)
 
 
-def verdict(claim, described) -> Finding:
-    parts = described.pop("parts")
-    return judged(claim, parts=parts(None), orders={order: parts(order) for order in ORDERS}, max_p=0.05, **described)
+def verdict(claim: Claim, evidence: Evidence) -> Finding:
+    """The finding on a claim of the theory."""
+    return judged(claim, evidence, THEORY)
 
 
-BOTH, NEITHER = dict.fromkeys(ORDERS, True), dict.fromkeys(ORDERS, False)
-FIRST_ONLY = {ORDERS[0]: True, ORDERS[1]: False}
+class JudgeByHand:
+    """The judge of a claim. It keeps the finding and raises nothing."""
+
+    def __init__(self, claim: Claim) -> None:
+        self.claim = claim
+        self.finding: Finding | None = None
+
+    def __call__(self, evidence: Evidence) -> None:
+        self.finding = verdict(self.claim, evidence)
+
+
+def finding_of(test: Callable[..., None], **measurements: Any) -> Finding:
+    """The finding of a claim's own test, from measurements made by hand. They have the names of the fixtures."""
+    (claim,) = [mark.args[0] for mark in test.pytestmark if mark.name == "claim"]
+    judge = JudgeByHand(claim)
+    test(**measurements, judge=judge)
+    assert judge.finding is not None
+    return judge.finding

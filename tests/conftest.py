@@ -1,4 +1,4 @@
-"""Tiny seeded models of every supported shape, and the tokenizers under test."""
+"""Tiny seeded models of every supported shape, the theory's own models, and the tokenizers under test."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import transformers
 from hypothesis import settings
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
+from claims.competition.planted.model import build
+from claims.competition.planted.tokenizer import theory_tokenizer
 from referee.models import embedded, subjects
-from referee.models.small_tokenizer import small_tokenizer
+from referee.models.small_tokenizer import CHAT_TEMPLATE
 from referee.models.subjects import Subject
 
 settings.register_profile("tests", deadline=None, derandomize=True)
@@ -42,14 +44,19 @@ SHAPES = {
 
 @pytest.fixture(scope="session")
 def grouped() -> PreTrainedTokenizerFast:
-    """Digits in groups of up to three, with BOS: as Llama 3."""
-    return small_tokenizer(digits_per_token=3)
+    """A tokenizer with groups of up to three digits and with a BOS, like Llama 3."""
+    return theory_tokenizer(digits_per_token=3)
 
 
 @pytest.fixture(scope="session")
 def single() -> PreTrainedTokenizerFast:
-    """Digits one by one, without BOS: as SmolLM2."""
-    return small_tokenizer(digits_per_token=1, bos=False)
+    """A tokenizer with single digits and without a BOS, like SmolLM2."""
+    return theory_tokenizer(digits_per_token=1, bos=False)
+
+
+def built(name: str = "planted") -> Subject:
+    """A planted or random model, at the layer at which the theory studies it."""
+    return subjects.load(name, depth=10 / 32, builders={"planted": build, "random": build})
 
 
 def tiny(shape: str, tokenizer: PreTrainedTokenizerFast, *, seed: int = 0) -> Subject:
@@ -105,7 +112,7 @@ def llama3_tokenizer() -> PreTrainedTokenizerFast:
         tokenizer_object=backend,
         bos_token=bos,
         eos_token="<|eot_id|>",
-        chat_template=small_tokenizer().chat_template,
+        chat_template=CHAT_TEMPLATE,
     )
 
 

@@ -1,4 +1,4 @@
-"""Hostile cases as data: what is given to the claims, and the one line that they must say. A new case is one entry."""
+"""Hostile cases as data: the input of a run, and the one line that the run must print. A new case is one entry."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import transformers
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from referee.models.small_tokenizer import small_tokenizer
+from claims.competition.planted.tokenizer import theory_tokenizer
 
 WEIGHTS = "model.safetensors"
 RAN = "REFEREE_TEST_RAN"
-"""The environment variable that names a file, which code of a model would write."""
+"""The environment variable that names a file. Code of a model would write this file."""
 _EVIL = f"import os\nopen(os.environ[{RAN!r}], 'w').close()\n"
 
 
@@ -25,9 +25,9 @@ class Case:
     """A run that must end in one line.
 
     Attributes:
-        says: the line; it must stand once in what the run prints, with nothing else of what went wrong.
-        options: of the command line, after those that every case has; {model} is the model's folder.
-        model: makes the model's folder hostile; it holds a sound one before.
+        says: a regular expression for the line. The run prints it once, and nothing else about the problem.
+        options: options of the command line, after those of every case; {model} is the model's folder.
+        model: makes the model's folder hostile. Before, the folder contains a sound model.
         code: the exit code.
     """
 
@@ -42,8 +42,8 @@ def edited_json(name: str, **changes: object) -> Callable[[Path], None]:
     """Changes entries of a file of JSON; None removes one."""
 
     def change(folder: Path) -> None:
-        held = json.loads((folder / name).read_text()) | changes
-        (folder / name).write_text(json.dumps({k: v for k, v in held.items() if v is not None}))
+        entries = json.loads((folder / name).read_text()) | changes
+        (folder / name).write_text(json.dumps({k: v for k, v in entries.items() if v is not None}))
 
     return change
 
@@ -113,23 +113,23 @@ def classifier(folder: Path) -> None:
 
 
 def mamba(folder: Path) -> None:
-    config = transformers.MambaConfig(vocab_size=len(small_tokenizer()), hidden_size=16, num_hidden_layers=2)
+    config = transformers.MambaConfig(vocab_size=len(theory_tokenizer()), hidden_size=16, num_hidden_layers=2)
     AutoModelForCausalLM.from_config(config).save_pretrained(folder)
 
 
 def template(text: str) -> Callable[[Path], None]:
-    """Another chat template, for a tokenizer that is not Llama 3's: of that one the header text is known."""
+    """Another chat template, and no header tokens of Llama 3: with them, the suite would not use the template."""
 
     def change(folder: Path) -> None:
         for name in ("tokenizer.json", "tokenizer_config.json"):
-            with_bytes(name, lambda held: held.replace(b"<|start_header_id|>", b"<|begin_header|>"))(folder)
+            with_bytes(name, lambda content: content.replace(b"<|start_header_id|>", b"<|begin_header|>"))(folder)
         (folder / "chat_template.jinja").write_text(text)
 
     return change
 
 
 def code(*names: str, ini: str | None = None) -> Callable[[Path], None]:
-    """Files that pytest would run if it took the folder for one of tests, and its configuration."""
+    """Files that pytest would run if it took the folder for a folder of tests, and a configuration of pytest."""
 
     def make(folder: Path) -> None:
         for name in names:
@@ -153,8 +153,8 @@ LOADING = (
     Case("more layers than weights", f"{WHOLE}; .* with no model.layers.3.input_layernorm.weight, .* and 15 more",
          model=edited_json("config.json", num_hidden_layers=5)),
     Case("misshapen weights", f"{WHOLE}; .* with model.norm.weight of another shape", model=misshapen),
-    Case("truncated weights", WHOLE, model=with_bytes(WEIGHTS, lambda held: held[:-1000])),
-    Case("garbage for weights", WHOLE, model=with_bytes(WEIGHTS, lambda held: b"\x07" * 5000)),
+    Case("truncated weights", WHOLE, model=with_bytes(WEIGHTS, lambda content: content[:-1000])),
+    Case("garbage for weights", WHOLE, model=with_bytes(WEIGHTS, lambda content: b"\x07" * 5000)),
     Case("fewer layers than weights", f"{WHOLE}; .* with model.layers.2.* for which there is no place",
          model=edited_json("config.json", num_hidden_layers=2)),
     Case("pickled weights", f"{WHOLE}; .* with pytorch_model.bin, a pickle", model=pickled),
@@ -207,7 +207,6 @@ OPTIONS = (
          ("--model=planted", "--report={model}/config.json/r"), code=4),
     Case("a report in a file", "which contains no files: it is a file itself",
          ("--model=planted", "--report={model}/config.json"), code=4),
-
     Case("a report in a folder of something else", "an unchanged report; got .* contains chat_template.jinja",
          ("--model=planted", "--report={model}"), code=4),
     Case("a name that is too long", "The report folder must be writable; got .*too long",

@@ -10,71 +10,72 @@ from referee.measuring.batches import Batches, of_one_length, of_one_start
 
 
 @dataclass(frozen=True)
-class Wish:
+class Request:
     tokens: range
-    edit: str | None = None
+    layers: tuple[int, ...] = ()
     number: int = 0
 
 
-def wishes(length, count, edit=None):
-    return [Wish(range(length), edit, i) for i in range(count)]
+def requests(length, count, layers=()):
+    return [Request(range(length), layers, i) for i in range(count)]
 
 
 @pytest.fixture(autouse=True)
 def tokens_at_once(monkeypatch):
-    """1600, whatever pays on the machines of today."""
+    """A batch has at most 1600 tokens in these tests, whatever the instrument uses."""
     monkeypatch.setitem(batches.TOKENS_AT_ONCE, "cpu", 1600)
 
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Time that passes only when it is told to."""
+    """A clock that the tests set."""
     now = [0.0]
     monkeypatch.setattr(batches, "perf_counter", lambda: now[0])
     return now
 
 
 def run(made, clock, cost):
-    """Sizes of the batches, when a batch of n tokens takes cost(n) seconds."""
+    """Returns the sizes of the batches, if a batch of n tokens takes cost(n) seconds."""
     sizes = []
     for some in made:
         sizes.append(len(some))
-        clock[0] += cost(sum(len(wish.tokens) for wish in some))
+        clock[0] += cost(sum(len(request.tokens) for request in some))
     return sizes
 
 
-def test_batches_hold_one_length_and_one_kind(llama):
-    """Long ones first; edited apart from unedited; none lost."""
-    asked = [wish for length in (5, 800) for edit in (None, "edit") for wish in wishes(length, 3, edit)]
+def test_a_batch_has_one_length_and_one_set_of_edited_layers(llama):
+    """Long requests come first, requests with other edited layers have other batches, and none is lost."""
+    kinds = ((), (1,), (0,), (0, 1))
+    asked = [request for length in (5, 800) for layers in kinds for request in requests(length, 3, layers)]
 
     found = list(Batches(asked, llama))
 
-    assert [len(some) for some in found] == [2, 1, 2, 1, 3, 3]
-    assert all(len({(len(w.tokens), w.edit) for w in some}) == 1 for some in found)
-    assert sorted(map(id, (w for some in found for w in some))) == sorted(map(id, asked))
+    assert [len(some) for some in found] == [2, 1] * 4 + [3] * 4
+    assert all(len({(len(request.tokens), request.layers) for request in some}) == 1 for some in found)
+    assert sorted(map(id, (request for some in found for request in some))) == sorted(map(id, asked))
 
 
-def test_what_is_computed_in_part_comes_in_larger_batches(llama):
-    """1600 tokens at once are 16 prompts of 100 tokens; of 400 whose rows five are computed, half."""
-    asked = wishes(100, 400)
+def test_requests_that_are_computed_in_part_have_larger_batches(llama):
+    """1600 tokens are 16 prompts of 100 tokens, or half of 400 prompts of which only five rows are computed."""
+    asked = requests(100, 400)
 
     assert len(next(iter(Batches(asked, llama)))) == 16
-    assert len(next(iter(Batches(asked, llama, rows=lambda wish: 5)))) == 200
+    assert len(next(iter(Batches(asked, llama, rows=lambda request: 5)))) == 200
 
 
 def test_the_last_two_batches_are_about_equal(llama):
-    """A small rest would cost nearly as much as a large one."""
-    assert [len(some) for some in Batches(wishes(100, 18), llama)] == [9, 9]
-    assert [len(some) for some in Batches(wishes(100, 35), llama)] == [16, 10, 9]
+    """A small last batch would cost nearly as much as a large one."""
+    assert [len(some) for some in Batches(requests(100, 18), llama)] == [9, 9]
+    assert [len(some) for some in Batches(requests(100, 35), llama)] == [16, 10, 9]
 
 
 def test_small_groups_join_larger_ones(llama):
-    """As long as all of a group's rows that are computed for nothing are no more than a twentieth of a full batch."""
+    """A group joins if its extra rows are together at most a twentieth of a full batch."""
     computed = [20] * 5 + [18] * 30 + [12] * 11 + [11] * 2
-    asked = [Wish(range(25), None, i) for i in range(len(computed))]
+    asked = [Request(range(25), (), i) for i in range(len(computed))]
 
-    def rows(wish):
-        return computed[wish.number]
+    def rows(request):
+        return computed[request.number]
 
     apart = Batches(asked, llama, rows=rows)
     together = Batches(asked, llama, rows=rows, joined_by=of_one_length)
@@ -85,58 +86,58 @@ def test_small_groups_join_larger_ones(llama):
 
 @pytest.mark.parametrize(("by", "joined"), [(of_one_length, False), (of_one_start, True)])
 def test_prompts_of_other_lengths_join_those_with_the_same_first_row(llama, by, joined):
-    """What is edited stays apart from what is not."""
-    asked = [*wishes(25, 2), *wishes(23, 2), *wishes(24, 2, edit="x")]
+    """Requests with other edited layers have other batches."""
+    asked = [*requests(25, 2), *requests(23, 2), *requests(24, 2, layers=(1,)), *requests(24, 2, layers=(0, 1))]
     start = 10
 
-    found = list(Batches(asked, llama, rows=lambda wish: len(wish.tokens) - start, joined_by=by))
+    found = list(Batches(asked, llama, rows=lambda request: len(request.tokens) - start, joined_by=by))
 
-    assert [len(wish.tokens) for wish in found[0]] == [25, 25, *([23, 23] if joined else [])]
-    assert all(len({wish.edit for wish in some}) == 1 for some in found)
+    assert [len(request.tokens) for request in found[0]] == [25, 25, *([23, 23] if joined else [])]
+    assert all(len({request.layers for request in some}) == 1 for some in found)
 
 
 @pytest.mark.parametrize(("layers_kept", "rows"), [(1, 4), (4, 1)])
 def test_a_batch_takes_half_of_the_free_memory(llama, monkeypatch, layers_kept, rows):
-    """Activations of a tiny Llama by hand: (8 × 32 + 4 × 64) × 4 bytes a token, keys and patterns beside them."""
+    """The activations of a tiny Llama are (8 × 32 + 4 × 64) × 4 bytes a token. Keys and patterns are added to them."""
     one = 100 * 512 * 4 + 4 * 100 * 32 * 2 // 4 * 4 + 4 * 4 * 100**2 * 4
     monkeypatch.setattr(batches, "free_bytes", lambda device: 2 * 4 * one + 1)
 
-    found = Batches(wishes(100, 8), llama, layers_kept=layers_kept)
+    found = Batches(requests(100, 8), llama, layers_kept=layers_kept)
 
     assert [len(some) for some in found] == [rows] * (8 // rows)
 
 
 def test_a_long_sweep_looks_for_a_better_size(llama, clock):
-    """A batch costs ten seconds and a millisecond a token: doubling pays until the ten seconds hardly count."""
-    sizes = run(Batches(wishes(100, 6400), llama), clock, lambda tokens: 10 + 0.001 * tokens)
+    """A batch costs ten seconds, and a millisecond a token. Doubling pays until the ten seconds hardly count."""
+    sizes = run(Batches(requests(100, 6400), llama), clock, lambda tokens: 10 + 0.001 * tokens)
 
     assert sizes[:8] == [16, 32, 64, 128, 256, 512, 1024, 512]
     assert set(sizes[8:-2]) == {512}
 
 
 def test_a_size_that_does_not_pay_is_given_up(llama, clock):
-    """Where a token costs the same in every batch, one batch of double size is tried."""
-    sizes = run(Batches(wishes(100, 160), llama), clock, lambda tokens: 0.02 * tokens)
+    """If a token costs the same in every batch, only one batch of double size is tried."""
+    sizes = run(Batches(requests(100, 160), llama), clock, lambda tokens: 0.02 * tokens)
 
     assert sizes == [16, 32] + [16] * 7
 
 
 def test_a_short_sweep_has_batches_of_fixed_size(llama, clock):
-    """Whatever they cost, so that a rerun gives the same numbers to the last digit."""
-    sizes = run(Batches(wishes(100, 160), llama), clock, lambda tokens: 1 + 0.001 * tokens)
+    """The sizes do not depend on time, so a second run gives the same numbers to the last digit."""
+    sizes = run(Batches(requests(100, 160), llama), clock, lambda tokens: 1 + 0.001 * tokens)
 
     assert sizes == [16] * 10
 
 
 def test_after_a_lack_of_memory_batches_stay_small(llama):
-    """Halved until they fit, and not tried again at full size."""
+    """Batches are halved until they fit, and the full size is not tried again."""
 
     def measured(some):
         if len(some) > 5:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return [wish.number for wish in some]
+        return [request.number for request in some]
 
-    made = Batches(wishes(100, 64), llama)
+    made = Batches(requests(100, 64), llama)
     sizes, found = [], []
     for some in made:
         sizes.append(len(some))
@@ -148,8 +149,11 @@ def test_after_a_lack_of_memory_batches_stay_small(llama):
 
 
 def test_the_plan_of_a_long_sweep_is_printed(llama, clock, capsys):
-    """How many rows of which length, and how long: the rate of the first batch, 16 of 56 prompts of 100 tokens."""
-    asked = [*wishes(100, 56), *wishes(40, 10)]
+    """The plan has the number of rows, their lengths, and the time left at the rate of the first batch.
+
+    The first batch has 16 of the 56 prompts of 100 tokens.
+    """
+    asked = [*requests(100, 56), *requests(40, 10)]
 
     run(Batches(asked, llama, progress="replacing"), clock, lambda tokens: 0.02 * tokens)
 
@@ -158,12 +162,12 @@ def test_the_plan_of_a_long_sweep_is_printed(llama, clock, capsys):
 
 @pytest.mark.parametrize("name", ["replacing", None])
 def test_no_plan_of_a_short_sweep(llama, clock, capsys, name):
-    """Nor of one without a name."""
-    run(Batches(wishes(100, 56), llama, progress=name), clock, lambda tokens: 0.001 * tokens if name else tokens)
+    """A sweep without a label has no plan either."""
+    run(Batches(requests(100, 56), llama, progress=name), clock, lambda tokens: 0.001 * tokens if name else tokens)
 
     assert "about" not in capsys.readouterr().err
 
 
 def test_nothing_to_do_is_no_batch(llama):
-    """And no fault."""
+    """No requests give no batch and no error."""
     assert list(Batches([], llama, progress="nothing")) == []

@@ -10,14 +10,14 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-import jsonschema
 import pytest
 
-from claims.competition.theory import CLAIMS
+from claims.competition.theory import THEORY
 from fixtures.terminal import ClaimLines
-from reports import document
+from reports.models import Report
 
 ROOT = Path(__file__).parents[1]
+CLAIMS = THEORY.claims
 
 
 def pytest_claims(*options: str | Path) -> subprocess.CompletedProcess[str]:
@@ -26,9 +26,10 @@ def pytest_claims(*options: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def report_of(folder: Path) -> dict:
-    report = json.loads((folder / "report.json").read_text())
-    jsonschema.validate(report, json.loads(document.SCHEMA.read_text()))
-    return report
+    """The content of a valid report.json."""
+    text = (folder / "report.json").read_text(encoding="utf-8")
+    Report.model_validate_json(text)
+    return json.loads(text)
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,8 @@ def test_every_claim_gets_a_verdict(run):
     assert sorted(claim["id"] for claim in report["claims"]) == sorted(claim.id for claim in CLAIMS), done.stdout
     assert "ERROR" not in {claim["verdict"] for claim in report["claims"]}, done.stdout
     assert "SUPPORTED" not in {claim["verdict"] for claim in report["claims"] if claim["headline"]}
+    assert all(world["p"] > 0 for claim in report["claims"] for world in claim["chance"] if world["p"] is not None)
+    assert not [note for claim in report["claims"] for note in claim["notes"] if "could not be drawn" in note]
     assert report["complete"]
     assert done.returncode == int(any(claim["verdict"] == "REFUTED" for claim in report["claims"]))
 
@@ -88,10 +91,11 @@ def test_an_exception_after_the_verdict_is_an_error(llama_folder, tmp_path):
     (tmp_path / "test_broken.py").write_text(
         "import pytest\n"
         "from claims.competition.theory import SHARP\n"
+        "from referee.judging.evidence import Estimates, Evidence\n"
         "from referee.judging.statistics import Estimate\n"
         "@pytest.mark.claim(SHARP)\n"
         "def test_broken(judge):\n"
-        "    judge(parts={'width': Estimate(0.0, 0.0, 0.0, 20)})\n"
+        "    judge(Evidence(Estimates({'width': Estimate(0.0, 0.0, 0.0, 20)})))\n"
         "    raise KeyError('lost')\n"
     )
 
@@ -136,7 +140,7 @@ def test_a_fault_is_an_error_and_is_reported(llama_folder, tmp_path):
     assert done.returncode == 1
 
 
-def test_an_unwritable_report_folder_is_told_before_anything_runs(llama_folder, tmp_path):
+def test_an_unwritable_report_folder_is_refused_before_anything_runs(llama_folder, tmp_path):
     """Not after minutes of measuring."""
     (tmp_path / "file").write_text("")
 
@@ -189,11 +193,11 @@ def test_an_interrupted_run_keeps_what_it_has(llama_folder, tmp_path):
         if " 1.1a " in line:
             process.send_signal(signal.SIGINT)
             break
-    told, faults = process.communicate(timeout=120)
+    rest, faults = process.communicate(timeout=120)
 
     assert process.returncode == pytest.ExitCode.INTERRUPTED
     assert "Traceback" not in faults
-    assert f"judged: 1 of {len(CLAIMS)} claims" in told
+    assert f"judged: 1 of {len(CLAIMS)} claims" in rest
     report = report_of(tmp_path / "r")
     assert not report["complete"]
     assert 1 <= len(report["claims"]) < len(CLAIMS)

@@ -7,7 +7,7 @@ from referee.judging import curves
 
 X = np.linspace(0, 0.85, 18)
 GRID = 0.0026
-"""How finely middles are tried."""
+"""The distance between two middles that are tried."""
 
 
 def falling(middle, width, pairs=20, noise=0.0, seed=0):
@@ -38,8 +38,8 @@ def test_a_step_is_known_to_within_its_gap():
     assert found.width < 0.05
 
 
-def test_widths_are_told_apart():
-    """From 10 % to 90 % of a logistic."""
+def test_narrow_and_wide_changes_differ():
+    """The width is the distance from 10 % to 90 % of a logistic."""
     narrow, wide = (curves.change_point(X, falling(0.45, w), seed=0, resamples=50).width for w in (0.02, 0.3))
 
     assert narrow < 0.06
@@ -48,12 +48,12 @@ def test_widths_are_told_apart():
 
 @pytest.mark.parametrize("curve", [np.full(18, 0.5), np.linspace(0, 1, 18)], ids=["flat", "rising"])
 def test_what_does_not_fall_has_no_change_point(curve):
-    """A constant or a rise."""
+    """Neither a constant nor a rise has one."""
     assert curves.change_point(X, np.tile(curve, (5, 1)), seed=0, resamples=50) is None
 
 
 def test_shapes_are_compared_on_pairs_they_were_not_fitted_to():
-    """Noise around a constant is best foretold by a constant, a step by a step."""
+    """A constant predicts noise around a constant best, and a step predicts a step best."""
     flat = 0.5 + 0.2 * np.random.default_rng(0).normal(size=(20, len(X)))
     step = np.tile((np.arange(len(X)) < 9).astype(float), (10, 1))
 

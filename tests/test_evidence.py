@@ -1,4 +1,4 @@
-"""What claims make of measured tables: controls that fail, orders that disagree, chance that explains."""
+"""The findings of claims on tables made by hand: controls that fail, orders that disagree, chance that explains."""
 
 from __future__ import annotations
 
@@ -6,99 +6,111 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from by_hand import BOTH, FIRST_ONLY, NEITHER, PAIRS, SETTINGS, edited, verdict
+from by_hand import BOTH, FIRST_ONLY, NEITHER, PAIRS, SETTINGS, edited, finding_of
 from hypothesis import strategies as st
 
-from claims.competition import interventions
+from claims.competition.attention_moves import test_attention_moves as of_moves
+from claims.competition.attention_moves.evidence import Moves
+from claims.competition.attention_moves.measure import move_arm, moves
 from claims.competition.edited import Edited
-from claims.competition.interventions import mask_arm, move_arm
+from claims.competition.format_masking.evidence import MASKED, Masks
+from claims.competition.format_masking.measure import mask_arm
 from claims.competition.parity import Parity
+from claims.competition.pattern_replacement import test_pattern_replacement as of_replacement
+from claims.competition.pattern_replacement.controls import Layers
 from claims.competition.pattern_replacement.measure import REPLACED
-from claims.competition.prompts import ORDERS
-from claims.competition.repair_evidence import MASKED, LayerEvidence, RepairEvidence
-from claims.competition.theory import (
-    FAULTY_DONOR_IDLE,
-    MOST,
-    OTHER_TOKENS_IDLE,
-    SURGERY_REPAIRS,
-)
-from fixtures.attacks import attack
-from fixtures.ledger import NotApplicable
+from claims.competition.prompts import CATEGORIES, ORDERS
+from claims.competition.theory import SURGERY_REPAIRS
+from fixtures.attacks import Attack, attack
+from referee.judging.evidence import Estimates, Evidence, NotApplicable
 from referee.judging.findings import Finding, holm_adjusted
 from referee.judging.statistics import Estimate, proportion
 from referee.judging.verdict import Verdict
-from referee.prompts.tokens import CATEGORIES
+
+NO_ATTACK = Attack(tried=0, counterexample=None)
 
 
 @pytest.mark.parametrize(("turns", "expected"), [(BOTH, Verdict.REFUTED), (NEITHER, Verdict.SUPPORTED)])
 def test_a_faulty_donor_that_turns_answers_refutes_its_control(turns, expected):
     """Then it is not the right pattern that repairs."""
-    held = edited({REPLACED: turns})
+    layers = Layers(edited({REPLACED: turns}), {})
 
-    assert verdict(FAULTY_DONOR_IDLE, LayerEvidence(held, {}).faulty_donor(MOST)).verdict is expected
+    found = finding_of(of_replacement.test_a_donor_of_the_faulty_format_does_little, layers=layers)
+
+    assert found.verdict is expected
 
 
 @pytest.mark.parametrize(("turns", "expected"), [(BOTH, Verdict.REFUTED), (NEITHER, Verdict.SUPPORTED)])
 def test_other_tokens_that_turn_answers_refute_their_control(turns, expected):
     """Then it is not the numbers that need the attention."""
-    held = edited({move_arm("odd", "other"): turns})
+    moved = Moves(edited({move_arm("odd", "other"): turns}), {})
 
-    assert verdict(OTHER_TOKENS_IDLE, RepairEvidence(held, {}).elsewhere_moved()).verdict is expected
+    found = finding_of(of_moves.test_attention_moved_to_other_tokens_does_little, moves=moved)
+
+    assert found.verdict is expected
+
+
+def moved_in(table):
+    return finding_of(
+        of_moves.test_moving_odd_heads_from_format_to_numbers_repairs, moves=Moves(table, {}), attack_on_bugs=NO_ATTACK
+    )
 
 
 def repair(real, placebo, even=NEITHER):
     arms = {move_arm("odd"): real, move_arm("odd", "other"): placebo, move_arm("even"): even}
-    return verdict(SURGERY_REPAIRS, RepairEvidence(edited(arms), {}).surgery(None))
+    return moved_in(edited(arms))
 
 
 def test_a_repair_is_supported_when_its_placebo_does_nothing():
-    """And in both orders; what even heads do is reported and does not count against it."""
+    """It repairs in both orders. The effect of even heads is reported and does not count against it."""
     assert repair(BOTH, NEITHER, even=BOTH).verdict is Verdict.SUPPORTED
 
 
 def test_a_placebo_that_repairs_as_well_keeps_it_from_being_supported():
-    """The estimate stands, and the verdict says what else explains it."""
+    """The estimate stays, and the reason names the placebo."""
     found = repair(BOTH, BOTH)
 
     assert found.verdict is Verdict.INCONCLUSIVE
-    assert "not told from chance: p = 1.000 against moved to tokens that are neither" in found.reason
+    assert "not distinguished from chance: p = 1.000 against moved to tokens that are neither" in found.reason
 
 
 def test_a_repair_in_one_order_only_is_not_supported():
-    """Even where it is most of all prompts: 12 pairs are in the bug set in one order, 16 in the other."""
-    held = edited({move_arm("odd"): FIRST_ONLY, move_arm("odd", "other"): NEITHER, move_arm("even"): NEITHER})
-    few = held.table["pair"].isin(PAIRS[:2]) | (held.table["order"] == ORDERS[0])
-    skewed = Edited(held.table[few], SETTINGS, wrong_before=True)
+    """It is not, even if it repairs most of all prompts: 16 pairs are in the bug set in one order, 2 in the other."""
+    arms = {move_arm("odd"): FIRST_ONLY, move_arm("odd", "other"): NEITHER, move_arm("even"): NEITHER}
+    table = edited(arms).table
+    few = table["pair"].isin(PAIRS[:2]) | (table["order"] == ORDERS[0])
 
-    found = verdict(SURGERY_REPAIRS, RepairEvidence(skewed, {}).surgery(None))
+    found = moved_in(Edited(table[few], SETTINGS, wrong_before=True))
 
     assert found.verdict is Verdict.INCONCLUSIVE
-    assert found.reason == "does not hold where the bigger second: shown in one order only"
-    assert set(found.by_order) == set(ORDERS)
+    assert found.reason == "not true for each order of the numbers: it is not true for “bigger second”"
+    assert set(found.by_stratum) == set(ORDERS)
 
 
 def test_a_bug_in_one_order_only_is_not_supported():
-    """Without prompts in the other order there is nothing to show there."""
-    held = edited({move_arm("odd"): BOTH, move_arm("odd", "other"): NEITHER, move_arm("even"): NEITHER})
-    first = Edited(held.table[held.table["order"] == ORDERS[0]], SETTINGS, wrong_before=True)
+    """Without prompts in the other order nothing can be shown there."""
+    arms = {move_arm("odd"): BOTH, move_arm("odd", "other"): NEITHER, move_arm("even"): NEITHER}
+    table = edited(arms).table
 
-    found = verdict(SURGERY_REPAIRS, RepairEvidence(first, {}).surgery(None))
+    found = moved_in(Edited(table[table["order"] == ORDERS[0]], SETTINGS, wrong_before=True))
 
     assert found.verdict is Verdict.INCONCLUSIVE
-    assert found.reason == "no such prompt has the bigger second: shown in one order only"
+    assert found.reason == "not shown for each order of the numbers: there is no case of “bigger second”"
 
 
 def test_the_counterexample_is_the_prompt_furthest_from_turning():
     """With its margin and what was done to it."""
-    held = edited({move_arm("odd"): NEITHER})
-    held.table.loc[held.table["arm"] == move_arm("odd"), "margin_logits"] = np.linspace(-3, -1, 2 * len(PAIRS))
+    wrong = edited({move_arm("odd"): NEITHER})
+    wrong.table.loc[wrong.table["arm"] == move_arm("odd"), "margin_logits"] = np.linspace(-3, -1, 2 * len(PAIRS))
 
-    assert held.unturned(move_arm("odd")).startswith(f"Q&A with {PAIRS[0]}, bigger first: the margin is -3.00 with odd")
+    assert wrong.unturned(move_arm("odd")).startswith(
+        f"Q&A with {PAIRS[0]}, bigger first: the margin is -3.00 with odd"
+    )
 
 
 def test_random_groups_are_compared_by_the_same_edit():
     """Moves with moves, not with masks."""
-    drawn = interventions.moves({"random group 1": (0,), "random group 2": (1,)})
+    drawn = moves({"random group 1": (0,), "random group 2": (1,)})
     arms = dict(zip(drawn, (BOTH, NEITHER), strict=True)) | {"random group 1 heads, format tokens masked by 100%": BOTH}
 
     assert edited(arms).random_outcomes(move_arm("odd")) == [1.0, 0.0]
@@ -155,14 +167,18 @@ def test_cases_that_a_claim_is_silent_about_are_not_counted():
     assert (found.tried, found.counterexample) == (0, None)
 
 
+def supported(claim, parts):
+    return Finding(claim, Verdict.SUPPORTED, evidence=Evidence(Estimates(parts)), decisive=list(parts)[-1])
+
+
 def test_headlines_are_adjusted_for_one_another():
-    """Two headline claims of equal p: both twice as large; a claim of many parts counts with its worst."""
+    """Two headline claims have equal p: both p double. A claim of many parts counts with its largest p."""
     claims = [replace(SURGERY_REPAIRS, id=str(i), headline=i) for i in (1, 2)]
     sure, shaky = Estimate(0.9, 0.8, 1.0, 20), Estimate(0.6, 0.49, 0.71, 20)
-    findings = [Finding(claims[0], Verdict.SUPPORTED, {"a": sure, "b": shaky}, "b")]
+    findings = [supported(claims[0], {"a": sure, "b": shaky})]
     alone = holm_adjusted(findings, family=1)["1"]
 
-    both = holm_adjusted([*findings, Finding(claims[1], Verdict.SUPPORTED, {"a": shaky}, "a")], family=2)
+    both = holm_adjusted([*findings, supported(claims[1], {"a": shaky})], family=2)
 
     assert 0.01 < alone < 0.05
     assert both == pytest.approx({"1": 2 * alone, "2": 2 * alone})
@@ -173,16 +189,16 @@ def test_headlines_are_adjusted_for_one_another():
 def test_one_strength_of_the_mask_must_repair_most():
     """Not each prompt at a strength of its own; the interval allows for the choice among four."""
     arms = {mask_arm(group, s, kind): NEITHER for group in ("odd", "even") for s in MASKED for kind in CATEGORIES}
-    held = edited(arms)
+    wrong = edited(arms)
     for i, strength in enumerate(MASKED):
-        here = (held.table["arm"] == mask_arm("odd", strength)) & held.table["pair"].isin(PAIRS[4 * i : 4 * i + 4])
-        held.table.loc[here, "right"] = True
-    evidence = RepairEvidence(held, {})
+        here = (wrong.table["arm"] == mask_arm("odd", strength)) & wrong.table["pair"].isin(PAIRS[4 * i : 4 * i + 4])
+        wrong.table.loc[here, "right"] = True
+    masked = Masks(wrong)
 
-    found = evidence.hidden()["all"]
+    found = masked.hidden()["all"]
 
     assert found.value == 0.25
-    assert evidence.best_strength() == MASKED[0]
+    assert masked.best_strength() == MASKED[0]
     assert found.high > proportion(4, 16).high
 
 
@@ -197,15 +213,17 @@ def test_rivals_are_parts_of_the_heads(llama):
 
 def test_no_layer_to_compare_with_is_not_applicable():
     """In a model of few layers."""
+    layers = Layers(edited({REPLACED: NEITHER}), {})
+
     with pytest.raises(NotApplicable, match="no layer three below or three above"):
-        LayerEvidence(edited({REPLACED: NEITHER}), {}).other_layers(MOST)
+        finding_of(of_replacement.test_other_layers_do_little, layers=layers)
 
 
 def test_a_shift_below_the_instruments_resolution_is_none():
     """A thousandth of a logit is what a margin moves by itself: certain statistically, and no effect."""
-    held = edited({"edit": NEITHER})
-    held.table.loc[held.table["arm"] == "edit", "margin_logits"] += 5e-4
-    coarse = Edited(held.table, SETTINGS, wrong_before=True, resolution=1e-3)
+    wrong = edited({"edit": NEITHER})
+    wrong.table.loc[wrong.table["arm"] == "edit", "margin_logits"] += 5e-4
+    coarse = Edited(wrong.table, SETTINGS, wrong_before=True, resolution=1e-3)
 
-    assert held.shift("edit")["all"].low > 0
+    assert wrong.shift("edit")["all"].low > 0
     assert coarse.shift("edit")["all"] == Estimate(0.0, 0.0, 0.0, len(PAIRS))

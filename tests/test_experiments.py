@@ -8,7 +8,7 @@ import torch
 from claims.competition import behaviour
 from claims.competition.bandwidth_distribution import measure as bandwidth
 from claims.competition.pattern_replacement import measure as thresholds
-from claims.competition.prompts import QA, SIMPLE, Pair, ask, pairs
+from claims.competition.prompts import QA, SIMPLE, Case, Pair, ask, pairs
 from referee.attention import patterns
 from referee.attention.edits import Replace
 from referee.measuring.requests import Trial, Whole
@@ -53,9 +53,10 @@ def test_all_rows_is_the_mass_on_number_tokens(distribution, llama):
 
 def test_uniform_attention_is_the_yardstick_of_enrichment(distribution):
     """Enrichment times the uniform share is the share."""
-    held = distribution.set_index(["pair", "order", "format", "head", "measure"])["numerical_share"].unstack("measure")
+    index = ["pair", "order", "format", "head", "measure"]
+    shares = distribution.set_index(index)["numerical_share"].unstack("measure")
 
-    assert (held["enrichment"] * held["uniform attention"] - held["all rows"]).abs().max() < 1e-6
+    assert (shares["enrichment"] * shares["uniform attention"] - shares["all rows"]).abs().max() < 1e-6
 
 
 def test_uniform_attention_alone_is_above_forty_percent_in_simple(distribution):
@@ -96,10 +97,10 @@ def test_behaviour_scores_and_reads_every_prompt(llama):
 
     assert (table["correct"] == (table["margin_logits"] > 0)).all()
     assert set(table["greedy_answer"]) <= {"right", "wrong", "neither"}
-    assert [record["n"] for record in behaviour.accuracies(table)] == [3, 3, 3, 3]
+    assert [row[-1] for row in behaviour.accuracies(table).rows] == [3, 3, 3, 3]
 
 
-CASES = [(PAIRS[0], "bigger first"), (PAIRS[1], "bigger second")]
+CASES = [Case(PAIRS[0], "bigger first"), Case(PAIRS[1], "bigger second")]
 
 
 def test_replacement_runs_from_own_to_donor(llama):
@@ -111,7 +112,7 @@ def test_replacement_runs_from_own_to_donor(llama):
     assert first["amount"].tolist() == list(thresholds.COARSE)
     assert first["margin_logits"].iloc[0] == pytest.approx(plain["margin_logits"][0], abs=1e-5)
     target, donor = (tokenize(ask([PAIRS[0]], [f])[0], llama.tokenizer) for f in (QA, SIMPLE))
-    whole = Session(llama).margins([Trial(target, Replace(donor, 1.0))])["margin_logits"].item()
+    whole = Session(llama).margins([Trial(target, {llama.layer: Replace(donor, 1.0)})])["margin_logits"].item()
     assert first["margin_logits"].iloc[-1] == pytest.approx(whole, abs=1e-5)
 
 
@@ -189,12 +190,12 @@ def test_what_was_never_wrong_is_not_repaired():
 def test_refinement_adds_amounts_around_the_turn(llama, monkeypatch):
     """The gap in which the sign changes is halved twice, down to an eightieth."""
 
-    def sharp(session, trials, progress=None):
-        turned = [trial.edit is not None and trial.edit.amount > 0.613 for trial in trials]
+    def sharp(session, trials, *scores, progress=None):
+        turned = [any(edit.amount > 0.613 for _, edit in trial.edits) for trial in trials]
         return pd.DataFrame({"margin_logits": [1.0 if t else -1.0 for t in turned], "output_norm": 1.0})
 
-    monkeypatch.setattr(Session, "margins", sharp)
-    table = thresholds.replacement(Session(llama), [(Pair("9.8", "9.11"), "bigger first")])
+    monkeypatch.setattr(Session, "scores", sharp)
+    table = thresholds.replacement(Session(llama), [Case(Pair("9.8", "9.11"), "bigger first")])
 
     assert sorted(set(table["amount"]) - set(thresholds.COARSE)) == pytest.approx([0.6125, 0.625])
     assert thresholds.crossings(table)["crossing_share"].item() == pytest.approx(0.61875)

@@ -20,7 +20,7 @@ def test_formats_span_the_claimed_range(request, tokenizer):
     words = injection.graded_formats(tokenizer)
 
     tokens = [tokenize(Prompt(PAIRS[0], "bigger first", injected(count)), tokenizer) for count in words]
-    shares = [injection.format_share(held) for held in tokens]
+    shares = [injection.format_share(asked) for asked in tokens]
     assert shares[0] == 0
     assert 0.8 < shares[-1] <= 0.85
     assert all(0.049 < later - earlier < 0.13 for earlier, later in pairwise(shares))

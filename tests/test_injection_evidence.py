@@ -8,10 +8,10 @@ import pytest
 from by_hand import PAIRS, SETTINGS
 
 from claims.competition.bandwidth_distribution.measure import ALL_ROWS
-from claims.competition.format_injection.evidence import InjectionEvidence
+from claims.competition.format_injection.evidence import Injection
 from claims.competition.prompts import ORDERS
 from claims.competition.theory import DROP_AT_SIXTY
-from fixtures.ledger import NotApplicable
+from referee.judging.evidence import NotApplicable
 
 
 def injected(accuracy):
@@ -27,14 +27,13 @@ def injected(accuracy):
     ]
     columns = ["pair", "order", "format", "format_share", "measure", "numerical_share", "diluted_share", "correct"]
     table = pd.DataFrame(rows, columns=[*columns, "margin_logits", "top_answer"])
-    found = InjectionEvidence(table, SETTINGS, share_threshold=0.4, drop=DROP_AT_SIXTY.criterion)
-    found.figure = lambda: None
-    return found
+    return Injection(table, SETTINGS, share_threshold=0.4, drop=DROP_AT_SIXTY.criterion)
 
 
 def test_a_straight_decline_does_not_drop_at_its_middle():
-    """Its change point lies there, but a line foretells held-out pairs better; a step does not have that."""
-    line, step = (injected(f).dropping()["chance"] for f in (lambda s: 1.2 - 1.2 * s, lambda s: 0.05 + 0.9 * (s < 0.6)))
+    """Its change point lies there, but a line predicts held-out pairs better. Of a step this is not true."""
+    curves = (lambda s: 1.2 - 1.2 * s, lambda s: 0.05 + 0.9 * (s < 0.6))
+    line, step = (injected(curve).against_dropping() for curve in curves)
 
     assert [world.veto for world in line] == [True]
     assert step == ()
@@ -43,4 +42,4 @@ def test_a_straight_decline_does_not_drop_at_its_middle():
 def test_nothing_drops_where_nothing_is_right():
     """NOT APPLICABLE, no verdict."""
     with pytest.raises(NotApplicable, match="none is"):
-        injected(lambda share: 0.0).dropping()
+        injected(lambda share: 0.0).require_right_answers()

@@ -6,7 +6,11 @@ import pytest
 import torch
 
 from claims.competition import interventions
-from claims.competition.prompts import QA, SIMPLE, Pair, ask
+from claims.competition.attention_moves.measure import margins_after_move, moves
+from claims.competition.heads import RANDOM, odd_heads
+from claims.competition.pattern_swaps import measure as pattern_swaps
+from claims.competition.prompts import ORDERS, QA, SIMPLE, Case, Pair, ask
+from claims.competition.share_manipulation.measure import manipulation_arms, share_arm
 from referee.attention import patterns
 from referee.attention.edits import Exchange, InHeads, KnockOut, Mask, Move, SetShare, Together, members
 from referee.measuring.requests import Trial, Whole
@@ -27,7 +31,10 @@ def own(llama, tokens):
     return pattern[0]
 
 
-@pytest.mark.parametrize("edit", [SetShare(0.3), Move(0.5), Mask(1.0), Exchange(((0, 1), (1, 0)))])
+@pytest.mark.parametrize(
+    "edit",
+    [SetShare(0.3, "numerical"), Move(0.5, "format", "numerical"), Mask(1.0, "format"), Exchange(((0, 1), (1, 0)))],
+)
 def test_an_edit_in_some_heads_leaves_the_others_alone(tokens, own, edit):
     """The named heads have the edit's pattern, to the bit, and the others their own."""
     found = InHeads(edit, (0, 2))(tokens, own, None)
@@ -38,7 +45,7 @@ def test_an_edit_in_some_heads_leaves_the_others_alone(tokens, own, edit):
 
 def test_setting_a_share_sets_it_on_every_row_that_sees_a_number(tokens, own):
     """Exactly, whatever the head did before; rows before the first number keep their own."""
-    found = SetShare(0.3)(tokens, own, None)
+    found = SetShare(0.3, "numerical")(tokens, own, None)
 
     numbers = members(tokens, "numerical")
     first = int(numbers.nonzero()[0])
@@ -48,7 +55,7 @@ def test_setting_a_share_sets_it_on_every_row_that_sees_a_number(tokens, own):
 
 def test_moving_gives_numbers_what_format_loses(tokens, own):
     """Row by row, and nothing else changes."""
-    found = Move(0.5)(tokens, own, None)
+    found = Move(0.5, "format", "numerical")(tokens, own, None)
 
     change = found - own
     lost, gained = ((change * members(tokens, c)).sum(-1) for c in ("format", "numerical"))
@@ -65,7 +72,7 @@ def test_exchanging_takes_the_pattern_as_it_was(tokens, own):
 
 def test_edits_together_are_one_after_the_other(tokens, own):
     """The second edit sees what the first has left."""
-    first, second = InHeads(SetShare(0.3), (0,)), InHeads(Mask(1.0), (0, 1))
+    first, second = InHeads(SetShare(0.3, "numerical"), (0,)), InHeads(Mask(1.0, "format"), (0, 1))
 
     found = Together((first, second))(tokens, own, None)
 
@@ -86,13 +93,13 @@ def test_knocking_out_removes_just_these_edges(tokens, own):
 def test_interventions_are_trials_with_names(llama):
     """A row a prompt × arm, the unedited prompt among them, with the margin of the very same trial."""
     prompts = ask(PAIRS, [SIMPLE, QA])
-    arms = interventions.moves({"odd": llama.odd_heads})
+    arms = moves({"odd": odd_heads(llama)})
 
     table = interventions.interventions(Session(llama), prompts, arms)
 
     (arm,) = arms
     one = tokenize(prompts[3], llama.tokenizer)
-    expected = Session(llama).margins([Trial(one), Trial(one, arms[arm])])["margin_logits"]
+    expected = Session(llama).margins([Trial(one), Trial(one, {llama.layer: arms[arm]})])["margin_logits"]
     rows = table[(table["pair"] == str(prompts[3].pair)) & (table["order"] == prompts[3].order)]
     rows = rows[rows["format"] == prompts[3].format.name].set_index("arm")["margin_logits"]
     assert len(table) == 2 * len(prompts)
@@ -102,12 +109,12 @@ def test_interventions_are_trials_with_names(llama):
 
 def test_manipulation_has_separate_arms_and_controls(llama):
     """Even, odd and all heads at every target; the named group on other tokens; random groups of its size."""
-    arms = interventions.manipulation_arms(llama, "odd", 0.5, groups=2, seed=0)
+    arms = manipulation_arms(llama, "odd", 0.5, groups=2, seed=0)
 
     assert len(arms) == 2 * 9 + 3 + 1 + 1 + 2
-    assert arms[interventions.share_arm("odd", 0.5)] == InHeads(SetShare(0.5), (1, 3))
-    assert arms[interventions.share_arm("odd", 0.5, "other")] == InHeads(SetShare(0.5, "other"), (1, 3))
-    drawn = [edit for name, edit in arms.items() if name.startswith(interventions.RANDOM)]
+    assert arms[share_arm("odd", 0.5)] == InHeads(SetShare(0.5, "numerical"), (1, 3))
+    assert arms[share_arm("odd", 0.5, "other")] == InHeads(SetShare(0.5, "other"), (1, 3))
+    drawn = [edit for name, edit in arms.items() if name.startswith(RANDOM)]
     assert [len(edit.heads) for edit in drawn] == [2, 2]
 
 
@@ -116,13 +123,13 @@ def test_swaps_pair_neighbours(llama, count):
     """Every odd head takes the pattern of the even head before it; a last head without neighbour is left alone."""
     from dataclasses import replace
 
-    arms = interventions.swaps(replace(llama, n_heads=count), groups=3)
+    arms = pattern_swaps.swaps(replace(llama, n_heads=count), groups=3)
 
-    taken = arms[interventions.EVEN_INTO_ODD].taken
+    taken = arms[pattern_swaps.EVEN_INTO_ODD].taken
     assert taken == tuple((head, head - 1) for head in range(1, count, 2))
-    assert arms[interventions.ODD_INTO_EVEN].taken == tuple((giver, taker) for taker, giver in taken)
-    assert all(taker % 2 == giver % 2 == 1 for taker, giver in arms[interventions.ODD_INTO_ODD].taken)
-    assert len({edit.taken for name, edit in arms.items() if name.startswith(interventions.RANDOM)}) >= 2
+    assert arms[pattern_swaps.ODD_INTO_EVEN].taken == tuple((giver, taker) for taker, giver in taken)
+    assert all(taker % 2 == giver % 2 == 1 for taker, giver in arms[pattern_swaps.ODD_INTO_ODD].taken)
+    assert len({edit.taken for name, edit in arms.items() if name.startswith(RANDOM)}) >= 2
 
 
 def test_outcomes_and_shifts_by_hand():
@@ -140,8 +147,8 @@ def test_outcomes_and_shifts_by_hand():
 
 def test_what_needs_no_repair_is_no_counterexample(llama):
     """A prompt that is wrong in Simple or right in Q&A has an infinite margin after the move."""
-    cases = [(pair, order) for pair in PAIRS for order in ("bigger first", "bigger second")]
-    found = interventions.margins_after_move(Session(llama), cases)
+    cases = [Case(pair, order) for pair in PAIRS for order in ORDERS]
+    found = margins_after_move(Session(llama), cases)
 
     plain = interventions.interventions(Session(llama), ask(PAIRS, [SIMPLE, QA]), {}).set_index(
         ["pair", "order", "format"]

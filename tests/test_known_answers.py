@@ -1,4 +1,4 @@
-"""The suite on trial: verdicts on models of known truth, and broken instruments that must not get away."""
+"""The claims are judged right on models whose truth is known, and a broken instrument does not go unnoticed."""
 
 from __future__ import annotations
 
@@ -6,61 +6,98 @@ import pytest
 import torch
 
 from claims import trial
-from claims.competition import ground_truth
-from claims.competition.ground_truth import TRUTHS, Truth
-from claims.competition.theory import CLAIMS
+from claims.competition.ground_truth import EXPECTED, MODELS, TRUTH
+from claims.competition.theory import THEORY
+from claims.expectations import GroundTruth, expect
 from referee.attention import edits
 from referee.attention.tracing import Attention
+from referee.judging.verdict import Verdict
 from referee.measuring import scores
 from referee.prompts import tokens
 from referee.prompts.tokens import Alignment
 
-PLANTED = TRUTHS[0]
 
-
-def test_every_claim_has_its_column():
-    """A claim without ground truth does not go in."""
-    assert [claim.id for claim in CLAIMS] == list(ground_truth.CLAIM_IDS)
-    assert all(len(truth.verdicts.split()) == len(CLAIMS) for truth in TRUTHS)
+def test_every_claim_has_ground_truth():
+    """EXPECTED has one entry for each claim, in the order of the theory."""
+    assert list(EXPECTED) == [claim.id for claim in THEORY.claims]
 
 
 ALWAYS_IDLE = {"C1", "C2"}
-"""Controls that no mechanism of the planted kind can break; tests/test_evidence.py breaks them by hand."""
+"""Controls that no planted mechanism can break. tests/test_evidence.py breaks them in tables made by hand."""
 
 
 def test_every_claim_can_be_supported_and_can_fail():
-    """A test that always says the same is none."""
-    for claim in CLAIMS:
-        expected = {truth.expects(claim.id) for truth in TRUTHS}
+    """Each claim is true on one model and false on another. A test with only one verdict would show nothing."""
+    for claim in THEORY.claims:
+        expected = [TRUTH.right(claim.id, model) for model in MODELS]
 
-        assert "SUPPORTED" in expected
-        assert "REFUTED" in expected or claim.id in ALWAYS_IDLE
+        assert {Verdict.SUPPORTED} in expected
+        assert {Verdict.REFUTED} in expected or claim.id in ALWAYS_IDLE
+
+
+def test_ground_truth_by_hand():
+    """A model that no argument names must be SUPPORTED. For "unsupported" every other verdict but ERROR is right."""
+    truth = GroundTruth(
+        {"a": "", "b": "", "c": "", "d": "", "e": ""},
+        {"1": expect(refuted=["a"], inconclusive=["b"], not_applicable=["c"], unsupported=["d"])},
+    )
+
+    assert [truth.right("1", model) for model in "abce"] == [
+        {Verdict.REFUTED},
+        {Verdict.INCONCLUSIVE},
+        {Verdict.NOT_APPLICABLE},
+        {Verdict.SUPPORTED},
+    ]
+    assert truth.right("1", "d") == {Verdict.REFUTED, Verdict.INCONCLUSIVE, Verdict.NOT_APPLICABLE}
+
+
+def test_ground_truth_names_only_known_models():
+    """A model that is misspelt in an entry would count as SUPPORTED, so it is an error."""
+    with pytest.raises(ValueError, match=r"Claim 2\.3 names models that are not in MODELS: plantd; randm"):
+        GroundTruth({"planted": "", "random": ""}, {"2.3": expect(refuted=["plantd"], unsupported=["randm"])})
+    with pytest.raises(KeyError, match="plantd"):
+        TRUTH.right("1.1a", "plantd")
+
+
+def test_ground_truth_names_a_model_once():
+    """Two expectations for one model contradict each other."""
+    with pytest.raises(ValueError, match="The model random is named twice"):
+        expect(refuted=["random"], unsupported=["random"])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("truth", TRUTHS, ids=lambda truth: truth.model)
-def test_known_answers(truth):
-    """The claims, run as a user runs them, say of each model what is true of it."""
-    calls = trial.judge(truth, seed=0)
+@pytest.mark.parametrize("model", MODELS)
+def test_known_answers(model):
+    """A run as a user makes it gives the right verdict on each claim."""
+    calls = trial.judge("competition", model, seed=0)
 
-    assert [call.claim_id for call in calls] == list(ground_truth.CLAIM_IDS)
-    assert {call.claim_id: call.verdict for call in calls if not call.right} == {}, truth.why
+    assert [call.claim_id for call in calls] == list(EXPECTED)
+    assert {call.claim_id: call.verdict for call in calls if not call.right} == {}, MODELS[model]
+
+
+def change_run(patch, written, read=lambda pattern: pattern):
+    """Change the patterns that `run` writes, and the patterns that it reads for edits of higher layers."""
+    run = Attention.run
+
+    def changed(self, ids, pattern=None, hidden=None, before=None, later=None):
+        pattern = None if pattern is None else written(pattern)
+        later = {layer: lambda own, edit=edit: written(edit(read(own))) for layer, edit in (later or {}).items()}
+        return run(self, ids, pattern, hidden, before, later)
+
+    patch.setattr(Attention, "run", changed)
 
 
 def shift_heads(patch):
     """Head h is reported, and written, as head h + 1."""
-    read, enter, run = Attention.read, Attention.enter, Attention.run
+    read, enter = Attention.read, Attention.enter
 
     def entered(*given, **options):
         hidden, pattern, keys = enter(*given, **options)
         return hidden, pattern.roll(1, 1), keys
 
-    def ran(self, ids, pattern=None, *others):
-        return run(self, ids, None if pattern is None else pattern.roll(-1, 1), *others)
-
     patch.setattr(Attention, "read", lambda *given: read(*given).roll(1, 2))
     patch.setattr(Attention, "enter", entered)
-    patch.setattr(Attention, "run", ran)
+    change_run(patch, written=lambda pattern: pattern.roll(-1, 1), read=lambda pattern: pattern.roll(1, 1))
 
 
 class _OutputAsInput:
@@ -73,7 +110,7 @@ class _OutputAsInput:
 
 
 def slice_outputs(patch):
-    """Blocks of the output after W_O are taken for heads, as in published scripts."""
+    """Slices of the output after W_O are taken for heads, as in published scripts."""
     projection = Attention._projection
     patch.setattr(Attention, "_projection", lambda self, layer: _OutputAsInput(projection(self, layer)))
 
@@ -82,21 +119,21 @@ def misalign_donor(patch):
     """Every donor position is two too far to the left."""
 
     def shifted(*arguments):
-        held = tokens.align(*arguments)
-        return Alignment(held.target, tuple(max(0, position - 2) for position in held.donor), held.rows)
+        found = tokens.align(*arguments)
+        return Alignment(found.target, tuple(max(0, position - 2) for position in found.donor), found.rows)
 
     patch.setattr(edits, "align", shifted)
 
 
 def flip_margin(patch):
-    """Wrong minus right."""
+    """The margin is the wrong answer's logit minus the right answer's."""
     margins, margins_of = scores.margins, scores.margins_of
     patch.setattr(scores, "margins", lambda logits, prompts: -margins(logits, prompts))
     patch.setattr(scores, "margins_of", lambda subject, final, prompts: -margins_of(subject, final, prompts))
 
 
 def double_bos(patch):
-    """A second BOS in front of every prompt."""
+    """A second BOS stands in front of every prompt."""
     encode = tokens._encode
 
     def doubled(text, tokenizer):
@@ -107,21 +144,18 @@ def double_bos(patch):
 
 
 def lose_edits(patch):
-    """What is written never arrives."""
+    """No edited pattern is written."""
     run = Attention.run
-    patch.setattr(Attention, "run", lambda self, ids, pattern=None, *rest: run(self, ids, None, *rest))
+
+    def lost(self, ids, pattern=None, hidden=None, before=None, later=None):
+        return run(self, ids, None, hidden, before)
+
+    patch.setattr(Attention, "run", lost)
 
 
 def edit_one_row_late(patch):
-    """Edited rows land one position too far down."""
-    run = Attention.run
-
-    def late(self, ids, pattern=None, *rest):
-        if pattern is not None:
-            pattern = torch.cat([pattern[..., :1, :], pattern[..., :-1, :]], dim=-2)
-        return run(self, ids, pattern, *rest)
-
-    patch.setattr(Attention, "run", late)
+    """Edited rows are written one position too far down."""
+    change_run(patch, written=lambda pattern: torch.cat([pattern[..., :1, :], pattern[..., :-1, :]], dim=-2))
 
 
 @pytest.mark.slow
@@ -131,35 +165,37 @@ def edit_one_row_late(patch):
     ids=lambda breakage: breakage.__name__,
 )
 def test_a_broken_instrument_is_caught(breakage, monkeypatch):
-    """On the model in which the theory is true, an instrument that is wrong does not find it true.
+    """On the model in which the theory is true, a broken instrument does not find that it is true.
 
-    It comes to other verdicts, or a named check stops it; a crash catches nothing. Two claims are enough to see it: one
-    that reads patterns, one that writes them.
+    Some verdicts are wrong, or a named check stops the run. A crash is not enough. Two claims show it: one that reads
+    patterns and one that writes them.
     """
     breakage(monkeypatch)
 
-    calls = trial.judge(PLANTED, seed=0, only="headline1 or headline3")
+    calls = trial.judge("competition", "planted", seed=0, only="headline1 or headline3")
 
-    faults = [call.fault for call in calls if call.verdict == "ERROR"]
+    faults = [call.fault for call in calls if call.verdict is Verdict.ERROR]
     assert [fault for fault in faults if not fault.startswith(CHECKED)] == []
-    assert {call.verdict for call in calls} != {"SUPPORTED"}
+    assert {call.verdict for call in calls} != {Verdict.SUPPORTED}
     assert any(not call.right for call in calls)
 
 
 CHECKED = ("Self-check on", "A prompt must begin with one BOS")
-"""How the faults begin that say what of the instrument was found to be wrong."""
+"""The beginnings of the faults that say what is wrong with the instrument."""
 
 
+TRUE, FALSE = frozenset({Verdict.SUPPORTED}), frozenset({Verdict.REFUTED})
+UNSUPPORTED = expect(unsupported=["false"])["false"]
 CALLS = [
-    trial.Call(Truth("true", "S S S S", ""), 0, "1.1a", "SUPPORTED"),
-    trial.Call(Truth("true", "S S S S", ""), 1, "1.1a", "REFUTED"),
-    trial.Call(Truth("false", "R - N N", ""), 0, "1.1a", "SUPPORTED"),
-    trial.Call(Truth("false", "R - N N", ""), 0, "1.1b", "INCONCLUSIVE"),
+    trial.Call("true", 0, "1.1a", Verdict.SUPPORTED, TRUE),
+    trial.Call("true", 1, "1.1a", Verdict.REFUTED, TRUE),
+    trial.Call("false", 0, "1.1a", Verdict.SUPPORTED, FALSE),
+    trial.Call("false", 0, "1.1b", Verdict.INCONCLUSIVE, UNSUPPORTED),
 ]
 
 
 def test_calls_are_counted_by_hand():
-    """One right support, one false refutation, one false support; anything but support is right for a dash."""
+    """There are one right support, one false refutation, one false support, and one right verdict INCONCLUSIVE."""
     counts = trial.tally(CALLS)
 
     assert counts["1.1a"] == {"calls": 3, "right": 1, "true": 2, "false_support": 1, "false_refutation": 1, "models": 2}
@@ -167,7 +203,7 @@ def test_calls_are_counted_by_hand():
 
 
 def test_the_matrix_marks_what_must_not_be():
-    """A sign a seed, with ! behind what should have been otherwise."""
+    """Each seed has one sign, and ! follows a wrong verdict."""
     lines = trial.matrix(CALLS).splitlines()
 
     assert lines[1].split() == ["true", "✓✗!"]
@@ -175,14 +211,14 @@ def test_the_matrix_marks_what_must_not_be():
 
 
 def test_error_rates_have_wilson_intervals():
-    """0 of few is not 0."""
+    """No error in a few verdicts does not mean an error rate of 0."""
     assert "false support 1 of 1 [20.7%, 100.0%]; false refutation 1 of 2 [9.5%, 90.5%]" in trial.summary(
         trial.tally(CALLS)
     )
 
 
 def test_more_pairs_see_smaller_effects():
-    """Power in standard deviations between pairs."""
+    """Power is in standard deviations between pairs."""
     few, many = (trial.smallest_effect(pairs, simulations=60) for pairs in (10, 80))
 
     assert 0.2 < many < few < 1.5

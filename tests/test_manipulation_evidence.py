@@ -2,46 +2,54 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
-from by_hand import BOTH, NEITHER, SETTINGS, edited, verdict
+from by_hand import BOTH, NEITHER, SETTINGS, edited
 
 from claims.competition.edited import Edited
-from claims.competition.interventions import share_arm
-from claims.competition.share_manipulation.evidence import ManipulationEvidence
-from claims.competition.theory import EVEN_HEADS_BREAK
+from claims.competition.share_manipulation.evidence import Manipulation
+from claims.competition.share_manipulation.measure import share_arm
+from claims.competition.strata import in_both_orders
+from claims.competition.theory import EVEN_HEADS_BREAK, THEORY
+from referee.judging.evidence import Evidence
+from referee.judging.findings import judged
 from referee.judging.verdict import Verdict
 
-STARVED = {share_arm("even", 0.3): BOTH, share_arm("odd", 0.3): NEITHER}
+TARGET = 0.3
+BREAKING = {share_arm("even", TARGET): BOTH, share_arm("odd", TARGET): NEITHER}
 
 
-def starved(shares_before, placebo):
-    """Right answers that break when the even heads get 30 %; what they had before, and what the placebo does."""
-    held = edited(STARVED | {share_arm("even", 0.3, "other"): placebo})
-    flipped = held.table.assign(right=~held.table["right"])
-    evidence = ManipulationEvidence(
-        Edited(flipped, SETTINGS, wrong_before=False),
+def breaking(share_before, placebo):
+    """Right answers that break when the even heads get 30 %; their share before, and what the placebo does."""
+    repaired = edited(BREAKING | {share_arm("even", TARGET, "other"): placebo})
+    manipulation = Manipulation(
+        Edited(repaired.table.assign(right=~repaired.table["right"]), SETTINGS, wrong_before=False),
         None,
         [],
-        shares_before=dict.fromkeys(held.turned(share_arm("even", 0.3)).index, shares_before),
+        shares_before=dict.fromkeys(repaired.turned(share_arm("even", TARGET)).index, share_before),
         threshold=0.4,
     )
-    evidence.figure = lambda: None
-    evidence._told = lambda: ""
-    return verdict(EVEN_HEADS_BREAK, evidence.starved([0.3]))
+    evidence = Evidence(
+        estimate=in_both_orders(partial(manipulation.broken, [TARGET])),
+        against=manipulation.against_breaking(TARGET),
+        notes=manipulation.notes_on_breaking(TARGET),
+    )
+    return judged(EVEN_HEADS_BREAK, evidence, THEORY)
 
 
 @pytest.mark.parametrize(("other", "share"), [(NEITHER, 0.0), (BOTH, 1.0)])
 def test_starving_is_supported_when_it_breaks(other, share):
-    """What as much attention on other tokens does is shown; that starves the numbers as well, and is no veto."""
-    found = starved(0.6, other)
+    """What as much attention on other tokens does is shown. It also comes from the numbers, so it is no veto."""
+    found = breaking(0.6, other)
 
     assert found.verdict is Verdict.SUPPORTED
-    assert [world.value for world in found.chance if "neither" in world.world] == [share]
+    assert [world.value for world in found.evidence.against if "neither" in world.world] == [share]
 
 
 def test_an_edit_that_feeds_does_not_starve():
     """Right answers of even heads that had less beforehand hold in spite of it: they speak against the claim."""
-    found = starved(0.1, NEITHER)
+    found = breaking(0.1, NEITHER)
 
     assert found.verdict is Verdict.REFUTED
-    assert "In 32 of 32 right answers the even heads are below 30% unedited" in found.notes[-1]
+    assert "In 32 of 32 right answers the even heads are below 30% unedited" in found.evidence.notes[-1]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 import torch
 
@@ -7,10 +8,12 @@ from claims.competition import prompts
 from claims.competition.prompts import QA, SIMPLE, ask, injected
 from conftest import SHAPES, tiny
 from referee.attention.edits import InHeads, KnockOut, SetShare
+from referee.attention.kv_cache import rows_of
 from referee.attention.tracing import Attention
 from referee.measuring import prefix_cache
 from referee.measuring.prefixes import shared_prefixes
 from referee.measuring.requests import Trial, Whole
+from referee.measuring.scores import Margin, OutputNorm, TopToken
 from referee.measuring.session import Session
 from referee.prompts.tokens import tokenize
 
@@ -24,12 +27,13 @@ def common(one, other):
     return same.index(False) if False in same else len(same)
 
 
-def top_alone(subject, trial):
-    return Session(subject).margins([trial], top_answers=True)["top_answer"].item()
+def alone(subject, trials, *scores):
+    """Returns the scores of trials, each measured by a session of its own."""
+    return pd.concat([Session(subject).scores([trial], *scores) for trial in trials], ignore_index=True)
 
 
 def test_prompts_that_begin_alike_share_one_prefix(single):
-    """Of eight questions, seven begin as the first does, and all of them share equally much."""
+    """Seven of eight questions begin like the first, and all of them share the same number of tokens."""
     asked = tokens_of(single, [QA])
 
     found = shared_prefixes(asked, worth=1)
@@ -40,7 +44,7 @@ def test_prompts_that_begin_alike_share_one_prefix(single):
 
 
 def test_short_prompts_share_the_longest_one_that_they_begin(single):
-    """Each comparison with few words on the same with many."""
+    """A prompt with few added words is a prefix of the same prompt with many."""
     asked = tokens_of(single, [injected(words) for words in (0, 3, 12)])
     long = [tokens for tokens in asked if tokens.prompt.format == injected(12)]
 
@@ -53,7 +57,7 @@ def test_short_prompts_share_the_longest_one_that_they_begin(single):
 
 
 def test_no_source_of_a_prefix_has_a_prefix(single):
-    """In a mixture of formats; and prompts of one length share one of few numbers of rows."""
+    """This holds in a mixture of formats. Prompts of one length have prefixes of only a few different lengths."""
     asked = tokens_of(single, [SIMPLE, QA, *(injected(words) for words in range(8))], pairs=9)
 
     found = shared_prefixes(asked, worth=1)
@@ -64,7 +68,7 @@ def test_no_source_of_a_prefix_has_a_prefix(single):
 
 
 def test_little_in_common_is_not_worth_a_prefix(single):
-    """The same questions, where more must be saved than they can save; and nothing at all."""
+    """The same questions get no prefixes when they save too few tokens, and no prompts get no prefixes."""
     asked = tokens_of(single, [QA])
     shared = sum(prefix.rows for prefix in shared_prefixes(asked, worth=1).values())
 
@@ -82,26 +86,28 @@ def patterns_alone(subject, asked):
 
 @pytest.fixture
 def eager_to_share(monkeypatch):
-    """Every common beginning is computed once, however short."""
+    """Every shared prefix is used, even a short one."""
     monkeypatch.setattr(prefix_cache, "tokens_at_once", lambda subject: 2)
 
 
 @pytest.mark.usefixtures("eager_to_share")
 def test_what_is_shared_changes_nothing(shaped):
-    """Margins, edited and not, patterns and answers, in every shape of model at every layer, as if each ran alone."""
+    """In every shape of model and at every layer, scores and patterns are those of prompts that run alone."""
     asked = tokens_of(shaped.tokenizer, [QA, injected(2), injected(9)], pairs=1)
-    trials = [Trial(t, edit) for t in asked for edit in (None, InHeads(SetShare(0.3), (0, 2)))]
+    edit = InHeads(SetShare(0.3, "numerical"), (0, 2))
 
     for layer in range(shaped.n_layers):
         subject = shaped.at(layer)
         session = Session(subject)
-        found = session.margins(trials, top_answers=True)
-        alone = session.margins_alone(trials)
-        assert any(session.prefixes.prefix(tokens).rows for tokens in asked)
+        trials = [Trial(t, edits) for t in asked for edits in ({}, {layer: edit})]
+        found = session.scores(trials, Margin(), TopToken(), OutputNorm())
+        assert any(session.prefixes().prefix(tokens).rows for tokens in asked)
         scale = found["margin_logits"].abs().max()
-        assert (found["margin_logits"] - alone["margin_logits"]).abs().max() < 1e-4 * scale
-        assert found["top_answer"].tolist() == [top_alone(subject, trial) for trial in trials]
-        assert (found["output_norm"] - alone["output_norm"]).abs().max() < 1e-5 * found["output_norm"].max()
+        own = alone(subject, trials, Margin(), TopToken(), OutputNorm())
+        for margins in (own["margin_logits"], session.margins_alone(trials)["margin_logits"]):
+            assert (found["margin_logits"] - margins).abs().max() < 1e-4 * scale
+        assert found["top_token"].tolist() == own["top_token"].tolist()
+        assert (found["output_norm"] - own["output_norm"]).abs().max() < 1e-5 * found["output_norm"].max()
         found = session.patterns(asked, Whole())
         for pattern, own in zip(found, patterns_alone(subject, asked), strict=True):
             assert torch.allclose(pattern, own, atol=1e-5)
@@ -109,7 +115,7 @@ def test_what_is_shared_changes_nothing(shaped):
 
 @pytest.mark.usefixtures("eager_to_share")
 def test_what_was_interrupted_begins_anew(llama, monkeypatch):
-    """A prompt that was planned and not computed gets its prefix anew."""
+    """A prompt whose computation was interrupted gets its prefix again in the next call."""
     asked = tokens_of(llama.tokenizer, [QA], pairs=3)
     enter, calls = Attention.enter, []
 
@@ -131,35 +137,36 @@ def test_what_was_interrupted_begins_anew(llama, monkeypatch):
 
 
 @pytest.mark.usefixtures("eager_to_share")
-def test_rows_that_a_window_has_left_are_shared_too(grouped, monkeypatch):
-    """Layers that look back eight tokens only, in prompts of more than twice that."""
+def test_rows_outside_a_sliding_window_are_shared_too(grouped, monkeypatch):
+    """The layers attend to eight tokens back only, and the prompts have more than twice as many tokens."""
     name, sizes = SHAPES["Gemma3"]
     monkeypatch.setitem(SHAPES, "near-sighted", (name, sizes | {"sliding_window": 8}))
     subject = tiny("near-sighted", grouped)
     asked = tokens_of(subject.tokenizer, [injected(9), injected(30)], pairs=1)
-    trials = [Trial(t, edit) for t in asked for edit in (None, *(KnockOut(((0, 14, k),)) for k in (9, 10, 12)))]
+    cuts = [KnockOut(((0, 14, key),)) for key in (9, 10, 12)]
 
     for layer in range(subject.n_layers):
-        held = subject.at(layer)
-        found, alone = Session(held).margins(trials), Session(held).margins_alone(trials)
-        assert (found["margin_logits"] - alone["margin_logits"]).abs().max() < 1e-5
-        for pattern, own in zip(Session(held).patterns(asked, Whole()), patterns_alone(held, asked), strict=True):
+        moved = subject.at(layer)
+        trials = [Trial(t, edits) for t in asked for edits in ({}, *({layer: cut} for cut in cuts))]
+        found, own = Session(moved).margins(trials), Session(moved).margins_alone(trials)
+        assert (found["margin_logits"] - own["margin_logits"]).abs().max() < 1e-5
+        for pattern, own in zip(Session(moved).patterns(asked, Whole()), patterns_alone(moved, asked), strict=True):
             assert torch.allclose(pattern, own, atol=1e-5)
     assert "sliding_attention" in subject.model.config.layer_types
 
 
 @pytest.mark.usefixtures("eager_to_share")
 def test_models_with_other_memories_share_nothing(llama, monkeypatch):
-    """Where keys and values are not all that a layer keeps of earlier rows."""
+    """No prefix is used when a layer needs more than keys and values of earlier rows."""
     monkeypatch.setattr(prefix_cache, "remembers_keys_alone", lambda subject: False)
     session = Session(llama)
     session.patterns(tokens_of(llama.tokenizer, [QA]), Whole())
-    assert not session.prefixes._prefixes
+    assert not session.prefixes()._prefixes
 
 
 @pytest.mark.usefixtures("eager_to_share")
 def test_answers_go_on_from_what_is_shared(shaped):
-    """What is written after each prompt is what is written after it alone."""
+    """The answer to each prompt is the answer that the same prompt gets alone."""
     asked = tokens_of(shaped.tokenizer, [QA, injected(2), injected(9)], pairs=3)
 
     found = Session(shaped).answers(asked)
@@ -169,13 +176,13 @@ def test_answers_go_on_from_what_is_shared(shaped):
 
 
 def test_margins_go_on_from_what_answers_needed(shaped, monkeypatch):
-    """After the answers only the prompts' last rows and forced beginnings are left, and the margins are the same."""
+    """After the answers, the margins need only the last row of each prompt and its forced prefix."""
     asked = tokens_of(shaped.tokenizer, [QA, injected(9)], pairs=2)
     run, starts = Attention.run, []
 
-    def watched(self, ids, pattern, hidden, before):
-        starts.append(next(iter(before.values()))[0].shape[2])
-        return run(self, ids, pattern, hidden, before)
+    def watched(self, ids, pattern, hidden, before, later):
+        starts.append(rows_of(before))
+        return run(self, ids, pattern, hidden, before, later)
 
     session = Session(shaped)
     session.answers(asked)
@@ -184,12 +191,12 @@ def test_margins_go_on_from_what_answers_needed(shaped, monkeypatch):
         found = session.margins([Trial(tokens) for tokens in asked])
 
     assert set(starts) == {tokens.n_prompt - 1 for tokens in asked}
-    alone = Session(shaped).margins_alone([Trial(tokens) for tokens in asked])
-    assert (found["margin_logits"] - alone["margin_logits"]).abs().max() < 1e-4 * alone["margin_logits"].abs().max()
+    own = Session(shaped).margins_alone([Trial(tokens) for tokens in asked])
+    assert (found["margin_logits"] - own["margin_logits"]).abs().max() < 1e-4 * own["margin_logits"].abs().max()
 
 
-def test_fewer_prompts_are_remembered_where_memory_is_short(llama, monkeypatch):
-    """As many as have their keys and values in a quarter of it: three layers, two heads of size 8, in float32."""
+def test_fewer_prompts_are_kept_if_memory_is_short(llama, monkeypatch):
+    """Keys and values take at most a quarter of it. They are those of three layers and two heads of size 8."""
     asked = tokens_of(llama.tokenizer, [QA])
     one = 2 * 3 * max(map(len, asked)) * 16 * 4
     monkeypatch.setattr(prefix_cache, "free_bytes", lambda device: 4 * 3 * one)
@@ -197,13 +204,13 @@ def test_fewer_prompts_are_remembered_where_memory_is_short(llama, monkeypatch):
     assert prefix_cache.prompts_kept(llama, asked) == 3
     session = Session(llama)
     found = session.patterns(asked, Whole())
-    assert 0 < len(session.prefixes._known) <= 3
+    assert 0 < len(session.prefixes()._known) <= 3
     for pattern, own in zip(found, patterns_alone(llama, asked), strict=True):
         assert torch.allclose(pattern, own, atol=1e-5)
 
 
-def test_at_least_one_prompt_is_remembered_and_at_most_a_thousand(llama, monkeypatch):
-    """However little memory there is, and however much."""
+def test_at_least_one_prompt_is_kept_and_at_most_a_thousand(llama, monkeypatch):
+    """These limits hold for any amount of free memory."""
     for free, expected in ((0, 1), (1 << 50, prefix_cache.PROMPTS)):
         monkeypatch.setattr(prefix_cache, "free_bytes", lambda device, free=free: free)
         assert prefix_cache.prompts_kept(llama, tokens_of(llama.tokenizer, [QA])) == expected

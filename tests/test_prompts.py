@@ -1,3 +1,7 @@
+"""Pairs, formats and prompts of the theory."""
+
+from __future__ import annotations
+
 from decimal import Decimal
 
 import pytest
@@ -18,8 +22,8 @@ from claims.competition.prompts import (
 )
 
 
-def test_the_sketch_words_are_literal():
-    """Each format reads exactly as in the document that proposed the experiments."""
+def test_formats_read_as_in_the_seed_document():
+    """Each format has exactly the text of the document that proposed the experiments."""
     texts = {f.name: Prompt(Pair("9.8", "9.11"), "bigger first", f).text for f in (SIMPLE, QA, *INJECTION, *POSITIONS)}
 
     assert texts == {
@@ -40,7 +44,7 @@ def test_the_sketch_words_are_literal():
 
 
 def test_spans_tile_the_text():
-    """Every character of a prompt has exactly one label."""
+    """Every character of a prompt belongs to exactly one span."""
     for prompt in ask(DOCUMENT_PAIRS, [SIMPLE, QA, *INJECTION, *POSITIONS]):
         edges = [0, *(span.stop for span in prompt.spans)]
 
@@ -50,7 +54,7 @@ def test_spans_tile_the_text():
 
 @given(count=st.integers(0, 300), seed=st.integers(0, 5))
 def test_conflict_pairs_disagree_as_versions(count, seed):
-    """The bigger decimal of a conflict pair is the smaller version, and no pair comes twice."""
+    """The bigger decimal of a conflict pair is the smaller version, and all pairs are different."""
     drawn = pairs(count, seed=seed)
 
     assert len(set(drawn)) == count
@@ -70,7 +74,7 @@ def test_control_pairs_agree_as_versions(count, seed):
 
 
 def test_seeds_draw_other_pairs():
-    """Another seed gives another population behind the sketch's three."""
+    """Another seed gives other pairs after the three pairs of the seed document."""
     assert set(pairs(40, seed=0)) != set(pairs(40, seed=1))
 
 
@@ -91,7 +95,7 @@ def test_asking_for_more_pairs_than_there_are_is_refused():
 
 
 def test_every_pair_is_asked_in_both_orders():
-    """Order is counterbalanced, not drawn."""
+    """Both orders of a pair occur equally often."""
     prompts = ask(DOCUMENT_PAIRS, [SIMPLE])
 
     assert [prompt.order for prompt in prompts] == [*ORDERS] * 3

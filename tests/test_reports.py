@@ -3,50 +3,62 @@ from __future__ import annotations
 import json
 import math
 
-import jsonschema
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from pydantic import ValidationError
 
-from claims.competition import figures
-from claims.competition.theory import Claim
 from referee.errors import SelfCheckFailed, UnwritableFolder
-from referee.judging.findings import Chance, Finding, judged
+from referee.judging.claims import Claim, Theory
+from referee.judging.evidence import Chance, Drawing, Estimates, Evidence
+from referee.judging.findings import Finding, judged
 from referee.judging.statistics import Estimate
 from referee.judging.verdict import Verdict, above
-from reports import document, folder, page
+from reports import document, folder, models, page
+from reports.tables import Table
 
 CLAIM = Claim("9.9a", "Numbers <win> & hold.", "share of wins", above(0.5), "nobody", headline=1)
+THEORY = Theory("A theory", (CLAIM,), unit="pairs", stratum="order of the numbers", fewest_units=10)
 GOOD, BAD, OPEN = Estimate(0.8, 0.7, 0.9, 20), Estimate(0.2, 0.1, 0.3, 20), Estimate(0.625, 0.375, 0.875, 20)
-RUN = {
-    "theory": {"name": "A theory", "digest": "abc"},
-    "subject": None,
-    "options": {"profile": "quick", "seed": 0, "pairs": 20, "model": "tiny"},
-    "complete": True,
-    "command": "pytest claims/",
-    "seconds": 1.0,
-    "environment": {"python": "3", "platform": "x", "packages": {}, "git": None},
-    "self_checks": [],
-    "margins": None,
-    "behaviour": [],
-}
+
+
+def found(estimate=GOOD, *, by_stratum=None, **evidence):
+    """The finding on one estimate, or on several by part."""
+    parts = estimate if isinstance(estimate, dict) else {"all": estimate}
+    return judged(CLAIM, Evidence(Estimates(parts, by_stratum or {}), **evidence), THEORY)
 
 
 def entry(finding):
     return document.entry(finding, test="claims/test_x.py::test_x", seconds=0.1, command="pytest claims/")
 
 
-def written(place, *findings):
-    document.write(place, RUN, [entry(f) for f in findings], findings)
-    report = json.loads((place / "report.json").read_text())
-    jsonschema.validate(report, json.loads(document.SCHEMA.read_text()))
-    return report
+def report_of(*findings, **changed):
+    fields = {
+        "schema_version": models.SCHEMA_VERSION,
+        "created": document.now(),
+        "theory": models.Theory(name="A theory", digest="abc", unit="pairs", stratum="order of the numbers"),
+        "subject": None,
+        "options": models.Options(profile="quick", seed=0, units=20, model="tiny"),
+        "complete": True,
+        "command": "pytest claims/",
+        "seconds": 1.0,
+        "environment": models.Environment(python="3", platform="x", packages={}, git=None),
+        "self_checks": (),
+        "margins": None,
+        "tables": (),
+        "claims": tuple(map(entry, findings)),
+    }
+    return models.Report(**fields | changed)
+
+
+def written(place, *findings, **changed):
+    document.write(place, report_of(*findings, **changed), findings)
+    return models.Report.model_validate_json((place / "report.json").read_text(encoding="utf-8"))
 
 
 def written_once(place):
     """The page of a report with one claim."""
-    finding = judged(CLAIM, parts={"all": GOOD}, max_p=0.05)
-    return document.write(place, RUN, [entry(finding)], [finding])
+    return document.write(place, report_of(found()), [found()])
 
 
 def figure():
@@ -56,71 +68,162 @@ def figure():
 
 
 def test_a_supported_claim_that_chance_explains_is_inconclusive():
-    """Parity must beat random groups of heads, whatever the threshold says."""
-    lucky = judged(CLAIM, parts={"all": GOOD}, max_p=0.05, chance=(Chance("random groups", 0.9, p=0.4, veto=True),))
-    real = judged(CLAIM, parts={"all": GOOD}, max_p=0.05, chance=(Chance("random groups", 0.7, p=0.01, veto=True),))
+    """A claim must beat chance, whatever the threshold says."""
+    lucky = found(against=(Chance("random groups", 0.9, p=0.4, veto=True),))
+    real = found(against=(Chance("random groups", 0.7, p=0.01, veto=True),))
 
     assert (lucky.verdict, real.verdict) == (Verdict.INCONCLUSIVE, Verdict.SUPPORTED)
-    assert lucky.reason == "not told from chance: p = 0.400 against random groups"
+    assert lucky.reason == "not distinguished from chance: p = 0.400 against random groups"
 
 
 def test_chance_does_not_soften_a_refutation():
     """What lies on the wrong side stays refuted."""
-    assert (
-        judged(CLAIM, parts={"all": BAD}, max_p=0.05, chance=(Chance("r", 0.9, 0.4, True),)).verdict is Verdict.REFUTED
-    )
+    assert found(BAD, against=(Chance("r", 0.9, 0.4, True),)).verdict is Verdict.REFUTED
 
 
 def test_an_inconclusive_claim_says_what_would_settle_it():
     """The n that would, were the estimate to stay."""
-    assert judged(CLAIM, parts={"all": OPEN}, max_p=0.05).reason == "about 80 pairs would settle it"
+    assert found(OPEN).reason == "about 80 pairs would settle it"
 
 
 def test_the_line_holds_everything_that_decides():
     """Part, estimate, interval, criterion, n and chance."""
-    finding = judged(CLAIM, parts={"A": GOOD, "B": BAD}, max_p=0.05, chance=(Chance("coin", 0.5),))
+    finding = found({"A": GOOD, "B": BAD}, against=(Chance("coin", 0.5),))
 
     assert finding.line == "B: 0.200 [0.100, 0.300], claimed > 0.5, n = 20 pairs; chance 0.500 (coin)"
 
 
 def test_variants_of_another_unit_have_no_verdict():
-    """A ratio cannot be held against a threshold for shares."""
-    finding = judged(
-        CLAIM, parts={"all": GOOD}, max_p=0.05, variants={"a": {"all": BAD}, "b": {"all": BAD}}, incomparable=["b"]
-    )
+    """A ratio cannot be compared with a threshold for shares."""
+    finding = found(variants={"a": {"all": BAD}, "b": {"all": BAD}}, incomparable=("b",))
 
     assert [v.verdict for v in finding.variants] == [Verdict.REFUTED, None]
 
 
 def test_a_report_is_valid_and_self_contained(tmp_path):
     """JSON by its schema; a page without references outside; figure and data beside it."""
-    finding = judged(
-        CLAIM, parts={"all": GOOD}, max_p=0.05, figure=figure(), alt="a line", data=pd.DataFrame({"x": [1]})
-    )
+    finding = found(drawing=Drawing(figure, "a line"), data=pd.DataFrame({"x": [1]}))
     skipped = Finding(CLAIM, Verdict.NOT_APPLICABLE, reason="nothing to repair")
 
     report = written(tmp_path / "latest", finding, skipped)
 
     html = (tmp_path / "latest" / "index.html").read_text()
-    assert [claim["verdict"] for claim in report["claims"]] == ["SUPPORTED", "NOT APPLICABLE"]
+    assert [claim.verdict.value for claim in report.claims] == ["SUPPORTED", "NOT APPLICABLE"]
     assert "http" not in html
     assert 'src="data:image/svg+xml;base64,' in html
     assert 'alt="a line"' in html
-    assert (tmp_path / "latest" / report["claims"][0]["figure"]["file"]).exists()
-    assert (tmp_path / "latest" / report["claims"][0]["data"]).read_text() == "x\n1\n"
+    drawn = (tmp_path / "latest" / report.claims[0].figure.file).read_text()
+    assert "<svg" in drawn
+    assert "<dc:date>" not in drawn
+    assert (tmp_path / "latest" / report.claims[0].data).read_text() == "x\n1\n"
+
+
+def failing():
+    raise ValueError("no rows")
+
+
+@pytest.mark.parametrize(
+    ("drawing", "why"),
+    [(Drawing(failing, "a line"), "ValueError: no rows"), (Drawing(figure, ""), "ValidationError")],
+)
+def test_a_figure_that_cannot_be_drawn_costs_only_the_figure(drawing, why, tmp_path):
+    """The verdict, the other notes and the data are there."""
+    finding = found(drawing=drawing, notes=("A note.",), data=pd.DataFrame({"x": [1]}))
+
+    (claim,) = written(tmp_path / "latest", finding).claims
+
+    assert (claim.verdict, claim.figure, claim.data) == (Verdict.SUPPORTED, None, "data/9.9a.csv")
+    assert claim.notes[0] == "A note."
+    assert claim.notes[1].startswith(f"The figure could not be drawn: {why}")
+    assert "The figure could not be drawn" in (tmp_path / "latest" / "index.html").read_text()
+    assert not (tmp_path / "latest" / "figures").exists()
+
+
+def test_a_figure_is_drawn_when_the_report_is_written(tmp_path):
+    """Judging draws nothing."""
+    drawn = []
+    finding = found(drawing=Drawing(lambda: drawn.append(1) or figure(), "a line"))
+    assert entry(finding).figure is None
+    assert drawn == []
+
+    written(tmp_path / "latest", finding)
+
+    assert drawn == [1]
 
 
 def test_text_is_escaped(tmp_path):
     """A statement is text, not markup."""
-    written(tmp_path / "latest", judged(CLAIM, parts={"all": GOOD}, max_p=0.05))
+    written(tmp_path / "latest", found())
 
     assert "Numbers &lt;win&gt; &amp; hold." in (tmp_path / "latest" / "index.html").read_text()
 
 
+def test_file_names_need_not_be_utf8(tmp_path):
+    """Their other bytes are escapes, in the report and on the page."""
+    options = models.Options(profile="quick", seed=0, units=20, model="m\udcff")
+
+    report = written(tmp_path / "latest", found(), options=options, command="pytest --model m\udcff")
+
+    assert (report.options.model, report.command) == (r"m\udcff", r"pytest --model m\udcff")
+    assert r"on m\udcff" in (tmp_path / "latest" / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_page_uses_the_words_of_the_theory(tmp_path):
+    """Its unit, its strata and its tables."""
+    table = Table("Answers", ("Order", "Right", "n"), (("first", 1.0, 1), ("second", 0.25, 40)))
+    finding = found(by_stratum={"first": {"all": GOOD}})
+    subject = models.Subject(name="tiny", revision="x", layer=1, n_layers=3, n_heads=4, n_kv_heads=2, dtype="float32",
+                             device="cpu", fingerprint="x")  # fmt: skip
+    written(tmp_path / "latest", finding, subject=subject, tables=(models.Table.model_validate(table),))
+
+    html = (tmp_path / "latest" / "index.html").read_text()
+    for text in (
+        "20 pairs, seed 0",
+        "<th>n pairs</th>",
+        "n = 20 pairs.",
+        "By order of the numbers",
+        "<h2>Answers</h2>",
+        "<th>Order</th><th>Right</th><th>n</th>",
+        "<td>first</td><td>100 %</td><td>1</td>",
+        "<td>second</td><td>25 %</td><td>40</td>",
+    ):
+        assert text in html
+
+
+def test_the_model_of_the_report_is_strict():
+    """Nothing unknown, nothing missing, no share above 1, and no number that JSON does not have."""
+    valid = json.loads(report_of(found()).model_dump_json())
+    assert models.Report.model_validate(valid).claims[0].estimate.value == 0.8
+
+    claim = valid["claims"][0]
+    for wrong in (
+        valid | {"behaviour": []},
+        {name: value for name, value in valid.items() if name != "complete"},
+        valid | {"schema_version": 3},
+        valid | {"claims": [claim | {"p_holm": 1.5}]},
+        valid | {"claims": [claim | {"estimate": claim["estimate"] | {"value": math.nan}}]},
+        valid | {"claims": [claim | {"verdict": "TRUE"}]},
+    ):
+        with pytest.raises(ValidationError):
+            models.Report.model_validate(wrong)
+
+
+def test_the_schema_is_printed(capsys):
+    """Fields have descriptions, every field is required, and there are no others."""
+    document.main(["--schema"])
+
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == models.schema()
+    for described in (printed, *printed["$defs"].values()):
+        if described["type"] == "object":
+            assert set(described["required"]) == set(described["properties"])
+            assert not described["additionalProperties"]
+    assert printed["$defs"]["Estimate"]["properties"]["n"]["description"] == "Number of independent units."
+
+
 def test_the_worst_comes_first(tmp_path):
     """Errors, then refutations; support last."""
-    findings = [judged(CLAIM, parts={"all": e}, max_p=0.05) for e in (GOOD, BAD)]
-    written(tmp_path / "latest", *findings, Finding(CLAIM, Verdict.ERROR, reason="lost"))
+    written(tmp_path / "latest", found(GOOD), found(BAD), Finding(CLAIM, Verdict.ERROR, reason="lost"))
 
     html = (tmp_path / "latest" / "index.html").read_text()
     places = [html.index(f'<article id="9.9a" class="{v}"') for v in ("error", "refuted", "supported")]
@@ -129,13 +232,12 @@ def test_the_worst_comes_first(tmp_path):
 
 def test_a_failed_write_leaves_the_report_before_it(tmp_path, monkeypatch):
     """Whole or not at all, and no leftovers."""
-    finding = judged(CLAIM, parts={"all": GOOD}, max_p=0.05)
-    written(tmp_path / "latest", finding)
+    written(tmp_path / "latest", found())
     before = (tmp_path / "latest" / "report.json").read_text()
 
     monkeypatch.setattr(page, "render", lambda folder: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        document.write(tmp_path / "latest", RUN, [entry(finding)], [finding])
+        written_once(tmp_path / "latest")
 
     assert (tmp_path / "latest" / "report.json").read_text() == before
     assert [p.name for p in tmp_path.iterdir()] == ["latest"]
@@ -143,7 +245,7 @@ def test_a_failed_write_leaves_the_report_before_it(tmp_path, monkeypatch):
 
 def test_a_folder_of_something_else_is_not_overwritten(tmp_path):
     """--report replaces reports, not somebody's work."""
-    written(tmp_path / "latest", judged(CLAIM, parts={"all": GOOD}, max_p=0.05))
+    written(tmp_path / "latest", found())
     folder.require_replaceable(tmp_path / "latest")
     (tmp_path / "latest" / "thesis.tex").write_text("")
 
@@ -156,7 +258,7 @@ def test_a_report_is_written_through_a_link(tmp_path):
     (tmp_path / "disk").mkdir()
     (tmp_path / "latest").symlink_to(tmp_path / "disk")
 
-    written(tmp_path / "latest", judged(CLAIM, parts={"all": GOOD}, max_p=0.05))
+    written(tmp_path / "latest", found())
 
     assert (tmp_path / "latest").is_symlink()
     assert (tmp_path / "disk" / "report.json").exists()
@@ -166,41 +268,23 @@ def test_a_report_is_written_through_a_link(tmp_path):
 def test_an_estimate_that_is_no_number_is_a_fault_of_its_claim(bad):
     """Not of the report, which holds the other claims' verdicts."""
     with pytest.raises(SelfCheckFailed, match=r"Every estimate must be finite; got .*claim 9.9a"):
-        judged(CLAIM, parts={"all": Estimate(bad, 0.7, 0.9, 3)}, max_p=0.05)
+        found(Estimate(bad, 0.7, 0.9, 3))
 
 
 def test_a_variant_of_few_pairs_has_no_verdict():
     """One pair would refute or support anything."""
     few = Estimate(0.1, 0.1, 0.1, 1)
 
-    finding = judged(CLAIM, parts={"all": GOOD}, max_p=0.05, min_n=10, variants={"few": {"all": few}})
+    finding = found(variants={"few": {"all": few}})
 
     assert finding.variants[0].verdict is None
 
 
 def test_the_scale_places_marks_in_percent():
     """An axis from 0 to 1 unless something lies beyond."""
-    scale = page.scale(entry(judged(CLAIM, parts={"all": GOOD}, max_p=0.05, chance=(Chance("coin", 0.5),))))
+    scale = page.scale(entry(found(against=(Chance("coin", 0.5),))))
 
     assert scale == {
         "axis_low": 0.0, "axis_high": 1.0, "low": 70.0, "high": 90.0, "value": 80.0,
         "claimed_low": 50.0, "claimed_high": 100.0, "chance": 50.0,
     }  # fmt: skip
-
-
-def test_the_bandwidth_figure_shows_thresholds_and_intervals():
-    """Two panels, a threshold line, the uniform baseline and n."""
-    shares = pd.DataFrame(
-        [(g, f, c, 0.3) for g in ("even", "odd") for f in ("Simple", "Q&A") for c in ("numerical", "format", "other")],
-        columns=["group", "format", "category", "share"],
-    )
-    bounds = pd.DataFrame([(g, f, 0.2, 0.4) for g in ("even", "odd") for f in ("Simple", "Q&A")],
-                          columns=["group", "format", "low", "high"])  # fmt: skip
-
-    drawn = figures.bandwidth_distribution(shares, bounds, {"Simple": 0.5, "Q&A": 0.2}, threshold=0.4, n=7)
-
-    labels = {text.get_text() for text in drawn.legends[0].get_texts()}
-    assert [ax.get_title() for ax in drawn.axes] == ["Even heads", "Odd heads"]
-    assert {"40% threshold", "95 % interval", "numbers, uniform attention"} <= labels
-    assert "n = 7 pairs" in drawn.get_suptitle()
-    assert drawn.axes[0].get_ylabel() == "share of attention mass, all rows"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -7,34 +8,41 @@ import torch
 
 from claims.competition.prompts import ORDERS, QA, SIMPLE, Prompt, pairs
 from referee.attention.edits import Flatten, Keep, Replace
+from referee.attention.tracing import Attention
 from referee.measuring import resolution
 from referee.measuring.requests import Trial
 from referee.measuring.session import Session
 from referee.prompts.tokens import tokenize
 
 
-def trials_of(subject, count=6):
+def trials_of(subject, count=6, layer=1):
     prompts = [Prompt(pair, order, format) for pair in pairs(count) for order in ORDERS for format in (QA, SIMPLE)]
     tokens = [tokenize(prompt, subject.tokenizer) for prompt in prompts]
-    return [Trial(t, edit) for t in tokens for edit in (None, Flatten(), Replace(tokens[0], 0.5, "last row"))]
+    edits = ({}, {layer: Flatten()}, {layer: Replace(tokens[0], 0.5, "last row")})
+    return [Trial(t, each) for t in tokens for each in edits]
 
 
 def test_the_closest_margins_of_all_sweeps_are_watched(llama):
-    """At any layer, equal trials once."""
-    trials, session = trials_of(llama), Session(llama)
+    """The sweeps edit different layers. A trial that runs in several sweeps counts once among the closest."""
+    trials, others, session = trials_of(llama), trials_of(llama, layer=0), Session(llama)
     with resolution.watched(session) as watch:
         first = session.margins(trials)["margin_logits"]
         again = session.margins(trials)["margin_logits"]
-        other = session.at(0).margins(trials)["margin_logits"]
+        other = session.margins(others)["margin_logits"]
 
-    smallest = sorted({*zip(first, trials, strict=True), *((m, (0, t)) for m, t in zip(other, trials, strict=True))},
-                      key=lambda held: abs(held[0]))  # fmt: skip
+    latest = dict(
+        [*zip(trials, first, strict=True), *zip(trials, again, strict=True), *zip(others, other, strict=True)]
+    )
+    smallest = sorted(latest.items(), key=lambda measured: abs(measured[1]))[: resolution.LOOKED_AT]
     assert watch.margins == len(first) + len(again) + len(other)
-    assert [c.margin for c in watch.closest] == [m for m, _ in smallest[: resolution.LOOKED_AT]]
+    assert [margin for _, margin in watch.closest] == [margin for _, margin in smallest]
+    assert [trial for trial, _ in watch.closest] == [trial for trial, _ in smallest]
+    assert len({trial for trial, _ in watch.closest}) == resolution.LOOKED_AT
+    assert {0, 1} <= {layer for trial in latest for layer in trial.layers}
 
 
 def test_nothing_is_watched_afterwards(llama):
-    """A watch ends with its block."""
+    """A watch ends with its context."""
     session = Session(llama)
     with resolution.watched(session) as watch:
         pass
@@ -44,8 +52,8 @@ def test_nothing_is_watched_afterwards(llama):
     assert resolution.measure(session, watch) is None
 
 
-def test_drift_in_float32_is_rounding(shaped):
-    """Of every shape, at the tests' large weights."""
+def test_margins_in_float32_change_by_rounding_only(shaped):
+    """This holds for models of every shape, with the large weights of the tests."""
     session = Session(shaped)
     with resolution.watched(session) as watch:
         margins = session.margins(trials_of(shaped))["margin_logits"]
@@ -58,10 +66,8 @@ def test_drift_in_float32_is_rounding(shaped):
     assert f"smallest of {len(margins)} |margins|" in str(found)
 
 
-def test_drift_in_bfloat16_is_measured_against_float32(llama):
-    """On the very weights; far larger than between batches of float32."""
-    import copy
-
+def test_margins_in_bfloat16_are_compared_with_float32(llama):
+    """The float32 copy has the same weights. The change is far larger than between batches of float32."""
     session = Session(replace(llama, model=copy.deepcopy(llama.model).to(torch.bfloat16)))
     with resolution.watched(session) as watch:
         session.margins(trials_of(session.subject))
@@ -69,18 +75,19 @@ def test_drift_in_bfloat16_is_measured_against_float32(llama):
     found = resolution.measure(session, watch)
 
     precise = Session(replace(llama, model=copy.deepcopy(session.subject.model).float()))
-    exact = [precise.margins_alone([c.trial])["margin_logits"].item() for c in watch.closest]
-    assert found.precise == pytest.approx(max(abs(c.margin - m) for c, m in zip(watch.closest, exact, strict=True)))
+    exact = [precise.margins_alone([trial])["margin_logits"].item() for trial, _ in watch.closest]
+    changes = [abs(margin - value) for (_, margin), value in zip(watch.closest, exact, strict=True)]
+    assert found.precise == pytest.approx(max(changes))
     assert found.precise > 1e-4
     assert "in float32 by" in str(found)
 
 
 def test_answers_that_change_sides_are_counted(llama):
-    """Told when a margin's sign is another when the trial runs by itself."""
+    """An answer counts if the sign of its margin is another one when the trial runs alone."""
     trial, session = trials_of(llama, 1)[0], Session(llama)
     margin = session.margins([trial])["margin_logits"].item()
     watch = resolution.Watch()
-    watch(llama.layer, [trial, Trial(trial.tokens, Keep())], [-margin, margin])
+    watch([trial, Trial(trial.tokens, {1: Keep()})], [-margin, margin])
 
     found = resolution.measure(session, watch)
 
@@ -89,10 +96,8 @@ def test_answers_that_change_sides_are_counted(llama):
     assert "1 of the closest change sides" in str(found)
 
 
-def test_alone_means_without_what_others_left(llama, monkeypatch):
-    """Every trial enters anew; what was known before is known afterwards."""
-    from referee.attention.tracing import Attention
-
+def test_alone_means_without_the_results_of_others(llama, monkeypatch):
+    """Each trial computes its own prompt, and the session keeps what it knew before."""
     trials, session = trials_of(llama, 1), Session(llama)
     session.margins(trials)
     calls = []

@@ -1,24 +1,25 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
 
 from claims.competition.bandwidth_distribution.measure import Shares
+from claims.competition.critical_edges.measure import TopEdges
 from claims.competition.prompts import QA, SIMPLE, Pair, Prompt
-from claims.competition.routing import TopEdges
-from referee.attention.edits import InHeads, Keep, Mask, Move, Replace, Together
+from referee.attention.edits import InHeads, Keep, Move, Replace
 from referee.attention.tracing import Attention
 from referee.measuring import result_cache
-from referee.measuring.requests import Trial
-from referee.measuring.result_cache import key as cache_key
+from referee.measuring.requests import Trial, Whole
+from referee.measuring.scores import Margin, TopToken
 from referee.measuring.session import Session
 from referee.prompts.tokens import tokenize
 
@@ -28,7 +29,7 @@ PAIR = Pair("9.8", "9.11")
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("BANDWIDTH_CACHE", str(tmp_path))
+    monkeypatch.setenv("REFEREE_CACHE", str(tmp_path))
     return tmp_path / "results"
 
 
@@ -42,7 +43,7 @@ def untouched(monkeypatch):
     """Forbids forward passes from here on, when called."""
 
     def forbid():
-        for name in ("run", "enter", "read", "gradients"):
+        for name in ("run", "enter", "keys", "read", "gradients"):
             monkeypatch.setattr(Attention, name, lambda *_: pytest.fail("a forward pass"))
 
     return forbid
@@ -50,7 +51,8 @@ def untouched(monkeypatch):
 
 def trials(llama):
     target, donor = (tokenize(Prompt(PAIR, "bigger first", f), llama.tokenizer) for f in (QA, SIMPLE))
-    return [Trial(target), Trial(target, Move(0.5)), Trial(target, InHeads(Replace(donor, 0.5), (0, 1)))]
+    move, replace = Move(0.5, "format", "numerical"), InHeads(Replace(donor, 0.5), (0, 1))
+    return [Trial(target), Trial(target, {1: move}), Trial(target, {1: replace})]
 
 
 def test_a_second_run_needs_no_forward_pass(llama, tokens, untouched):
@@ -75,92 +77,27 @@ def test_a_second_run_needs_no_forward_pass(llama, tokens, untouched):
     assert torch.equal(slopes[0].nan_to_num(), slopes_again[0].nan_to_num())
 
 
-def test_what_is_kept_without_the_top_answer_does_not_give_it(llama, untouched):
-    """It is measured again where it is asked for, and then serves both."""
+def test_a_margin_on_disk_does_not_give_another_score(llama, untouched):
+    """The margin is measured again together with the other score. Afterwards both questions are answered from disk."""
     with result_cache.kept(llama) as results:
         margins = Session(llama, results).margins(trials(llama))
-        first = Session(llama, results).margins(trials(llama), top_answers=True)
+        first = Session(llama, results).scores(trials(llama), Margin(), TopToken())
         untouched()
-        again, fewer = (
-            Session(llama, results).margins(trials(llama), top_answers=True),
-            Session(llama, results).margins(trials(llama)),
-        )
+        again = Session(llama, results).scores(trials(llama), Margin(), TopToken())
+        fewer = Session(llama, results).margins(trials(llama))
 
-    assert set(first["top_answer"]) <= {"right", "wrong", "neither"}
+    assert list(first) == ["margin_logits", "top_token"]
+    assert first["top_token"].between(0, llama.vocabulary_size - 1).all()
     assert again.equals(first)
-    assert fewer.equals(first.drop(columns="top_answer"))
-    assert fewer["margin_logits"].tolist() == pytest.approx(margins["margin_logits"].tolist(), abs=1e-5)
+    assert fewer.equals(margins)
+    assert fewer["margin_logits"].tolist() == pytest.approx(first["margin_logits"].tolist(), abs=1e-5)
 
 
-def test_without_a_store_nothing_is_kept(llama, folder):
+def test_without_a_result_cache_nothing_is_kept(llama, folder):
     """A notebook leaves nothing behind unless it asks to."""
     Session(llama).margins(trials(llama))
 
     assert not folder.exists()
-
-
-def keys(llama, tokens):
-    """A key, and the same with each of its ingredients changed."""
-    edit = InHeads(Mask(0.5), (0, 1))
-    trial = Trial(tokens, edit)
-    base = cache_key(llama, "nnsight", trial)
-    changed = {
-        "weights": cache_key(_with_fingerprint(llama, "0" * 16), "nnsight", trial),
-        "layer": cache_key(llama.at(2), "nnsight", trial),
-        "way": cache_key(llama, "torch", trial),
-        "pair": cache_key(llama, "nnsight", replace(trial, tokens=replace(tokens, ids=(*tokens.ids[:-1], 5)))),
-        "answer": cache_key(llama, "nnsight", replace(trial, tokens=replace(tokens, right_id=tokens.right_id + 1))),
-        "category": cache_key(
-            llama, "nnsight", replace(trial, tokens=replace(tokens, categories=("format", *tokens.categories[1:])))
-        ),
-        "prefix": cache_key(llama, "nnsight", replace(trial, tokens=replace(tokens, n_prompt=tokens.n_prompt - 1))),
-        "strength": cache_key(llama, "nnsight", replace(trial, edit=InHeads(Mask(0.5000000001), (0, 1)))),
-        "heads": cache_key(llama, "nnsight", replace(trial, edit=InHeads(Mask(0.5), (0, 2)))),
-        "kind": cache_key(llama, "nnsight", replace(trial, edit=InHeads(Move(0.5), (0, 1)))),
-        "no edit": cache_key(llama, "nnsight", replace(trial, edit=None)),
-        "donor": cache_key(llama, "nnsight", replace(trial, edit=Replace(tokens, 0.5))),
-        "layers read": cache_key(llama, "read", (0, 1), tokens),
-        "other layers read": cache_key(llama, "read", (0, 2), tokens),
-    }
-    return base, changed
-
-
-def _with_fingerprint(subject, fingerprint):
-    other = replace(subject)
-    other.__dict__["fingerprint"] = fingerprint
-    return other
-
-
-def test_the_key_holds_every_ingredient(llama, tokens):
-    """Change one and it is another key; change none and it is the same."""
-    base, changed = keys(llama, tokens)
-
-    assert len({base, *changed.values()}) == 1 + len(changed)
-    assert keys(llama, tokens)[0] == base
-
-
-def test_the_key_holds_dtype_and_instrument(llama, tokens, monkeypatch):
-    """Other precision, other source text: other results."""
-    base, _ = keys(llama, tokens)
-    monkeypatch.setattr(type(llama), "dtype", property(lambda self: "bfloat16"))
-    other_dtype, _ = keys(llama, tokens)
-    monkeypatch.undo()
-    monkeypatch.setattr(result_cache, "instrument", lambda: "another")
-
-    assert len({base, other_dtype, keys(llama, tokens)[0]}) == 3
-
-
-def test_the_instrument_is_its_source(monkeypatch, tmp_path):
-    """Every module counts, those of experiments too."""
-    before = result_cache.instrument.__wrapped__()
-    for module in ("session.py", "experiments/bandwidth.py"):
-        (tmp_path / module).parent.mkdir(exist_ok=True)
-        (tmp_path / module).write_text((ROOT / "bandwidth" / module).read_text())
-    monkeypatch.setattr(result_cache, "__file__", str(tmp_path / "store.py"))
-    copied = result_cache.instrument.__wrapped__()
-    (tmp_path / "experiments/bandwidth.py").write_text("# changed")
-
-    assert len({before, copied, result_cache.instrument.__wrapped__()}) == 3
 
 
 @dataclass(frozen=True)
@@ -177,17 +114,22 @@ class ForeignMeasure:
         return pattern[0, 0]
 
 
-def test_what_is_defined_elsewhere_is_not_kept(llama, tokens, folder):
-    """Its source may change without its name doing so; inside another edit, too."""
-    assert result_cache.keepable(Trial(tokens, Keep()))
-    assert not result_cache.keepable(Trial(tokens, Foreign()))
-    assert not result_cache.keepable(Trial(tokens, InHeads(Foreign(), (0,))))
-    assert not result_cache.keepable(Trial(tokens, Together((Keep(), Foreign()))))
-    with result_cache.kept(llama) as results:
-        Session(llama, results).margins([Trial(tokens, Foreign())])
-        kept = sqlite3.connect(results.file).execute("SELECT count(*) FROM measured").fetchone()
+def rows_in(results):
+    """The number of results on disk."""
+    with contextlib.closing(sqlite3.connect(results.file)) as connection:
+        return connection.execute("SELECT count(*) FROM measured").fetchone()[0]
 
-    assert kept == (0,)
+
+def test_an_edit_from_outside_a_package_is_measured_but_not_kept(llama, tokens):
+    """Nobody knows which modules its code imports."""
+    with result_cache.kept(llama) as results:
+        session = Session(llama, results)
+        foreign = session.margins([Trial(tokens, {1: Foreign()})])["margin_logits"][0]
+        kept = rows_in(results)
+        own = session.margins([Trial(tokens, {1: Keep()})])["margin_logits"][0]
+
+        assert (kept, rows_in(results)) == (0, 1)
+    assert foreign == pytest.approx(own, abs=1e-5)
 
 
 def test_a_damaged_file_is_measured_again(llama, folder):
@@ -206,13 +148,15 @@ def test_a_damaged_file_is_measured_again(llama, folder):
     assert first.equals(again)
 
 
-def test_a_measure_that_is_defined_elsewhere_is_not_kept(llama, tokens):
-    """What a notebook's own measure said before it was changed is not what it says now."""
+@pytest.mark.parametrize("measure", [ForeignMeasure(), lambda tokens, pattern: pattern[0, 0]], ids=["class", "lambda"])
+def test_a_measure_from_outside_a_package_is_measured_but_not_kept(measure, llama, tokens):
+    """The result of a notebook's measure before a change is not its result after the change."""
     with result_cache.kept(llama) as results:
-        Session(llama, results).patterns([tokens], ForeignMeasure())
-        kept = sqlite3.connect(results.file).execute("SELECT count(*) FROM measured").fetchone()
+        (found,) = Session(llama, results).patterns([tokens], measure)
+        (whole,) = Session(llama).patterns([tokens], Whole())
 
-    assert kept == (0,)
+        assert torch.equal(found, whole[0, 0])
+        assert rows_in(results) == 0
 
 
 def test_a_value_that_was_changed_is_no_hit(llama):
@@ -222,7 +166,7 @@ def test_a_value_that_was_changed_is_no_hit(llama):
         file = results.file
     connection = sqlite3.connect(file)
     with connection:
-        connection.execute("UPDATE measured SET value = ?", (b'[99.0, 1.0, "right"]',))
+        connection.execute("UPDATE measured SET value = ?", (b'{"margin_logits": 99.0}',))
     connection.close()
 
     with result_cache.kept(llama) as results:
@@ -265,7 +209,7 @@ def counted(*given):
     return run(*given)
 scores.margins_of = counted
 with result_cache.kept(subject) as results:
-    Session(subject, results).margins([Trial(t, Mask(0.5)) for t in prompts])
+    Session(subject, results).margins([Trial(t, {1: Mask(0.5, "format")}) for t in prompts])
 print(done)
 """
 
@@ -295,23 +239,23 @@ def test_two_processes_keep_results_at_once(llama_folder):
     assert run_script(llama_folder, stop_at=0).stdout.split() == ["0"]
 
 
-def test_the_size_is_told_and_all_can_be_removed(llama, capsys, monkeypatch):
+def test_the_size_is_printed_and_all_can_be_removed(llama, capsys, monkeypatch):
     """python -m referee.measuring.result_cache, with and without --clear."""
     with result_cache.kept(llama) as results:
         Session(llama, results).margins(trials(llama))
-    monkeypatch.setattr(sys, "argv", ["store"])
+    monkeypatch.setattr(sys, "argv", ["result_cache"])
     result_cache.main()
-    told = capsys.readouterr().out
-    monkeypatch.setattr(sys, "argv", ["store", "--clear"])
+    shown = capsys.readouterr().out
+    monkeypatch.setattr(sys, "argv", ["result_cache", "--clear"])
     result_cache.main()
 
-    assert "MB in" in told
+    assert "MB in" in shown
     assert "removed" in capsys.readouterr().out
     assert result_cache.size() == 0
 
 
 def test_greedy_answers_are_kept(llama, tokens, monkeypatch):
-    """What a subject writes is a result like any other."""
+    """The text that a subject writes is a result like any other."""
     with result_cache.kept(llama) as results:
         first = Session(llama, results).answers([tokens])
     monkeypatch.setattr(type(llama.model), "generate", lambda *_, **__: pytest.fail("a generation"))

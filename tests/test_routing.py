@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from claims.competition import routing
-from claims.competition.bandwidth_distribution import measure as bandwidth
-from claims.competition.prompts import POSITIONS, QA, SIMPLE, Pair, ask
+from claims.competition.critical_edges import measure as critical_edges
+from claims.competition.last_token_routes import measure as last_token_routes
+from claims.competition.position_sensitivity import measure as position_sensitivity
+from claims.competition.prompts import QA, SIMPLE, Pair, ask
 from referee.measuring.requests import Whole
 from referee.measuring.session import Session
-from referee.prompts.tokens import Role, tokenize
+from referee.prompts.tokens import tokenize
 
 PAIRS = [Pair("9.8", "9.11"), Pair("3.4", "3.25")]
 
@@ -17,11 +20,11 @@ PAIRS = [Pair("9.8", "9.11"), Pair("3.4", "3.25")]
 def test_routes_are_the_last_tokens_attention_to_each_place(llama):
     """Read off the pattern for the fraction of the first number, at another layer."""
     prompts = ask(PAIRS, [SIMPLE, QA])
-    table = routing.routes(Session(llama), prompts, [0, 2])
+    table = last_token_routes.routes(Session(llama), prompts, [0, 2])
 
     tokens = tokenize(prompts[1], llama.tokenizer)
     (pattern,) = Session(llama).patterns([tokens], Whole(), layers=[2])
-    (key,) = tokens.positions(Role("first", "fraction"))
+    (key,) = tokens.positions("first fraction")
     chosen = table[(table["pair"] == str(prompts[1].pair)) & (table["order"] == prompts[1].order)]
     chosen = chosen[(chosen["format"] == "Q&A") & (chosen["layer"] == 2) & (chosen["place"] == "first fraction")]
     assert chosen["attention_share"].tolist() == pytest.approx(pattern[0, :, tokens.n_prompt - 1, key].tolist())
@@ -32,17 +35,17 @@ def test_a_part_of_several_tokens_counts_with_their_sum(single):
     """Digits one by one: the fraction 11 is two tokens."""
     tokens = tokenize(ask(PAIRS[:1], [SIMPLE])[0], single)
     pattern = torch.zeros(1, 1, len(tokens), len(tokens))
-    pattern[0, 0, tokens.n_prompt - 1, list(tokens.positions(Role("second", "fraction")))] = 0.25
+    pattern[0, 0, tokens.n_prompt - 1, list(tokens.positions("second fraction"))] = 0.25
 
-    found = routing.Routes()(tokens, pattern)
+    found = last_token_routes.LastTokenShares()(tokens, pattern)
 
     assert found[0, 0].tolist() == [0, 0, 0, 0, 0, 0.5]
 
 
 def test_a_neighbourhood_ends_at_the_model(llama):
     """Two layers below and two above, as far as there are any."""
-    assert routing.neighbourhood(llama) == [0, 1, 2]
-    assert routing.neighbourhood(llama.at(2), reach=1) == [1, 2]
+    assert last_token_routes.neighbourhood(llama) == [0, 1, 2]
+    assert last_token_routes.neighbourhood(replace(llama, layer=2), reach=1) == [1, 2]
 
 
 def test_top_edges_by_hand(llama):
@@ -53,7 +56,7 @@ def test_top_edges_by_hand(llama):
     pattern[0, 3, 1], pattern[0, 5, 2], pattern[0, length - 1, length - 1] = 0.2, 0.5, 0.9
     gradient[0, 3, 1] = -4.0
 
-    found = routing.TopEdges(count=3)(tokens, pattern, gradient)[0, 0]
+    found = critical_edges.TopEdges(count=3)(tokens, pattern, gradient)[0, 0]
 
     assert found[0, :2].tolist() == [3, 1]
     assert found[0, 2].item() == pytest.approx(-0.8)
@@ -61,32 +64,32 @@ def test_top_edges_by_hand(llama):
     assert found[2].isnan().all()
 
 
-def test_attributions_foretell_what_removing_an_edge_does(llama):
+def test_attributions_predict_what_removing_an_edge_does(llama):
     """To first order: the margin loses what the edges were worth, less what the row's other keys gain."""
     prompts = ask(PAIRS, [QA])
-    paths = routing.critical_paths(Session(llama), prompts)
+    paths = critical_edges.critical_paths(Session(llama), prompts)
 
-    checked = routing.knocked_out(Session(llama), prompts[:2], paths)
+    checked = critical_edges.knocked_out(Session(llama), prompts[:2], paths)
 
     assert len(checked) == 2 * llama.n_heads
-    assert np.isfinite(checked[["foretold_logits", "change_logits"]].to_numpy()).all()
+    assert np.isfinite(checked[["predicted_logits", "change_logits"]].to_numpy()).all()
     assert checked["change_logits"].abs().max() > 0
-    assert -1 <= routing.agreement(checked) <= 1
+    assert -1 <= critical_edges.agreement(checked) <= 1
 
 
 def test_agreement_is_of_ranks():
     """Any increasing relation is perfect agreement; without variation there is none to speak of."""
     import pandas as pd
 
-    table = pd.DataFrame({"foretold_logits": [1.0, 2.0, 3.0], "change_logits": [1.0, 10.0, 1000.0]})
+    table = pd.DataFrame({"predicted_logits": [1.0, 2.0, 3.0], "change_logits": [1.0, 10.0, 1000.0]})
 
-    assert routing.agreement(table) == pytest.approx(1)
-    assert np.isnan(routing.agreement(table.assign(change_logits=0.0)))
+    assert critical_edges.agreement(table) == pytest.approx(1)
+    assert np.isnan(critical_edges.agreement(table.assign(change_logits=0.0)))
 
 
 def test_landing_counts_edges_on_numbers(llama):
     """A share of each head's top edges, by pair and order."""
-    found = routing.landing(routing.critical_paths(Session(llama), ask(PAIRS, [SIMPLE, QA])))
+    found = critical_edges.landing(critical_edges.critical_paths(Session(llama), ask(PAIRS, [SIMPLE, QA])))
 
     assert found.shape == (4, llama.n_heads)
     assert ((found * 10).round(6) % 1 == 0).all(axis=None)
@@ -94,9 +97,9 @@ def test_landing_counts_edges_on_numbers(llama):
 
 def test_sensitivity_is_the_standard_deviation_over_placements(llama):
     """Of one head on one pair in one order."""
-    table = bandwidth.bandwidth_distribution(Session(llama), ask(PAIRS, POSITIONS))
+    table = position_sensitivity.bandwidth_by_placement(Session(llama), PAIRS)
 
-    found = routing.sensitivity(table)
+    found = position_sensitivity.sensitivity(table)
 
     chosen = table[(table["measure"] == "all rows") & (table["head"] == 2) & (table["pair"] == str(PAIRS[1]))]
     shares = chosen[chosen["order"] == "bigger second"]["numerical_share"]

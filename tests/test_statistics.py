@@ -14,7 +14,7 @@ KV_GROUPS_OF_FOUR = [head // 4 for head in range(32)]
 
 def test_mean_and_interval_of_a_known_sample():
     """The interval of 0 … 99 is close to the mean plus and minus 1.96 standard errors."""
-    found = statistics.mean_over_pairs(np.arange(100), seed=0)
+    found = statistics.mean_over_units(np.arange(100), seed=0)
 
     error = np.arange(100).std(ddof=1) / 10
     assert found.value == 49.5
@@ -27,16 +27,16 @@ def test_the_same_seed_gives_the_same_interval():
     """A report can be reproduced to the digit."""
     values = np.random.default_rng(3).normal(size=30)
 
-    assert statistics.mean_over_pairs(values, seed=1) == statistics.mean_over_pairs(values, seed=1)
-    assert statistics.mean_over_pairs(values, seed=1) != statistics.mean_over_pairs(values, seed=2)
+    assert statistics.mean_over_units(values, seed=1) == statistics.mean_over_units(values, seed=1)
+    assert statistics.mean_over_units(values, seed=1) != statistics.mean_over_units(values, seed=2)
 
 
 def median(values, seed, resamples=10_000):
-    return statistics.median_over_pairs(values, range(len(values)), seed=seed, resamples=resamples)
+    return statistics.median_over_units(values, range(len(values)), seed=seed, resamples=resamples)
 
 
 @pytest.mark.parametrize("values", [[0.3], [0.3] * 20])
-@pytest.mark.parametrize("estimate", [statistics.mean_over_pairs, median])
+@pytest.mark.parametrize("estimate", [statistics.mean_over_units, median])
 def test_equal_values_have_a_point_for_an_interval(estimate, values):
     """No resample differs, and no warning or NaN comes of it."""
     found = estimate(values, seed=0)
@@ -47,7 +47,7 @@ def test_equal_values_have_a_point_for_an_interval(estimate, values):
 @given(st.lists(st.floats(-5, 5), min_size=2, max_size=30))
 def test_intervals_are_ordered_and_within_the_data(values):
     """A resampled mean or median cannot leave the range of the sample."""
-    for estimate in (statistics.mean_over_pairs, median):
+    for estimate in (statistics.mean_over_units, median):
         found = estimate(values, seed=0, resamples=200)
 
         assert min(values) - 1e-9 <= found.low <= found.high <= max(values) + 1e-9
@@ -61,7 +61,7 @@ def test_the_point_is_the_ordinary_median(values):
 
 def test_a_censored_value_is_never_averaged():
     """Half of the prompts at 0.2 and half never: the median is not 0.6 but between 0.2 and never."""
-    found = statistics.median_over_pairs([0.2, np.inf] * 15, [pair for pair in range(15) for _ in "ab"], seed=0)
+    found = statistics.median_over_units([0.2, np.inf] * 15, [pair for pair in range(15) for _ in "ab"], seed=0)
 
     assert (found.value, found.low, found.high, found.n) == (np.inf, np.inf, np.inf, 15)
     mixed = median([0.2] * 8 + [np.inf] * 7, seed=0)
@@ -72,7 +72,7 @@ def test_pairs_are_resampled_whole():
     """Copies of a pair's value add no evidence: the interval is that of the pairs, wider than that of the values."""
     values = np.random.default_rng(0).normal(size=20)
     once = median(values, seed=0)
-    copied = statistics.median_over_pairs(np.repeat(values, 5), np.repeat(np.arange(20), 5), seed=0)
+    copied = statistics.median_over_units(np.repeat(values, 5), np.repeat(np.arange(20), 5), seed=0)
     as_if_independent = median(np.repeat(values, 5), seed=0)
 
     assert copied.n == 20
@@ -80,7 +80,7 @@ def test_pairs_are_resampled_whole():
     assert as_if_independent.high - as_if_independent.low < copied.high - copied.low
 
 
-@pytest.mark.parametrize("estimate", [statistics.mean_over_pairs, median])
+@pytest.mark.parametrize("estimate", [statistics.mean_over_units, median])
 def test_what_is_no_number_is_refused(estimate):
     """NaN is never left out in silence."""
     with pytest.raises(ValueError, match=r"(finite values|needs numbers); got"):
@@ -98,7 +98,7 @@ def test_wilson_interval_near_the_edge():
 def test_all_other_splits_are_listed_where_they_are_few():
     """Five of nine heads can be chosen in 126 ways, one of which is the claimed one."""
     even = [0, 2, 4, 6, 8]
-    splits = statistics.half_splits([h // 3 for h in range(9)], even, balanced=False, seed=0)
+    splits = statistics.group_splits([h // 3 for h in range(9)], even, balanced=False, seed=0)
 
     assert splits.shape == (comb(9, 5) - 1, 9)
     assert len({tuple(split) for split in splits.tolist()}) == 125
@@ -108,7 +108,7 @@ def test_all_other_splits_are_listed_where_they_are_few():
 
 def test_balanced_splits_keep_the_count_in_each_group():
     """Even heads hold 2, 1 and 2 of three groups of three; so does every other balanced split."""
-    splits = statistics.half_splits([h // 3 for h in range(9)], [0, 2, 4, 6, 8], balanced=True, seed=0)
+    splits = statistics.group_splits([h // 3 for h in range(9)], [0, 2, 4, 6, 8], balanced=True, seed=0)
 
     assert len(splits) == 26
     assert (splits.reshape(-1, 3, 3).sum(2) == [2, 1, 2]).all()
@@ -117,7 +117,7 @@ def test_balanced_splits_keep_the_count_in_each_group():
 def test_a_perfect_parity_effect_on_nine_heads_is_seen():
     """The smallest p of 26 balanced splits is 1/27, below 0.05."""
     even = np.arange(9) % 2 == 0
-    splits = statistics.half_splits([h // 3 for h in range(9)], np.flatnonzero(even), balanced=True, seed=0)
+    splits = statistics.group_splits([h // 3 for h in range(9)], np.flatnonzero(even), balanced=True, seed=0)
     heads = np.where(even, 0.9, 0.1)
 
     assert statistics.permutation_p(heads[even].mean(), splits @ heads / 5) == pytest.approx(1 / 27)
@@ -125,19 +125,19 @@ def test_a_perfect_parity_effect_on_nine_heads_is_seen():
 
 def test_multi_head_attention_has_no_other_balanced_split():
     """Where every head is a group of its own there is nothing to compare with."""
-    assert len(statistics.half_splits(range(12), range(0, 12, 2), balanced=True, seed=0)) == 0
+    assert len(statistics.group_splits(range(12), range(0, 12, 2), balanced=True, seed=0)) == 0
 
 
 @pytest.mark.parametrize("balanced", [False, True])
 def test_many_splits_are_drawn(balanced):
     """Beyond the count they are sampled, of the right size, seeded, and every head as likely as another."""
     even = list(range(0, 32, 2))
-    splits = statistics.half_splits(KV_GROUPS_OF_FOUR, even, balanced=balanced, seed=0)
+    splits = statistics.group_splits(KV_GROUPS_OF_FOUR, even, balanced=balanced, seed=0)
 
     assert splits.shape == (10_000, 32)
     assert set(splits.sum(1)) == {16}
     assert np.abs(splits.mean(0) - 0.5).max() < 0.02
-    assert (splits == statistics.half_splits(KV_GROUPS_OF_FOUR, even, balanced=balanced, seed=0)).all()
+    assert (splits == statistics.group_splits(KV_GROUPS_OF_FOUR, even, balanced=balanced, seed=0)).all()
     if balanced:
         assert (splits.reshape(-1, 8, 4).sum(2) == 2).all()
 
@@ -166,7 +166,7 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_the_shape_of_a_curve_is_told(shape):
+def test_the_shape_of_a_curve_is_found(shape):
     """Curves with a little noise are predicted best by the shape they have."""
     noise = np.random.default_rng(0).normal(scale=0.03, size=(12, 21))
 
@@ -180,7 +180,7 @@ def test_a_proportion_of_pairs_is_wilsons_with_pairs_as_units():
     """Four trials of one pair are one unit: 10 pairs of which 8 always succeed are 8 of 10."""
     hits = np.repeat([1] * 8 + [0] * 2, 4)
 
-    found = statistics.proportion_over_pairs(hits, np.repeat(range(10), 4))
+    found = statistics.proportion_over_units(hits, np.repeat(range(10), 4))
 
     whole = statistics.proportion(8, 10)
     assert (found.value, found.low, found.high, found.n) == pytest.approx((0.8, whole.low, whole.high, 10))
@@ -188,7 +188,7 @@ def test_a_proportion_of_pairs_is_wilsons_with_pairs_as_units():
 
 def test_pairs_weigh_the_same_however_many_trials_they_have():
     """One pair with 9 failures and one with a single success: a half."""
-    found = statistics.proportion_over_pairs([0] * 9 + [1], [0] * 9 + [1])
+    found = statistics.proportion_over_units([0] * 9 + [1], [0] * 9 + [1])
 
     assert found.value == pytest.approx(0.5)
     assert found.n == 2

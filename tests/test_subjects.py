@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from conftest import tiny
-from referee.errors import LayerOutOfRange, NoOffsets, NoSuchDevice, UnknownModel
+from claims.competition.heads import even_heads, odd_heads, require_two_heads
+from claims.competition.planted.model import build
+from claims.competition.planted.tokenizer import theory_tokenizer
+from conftest import built, tiny
+from referee.errors import LayerOutOfRange, NoOffsets, NoSuchDevice, TooFewHeads, UnknownModel
 from referee.models import subjects
+
+BUILDERS = {"planted": build, "random": build}
+"""The models that the theory builds."""
 
 
 def test_a_saved_folder_is_a_subject(llama, llama_folder):
@@ -19,17 +27,28 @@ def test_a_saved_folder_is_a_subject(llama, llama_folder):
 
 def test_heads_are_grouped_by_index_and_key_value_head(llama):
     """Four query heads share two key-value heads."""
-    assert llama.even_heads == [0, 2]
-    assert llama.odd_heads == [1, 3]
+    assert even_heads(llama) == [0, 2]
+    assert odd_heads(llama) == [1, 3]
     assert llama.kv_group_of_head == [0, 0, 1, 1]
 
 
-def test_the_default_layer_is_ten_of_thirty_two(llama):
-    """Elsewhere in proportion: 1 of 3."""
-    assert subjects.assemble(llama.model, llama.tokenizer, name="x").layer == 1
+def test_one_head_is_too_few_for_the_theory(llama):
+    """Even and odd heads cannot be compared."""
+    require_two_heads(llama)
+
+    with pytest.raises(TooFewHeads, match=r"must have at least two heads, .*; got 1\. Use a model with more heads"):
+        require_two_heads(replace(llama, n_heads=1))
 
 
-def test_fingerprints_tell_weights_apart(grouped, llama):
+def test_the_layer_of_the_theory_is_ten_of_thirty_two(llama):
+    """In a model of another depth it is in proportion: 1 of 3. Without a theory it is the middle layer."""
+    assert built("random").layer == 10
+    assert subjects.assemble(llama.model, llama.tokenizer, name="x", depth=10 / 32).layer == 1
+    assert subjects.assemble(llama.model, llama.tokenizer, name="x", layer=0, depth=10 / 32).layer == 0
+    assert subjects.assemble(built("random").model, llama.tokenizer, name="x").layer == 16
+
+
+def test_fingerprints_distinguish_weights(grouped, llama):
     """Another seed, or one changed weight, is another subject."""
     other = tiny("Llama", grouped, seed=1)
     changed = tiny("Llama", grouped)
@@ -39,11 +58,9 @@ def test_fingerprints_tell_weights_apart(grouped, llama):
     assert len({llama.fingerprint, other.fingerprint, changed.fingerprint}) == 3
 
 
-def test_a_fingerprint_knows_the_chat_template(grouped, llama):
+def test_a_fingerprint_depends_on_the_chat_template(llama):
     """Prompts depend on it, so results do."""
-    from referee.models.small_tokenizer import small_tokenizer
-
-    tokenizer = small_tokenizer()
+    tokenizer = theory_tokenizer()
     tokenizer.chat_template = "{{ messages[0]['content'] }}"
 
     assert subjects.assemble(llama.model, tokenizer, name="x").fingerprint != llama.fingerprint
@@ -67,20 +84,22 @@ def test_a_tokenizer_without_offsets(llama):
 
 
 def test_a_model_that_is_nowhere(tmp_path):
-    """A folder without a model is not one; the built-in names are listed."""
-    with pytest.raises(UnknownModel, match=r"one of smollm2, planted, random, llama-3.1-8b, a folder .* got '.*empty'"):
+    """A folder without a model is not one. The built-in names are listed, and so are the names of the theory."""
+    with pytest.raises(UnknownModel, match=r"one of smollm2, llama-3.1-8b, a folder .* got '.*empty'"):
         subjects.load(str(tmp_path / "empty"))
+    with pytest.raises(UnknownModel, match=r"one of smollm2, planted, random, llama-3.1-8b, a folder .* got '.*empty'"):
+        subjects.load(str(tmp_path / "empty"), builders=BUILDERS)
 
 
 def test_a_gpu_that_is_not_there():
-    """Said before anything is loaded."""
+    """The fault comes before anything is loaded."""
     name = "cuda:7"
     with pytest.raises(NoSuchDevice, match=f"device of this machine; got '{name}'"):
         subjects.load("smollm2", device=name)
 
 
 def test_an_unknown_device():
-    """A misspelt device is told the same way."""
+    """A misspelt device is the same fault."""
     with pytest.raises(NoSuchDevice, match="got 'gpu'"):
         subjects.load("smollm2", device="gpu")
 
@@ -89,4 +108,4 @@ def test_an_unknown_device():
 def test_a_revision_of_what_has_none(name):
     """An option that would be ignored is refused."""
     with pytest.raises(UnknownModel, match=f"is for hub repositories; got 'v2' with {name}"):
-        subjects.load(name, revision="v2")
+        subjects.load(name, revision="v2", builders=BUILDERS)

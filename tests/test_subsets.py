@@ -9,13 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claims.competition.head_subsets import measure as subsets
-from claims.competition.prompts import QA, SIMPLE, Pair, Prompt
+from claims.competition.prompts import QA, SIMPLE, Case, Pair
 from referee.attention.edits import InHeads, Replace
 from referee.measuring.requests import Trial
 from referee.measuring.session import Session
-from referee.prompts.tokens import tokenize
 
-CASES = [(Pair("9.8", "9.11"), "bigger first"), (Pair("3.4", "3.25"), "bigger second")]
+CASES = [Case(Pair("9.8", "9.11"), "bigger first"), Case(Pair("3.4", "3.25"), "bigger second")]
 
 
 @given(st.integers(1, 10), st.integers(1, 10), st.integers(1, 60), st.integers(0, 2**31))
@@ -33,14 +32,15 @@ def test_subsets_are_distinct_and_exhaustive_where_few(n, count, limit, seed):
 
 def test_a_subset_is_the_replacement_in_its_heads(llama):
     """The margin of one row, recomputed as a trial of its own; cases draw their own subsets."""
-    table = subsets.head_subsets(Session(llama), CASES, subsets.ODD, per_count=2)
+    session = Session(llama)
+    table = subsets.head_subsets(session, CASES, subsets.ODD, per_count=2)
 
-    row = table[(table["count"] == 1) & (table["pair"] == str(CASES[1][0]))].iloc[0]
-    target, donor = (tokenize(Prompt(*CASES[1], format), llama.tokenizer) for format in (QA, SIMPLE))
-    trial = Trial(target, InHeads(Replace(donor, 1.0), row["heads"]))
+    row = table[(table["count"] == 1) & (table["pair"] == str(CASES[1].pair))].iloc[0]
+    target, donor = (session.tokenize(CASES[1].asked(format)) for format in (QA, SIMPLE))
+    trial = Trial(target, {llama.layer: InHeads(Replace(donor, 1.0), row["heads"])})
     assert row["margin_logits"] == pytest.approx(Session(llama).margins([trial])["margin_logits"].item(), abs=1e-5)
     assert table.groupby(["pair", "count"]).size().to_dict() == {
-        (str(pair), count): comb(2, count) for pair, _ in CASES for count in (1, 2)
+        (str(case.pair), count): comb(2, count) for case in CASES for count in (1, 2)
     }
 
 

@@ -1,15 +1,29 @@
+"""Token ids, categories and roles of prompts, and the forced prefix of their answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import WordLevel
 from transformers import PreTrainedTokenizerFast
 
-from claims.competition.chat import chat_format
-from claims.competition.prompts import INJECTION, ORDERS, POSITIONS, QA, SIMPLE, Format, Pair, Prompt, pairs
+from claims.competition.prompts import (
+    INJECTION,
+    ORDERS,
+    POSITIONS,
+    QA,
+    SIMPLE,
+    Format,
+    Pair,
+    Prompt,
+    substring_categories,
+)
 from referee.errors import SelfCheckFailed, UnscorableTokens
 from referee.models.small_tokenizer import small_tokenizer
-from referee.prompts.tokens import Role, align, alike, lengthened, tokenize
+from referee.prompts.prompt import Span
+from referee.prompts.tokens import align, tokenize
 
 FORMATS = {format.name: format for format in (SIMPLE, QA, *INJECTION, *POSITIONS)}
 PAIR = Pair("9.8", "9.11")
@@ -60,37 +74,6 @@ def test_categories_on_the_tokenizer_of_llama_3(name, llama3_tokenizer):
     assert letters(tokens) == "." + CATEGORIES[name]
 
 
-@pytest.mark.network
-def test_chat_of_smollm2(smollm2_tokenizer):
-    """The template's own system turn is format; marks that end a turn, line breaks and the leading BOS are not."""
-    tokens = tokenize(Prompt(PAIR, "bigger first", chat_format(smollm2_tokenizer)), smollm2_tokenizer)
-
-    assert tokens.has_bos
-    assert set(text_of(tokens, smollm2_tokenizer, "other")) == {
-        "<|im_start|>",
-        "<|im_end|>",
-        "\n",
-        " ",
-        " or",
-    }
-    assert text_of(tokens, smollm2_tokenizer, "answer") == ["9", "."]
-    assert "".join(text_of(tokens, smollm2_tokenizer, "numerical")) == "9.89.11"
-    assert smollm2_tokenizer.decode([tokens.ids[i] for i in tokens.cue]) == "\n<|im_start|>assistant\n"
-
-
-@pytest.mark.network
-def test_chat_of_llama_3(llama3_tokenizer):
-    """The literal header text, with one BOS and without the template's dated system turn."""
-    format = chat_format(llama3_tokenizer)
-    tokens = tokenize(Prompt(PAIR, "bigger first", format), llama3_tokenizer)
-
-    assert llama3_tokenizer.decode(tokens.ids) == (
-        "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nWhich is bigger: 9.8 or 9.11?<|eot_id|>"
-        "<|start_header_id|>assistant<|end_header_id|>\n\n9."
-    )
-    assert letters(tokens) == ".fff.ffff.nnn..nnnf.fff."
-
-
 @pytest.mark.parametrize("name", FORMATS)
 def test_categories_on_the_small_tokenizer(name, grouped):
     """The hand-made tokenizer splits numbers as Llama 3 does; runs of spaces are single spaces there."""
@@ -112,28 +95,59 @@ def test_the_substring_rule_mislabels(single):
     """The seed document's rule takes a label's digit for a number; it is kept as a variant only."""
     tokens = tokenize(Prompt(PAIR, "bigger first", FORMATS["Spaced"]), single)
 
-    disagree = [i for i in range(tokens.n_prompt) if tokens.categories[i] != tokens.substring_categories[i]]
-    assert [single.decode([tokens.ids[i]]) for i in disagree if tokens.substring_categories[i] == "numerical"] == [
-        "1",
-        "2",
-    ]
+    by_substring = substring_categories(tokens)
+    disagree = [i for i in range(tokens.n_prompt) if tokens.categories[i] != by_substring[i]]
+    assert [single.decode([tokens.ids[i]]) for i in disagree if by_substring[i] == "numerical"] == ["1", "2"]
+    assert by_substring[tokens.n_prompt :] == ("answer", "answer", "answer")
 
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_roles(order, single):
     """Each part of either number is found, in either order."""
     tokens = tokenize(Prompt(PAIR, order, QA), single)
-    said = {
-        (number, part): "".join(single.decode([tokens.ids[i]]) for i in tokens.positions(Role(number, part)))
-        for number in ("first", "second")
-        for part in ("integer", "point", "fraction")
+    found = {
+        role: "".join(single.decode([tokens.ids[i]]) for i in tokens.positions(role))
+        for role in {*tokens.roles} - {None}
     }
 
     fractions = ("8", "11") if order == "bigger first" else ("11", "8")
-    assert said == {
-        ("first", "integer"): "9", ("first", "point"): ".", ("first", "fraction"): fractions[0],
-        ("second", "integer"): "9", ("second", "point"): ".", ("second", "fraction"): fractions[1],
+    assert found == {
+        "first integer": "9", "first point": ".", "first fraction": fractions[0],
+        "second integer": "9", "second point": ".", "second fraction": fractions[1],
     }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class OtherPrompt:
+    """A prompt of another theory: two spans share the token "123"."""
+
+    priority: int
+    text: str = "go 123 now"
+    right: str = "yes"
+    wrong: str = "no"
+    answer_lead: str = " "
+
+    @property
+    def spans(self):
+        return (
+            Span(3, 4, "one", "first digit"),
+            Span(4, 6, "more", "other digits", priority=self.priority),
+            Span(6, 10, "end", is_tail=True),
+        )
+
+    def read(self, text):
+        return "right" if "yes" in text else "neither"
+
+
+@pytest.mark.parametrize(("priority", "category", "role"), [(1, "more", "other digits"), (0, "one", "first digit")])
+def test_the_span_of_the_highest_priority_describes_a_token(priority, category, role):
+    """Between equal priorities, the first span decides. Categories and roles are words of the theory."""
+    tokens = tokenize(OtherPrompt(priority), small_tokenizer(["go now yes no", " "]))
+
+    assert tokens.texts == ("<|begin_of_text|>", "go", "", "123", "now")
+    assert tokens.categories == ("other", "other", "other", category, "end")
+    assert tokens.roles == (None, None, None, role, None)
+    assert (tokens.prompt_tail, tokens.tail, tokens.has_bos) == ((4,), (4,), True)
 
 
 def test_the_shared_beginning_is_forced(grouped, single):
@@ -185,37 +199,6 @@ def test_a_prompt_that_changes_under_its_answer_is_refused(grouped):
         tokenize(Prompt(Pair("9.85", "9.12"), "bigger first", format), grouped)
 
 
-def test_no_template_no_chat():
-    """A base model has no Chat format, though its tokenizer may know the header tokens."""
-    tokenizer = small_tokenizer()
-    tokenizer.chat_template = None
-
-    assert chat_format(tokenizer) is None
-
-
-@pytest.mark.parametrize(
-    ("template", "special", "cue", "lead"),
-    [
-        ("<t>user\n{{ messages[0]['content'] }}</t>\n<t>model{{ '\n' }}", ("<eos>", "<t>", "</t>"), "\n<t>model\n", ""),
-        ("[I] {{ messages[0]['content'] }}[/I]", ("</s>", "[I]", "[/I]"), "[/I]", ""),
-        ("Human: {{ messages[0]['content'] }}\nBot:", ("</s>",), "\nBot:", " "),
-    ],
-    ids=["end of turn is not eos, as in Gemma", "a tail of one token, as in Mistral", "plain words"],
-)
-def test_chat_formats_of_other_families(template, special, cue, lead):
-    """What opens the answer is the cue, what ends the user's turn is not."""
-    backend = Tokenizer(WordLevel({"?": 0}, unk_token="?"))
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=backend, eos_token=special[0], extra_special_tokens=list(special[1:])
-    )
-    tokenizer.chat_template = template
-
-    format = chat_format(tokenizer)
-
-    assert "".join(text for text, label in format.segments if label == "cue") == cue
-    assert format.answer_lead == lead
-
-
 def test_a_blank_that_a_tokenizer_puts_first_is_no_number():
     """SentencePiece tokenizers put "▁" before the text and report the first character's place for it."""
     pieces = ["▁", "9", ".", "8", "1", "▁or", "?", "▁Answer", ":", "Q", "▁Which", "▁is", "▁bigger", "▁A", "▁Q"]
@@ -237,94 +220,3 @@ def test_a_blank_that_a_tokenizer_puts_first_is_no_number():
         target.ids[t] if target.roles[t] else donor.ids[d]
         for t, d in zip(align(target, donor).target, align(target, donor).donor, strict=True)
     ]
-
-
-@given(order=st.sampled_from(ORDERS), index=st.integers(0, 99), digits=st.sampled_from([1, 3]),
-       names=st.tuples(st.sampled_from(list(FORMATS)), st.sampled_from(list(FORMATS))))  # fmt: skip
-def test_alignment_keeps_meaning_and_order(order, index, digits, names):
-    """Corresponding positions hold the same number token or lie in the tails, and never cross."""
-    tokenizer = TOKENIZERS[digits]
-    pair = pairs(100)[index]
-    target, donor = (tokenize(Prompt(pair, order, FORMATS[name]), tokenizer) for name in names)
-
-    alignment = align(target, donor)
-
-    for mine, theirs in zip(alignment.target, alignment.donor, strict=True):
-        assert target.roles[mine] == donor.roles[theirs]
-        if target.roles[mine]:
-            assert target.ids[mine] == donor.ids[theirs]
-    assert list(alignment.target) == sorted(set(alignment.target))
-    assert list(alignment.donor) == sorted(set(alignment.donor))
-    assert sum(role is not None for role in target.roles) == sum(target.roles[i] is not None for i in alignment.target)
-
-
-TOKENIZERS = {1: small_tokenizer(digits_per_token=1, bos=False), 3: small_tokenizer()}
-
-
-def test_alignment_of_simple_to_question_by_hand(grouped):
-    """BOS, the two numbers, the cue and the forced " 9."; nothing for "Q: Which is bigger:" and "or"."""
-    target = tokenize(Prompt(PAIR, "bigger first", QA), grouped)
-    donor = tokenize(Prompt(PAIR, "bigger first", SIMPLE), grouped)
-    alignment = align(target, donor)
-
-    said = [(grouped.decode([target.ids[t]]), grouped.decode([donor.ids[d]]))
-            for t, d in zip(alignment.target, alignment.donor, strict=True)]  # fmt: skip
-    assert said == [
-        ("<|begin_of_text|>", "<|begin_of_text|>"), ("9", "9"), (".", "."), ("8", "8"), ("9", "9"), (".", "."),
-        ("11", "11"), (" A", " Answer"), (":", ":"), (" ", " "), ("9", "9"), (".", "."),
-    ]  # fmt: skip
-    assert alignment.rows == alignment.target
-
-
-def test_last_row_alignment_edits_the_prompts_last_row(grouped):
-    """The same columns, one row: the one that the forced prefix follows."""
-    target = tokenize(Prompt(PAIR, "bigger first", QA), grouped)
-    donor = tokenize(Prompt(PAIR, "bigger first", SIMPLE), grouped)
-
-    assert align(target, donor, "last row").rows == (target.n_prompt - 1,)
-    assert align(target, donor, "last row").target == align(target, donor).target
-
-
-def test_left_block_puts_numbers_on_format_tokens(grouped):
-    """Laying prompts on each other from the left, as published scripts do, pairs tokens of different meaning."""
-    target = tokenize(Prompt(PAIR, "bigger first", QA), grouped)
-    donor = tokenize(Prompt(PAIR, "bigger first", SIMPLE), grouped)
-    left = align(target, donor, "left block")
-
-    crossed = [(target.categories[t], donor.categories[d]) for t, d in zip(left.target, left.donor, strict=True)]
-    assert ("format", "numerical") in crossed
-
-
-@pytest.mark.parametrize("tokenizer", [1, 3])
-def test_a_lengthened_donor_lies_on_its_target(tokenizer):
-    """After filler, every number token of Simple stands where it stands in Q&A."""
-    target = tokenize(Prompt(PAIR, "bigger first", QA), TOKENIZERS[tokenizer])
-    donor = lengthened(
-        tokenize(Prompt(PAIR, "bigger first", SIMPLE), TOKENIZERS[tokenizer]), len(target), TOKENIZERS[tokenizer]
-    )
-
-    assert len(donor) == len(target)
-    assert donor.roles == target.roles
-    assert donor.ids[donor.n_prompt :] == target.ids[target.n_prompt :]
-
-
-def test_a_prompt_is_not_shortened(grouped):
-    """Filler can only be added."""
-    tokens = tokenize(Prompt(PAIR, "bigger first", QA), grouped)
-
-    with pytest.raises(ValueError, match="cannot be lengthened to 3"):
-        lengthened(tokens, 3, grouped)
-
-
-def test_numbers_that_split_differently_cannot_be_aligned(grouped, single):
-    """An alignment position by position needs the same tokens on both sides."""
-    target = tokenize(Prompt(PAIR, "bigger first", QA), grouped)
-    donor = tokenize(Prompt(PAIR, "bigger first", SIMPLE), single)
-
-    with pytest.raises(UnscorableTokens, match="1 and 2 for the fraction of the second number"):
-        align(target, donor)
-
-
-def test_alike_groups_indices():
-    """Groups come in order of first appearance and hold every index once."""
-    assert alike(["a", "bb", "c"], len) == [[0, 2], [1]]

@@ -5,7 +5,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from referee.judging.statistics import Estimate
-from referee.judging.verdict import Verdict, above, at_most, below, decide, decide_all, hardest, pairs_to_settle, within
+from referee.judging.verdict import Verdict, above, at_most, below, decide, decide_all, hardest, units_to_settle, within
 
 
 def interval(low, high, n=20):
@@ -73,9 +73,9 @@ def test_the_hardest_part_is_named():
     assert hardest(above(0.4), parts | {"bad": interval(0.1, 0.2)}) == "bad"
 
 
-def test_pairs_to_settle_by_hand():
+def test_units_to_settle_by_hand():
     """An interval that reaches twice as far as the threshold is needs four times the pairs."""
-    assert pairs_to_settle(above(0.5), Estimate(0.75, 0.25, 1.25, 10)) == 40
+    assert units_to_settle(above(0.5), Estimate(0.75, 0.25, 1.25, 10)) == 40
 
 
 @given(st.floats(0, 1), st.floats(0.001, 1), st.integers(2, 100))
@@ -84,14 +84,14 @@ def test_an_inconclusive_estimate_needs_more_pairs(value, reach, n):
     estimate = Estimate(value, value - reach, value + reach, n)
     assume(decide(above(0.5), estimate) is Verdict.INCONCLUSIVE)
 
-    needed = pairs_to_settle(above(0.5), estimate)
+    needed = units_to_settle(above(0.5), estimate)
 
     assert needed is None or needed >= n
 
 
 def test_an_estimate_on_the_threshold_is_never_settled():
     """No number of pairs moves it off."""
-    assert pairs_to_settle(above(0.4), Estimate(0.4, 0.3, 0.5, 10)) is None
+    assert units_to_settle(above(0.4), Estimate(0.4, 0.3, 0.5, 10)) is None
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ WORLDS = 1000
 
 
 def median_of_pairs(values, *, seed, resamples):
-    return statistics.median_over_pairs(values, range(len(values)), seed=seed, resamples=resamples)
+    return statistics.median_over_units(values, range(len(values)), seed=seed, resamples=resamples)
 
 
 DRAWS = {
@@ -32,7 +32,7 @@ DRAWS = {
 def test_intervals_cover_what_they_promise(statistic, draw, n):
     """95 % nominal: 93 to 97 % of three thousand samples' intervals hold the truth (binomial error 0.4 %)."""
     sample, mean, median = DRAWS[draw]
-    estimate = {"mean": statistics.mean_over_pairs, "median": median_of_pairs}[statistic]
+    estimate = {"mean": statistics.mean_over_units, "median": median_of_pairs}[statistic]
     truth = {"mean": mean, "median": median}[statistic]
     rng = np.random.default_rng(2)
 
@@ -61,7 +61,7 @@ def test_parity_tests_hold_their_level(geometry, balanced):
     n_heads, n_groups = geometry
     groups = [head * n_groups // n_heads for head in range(n_heads)]
     even = list(range(0, n_heads, 2))
-    splits = statistics.half_splits(groups, even, balanced=balanced, seed=0, count=999)
+    splits = statistics.group_splits(groups, even, balanced=balanced, seed=0, count=999)
     observed = np.isin(np.arange(n_heads), even)
     rng = np.random.default_rng(1)
     heads = rng.normal(size=(2 * WORLDS, n_heads)) + np.repeat(
@@ -77,7 +77,7 @@ def test_true_effects_are_seldom_refuted_and_false_ones_seldom_supported():
     """A value just on the other side of its threshold is called wrong in at most 2.5 % of worlds (and its error)."""
     rng = np.random.default_rng(3)
     verdicts = [
-        decide(above(0.0), statistics.mean_over_pairs(rng.normal(loc=-0.001, size=30), seed=i, resamples=999))
+        decide(above(0.0), statistics.mean_over_units(rng.normal(loc=-0.001, size=30), seed=i, resamples=999))
         for i in range(WORLDS)
     ]
 

@@ -6,22 +6,41 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from claims.competition.prompts import ORDERS, QA, SIMPLE, Format, Order, Pair, Prompt, ask
+from claims.competition.prompts import ORDERS, QA, SIMPLE, Case, Format, Pair, Prompt, ask
 from referee.measuring.requests import Trial
+from referee.measuring.scores import Margin, TopToken
 from referee.measuring.session import Session
-from referee.prompts.tokens import tokenize
+from referee.prompts.tokens import Tokens
+from reports.tables import Cell, Table
 
 
 def behaviour(session: Session, prompts: Sequence[Prompt], *, progress: str | None = None) -> pd.DataFrame:
     """Returns one row per prompt: `margin_logits`, `correct` (margin > 0), `top_answer`, `greedy_answer`."""
-    tokens = [tokenize(prompt, session.subject.tokenizer) for prompt in prompts]
+    tokens = [session.tokenize(prompt) for prompt in prompts]
     table = describe(prompts)
     # The answers come first, because the margins reuse their results for the prompts.
     answers = session.answers(tokens, progress=progress)
-    measured = session.margins([Trial(t) for t in tokens], top_answers=True, progress=progress)
-    table[["margin_logits", "top_answer"]] = measured[["margin_logits", "top_answer"]]
-    table["correct"] = table["margin_logits"] > 0
+    table = with_answers(table, session, [Trial(t) for t in tokens], right="correct", progress=progress)
     return table.assign(greedy_answer=answers)
+
+
+def with_answers(
+    table: pd.DataFrame, session: Session, trials: Sequence[Trial], *, right: str = "right", progress: str | None = None
+) -> pd.DataFrame:
+    """Returns the table with the results of trials, one per row: `margin_logits`, `top_answer` and `right`.
+
+    `top_answer` is the answer that the most likely next token continues: "right", "wrong" or "neither". An answer is
+    right if its margin is positive; `right` names this column.
+    """
+    measured = session.scores(trials, Margin(), TopToken(), progress=progress)
+    answers = [_answer_of(trial.tokens, token) for trial, token in zip(trials, measured["top_token"], strict=True)]
+    return table.assign(
+        margin_logits=measured["margin_logits"].to_numpy(), top_answer=answers
+    ).assign(**{right: lambda found: found["margin_logits"] > 0})
+
+
+def _answer_of(tokens: Tokens, token: int) -> str:
+    return {tokens.right_id: "right", tokens.wrong_id: "wrong"}.get(token, "neither")
 
 
 def describe(prompts: Sequence[Prompt]) -> pd.DataFrame:
@@ -35,11 +54,11 @@ def describe(prompts: Sequence[Prompt]) -> pd.DataFrame:
     )
 
 
-def bug_set(table: pd.DataFrame, pairs: Sequence[Pair]) -> list[tuple[Pair, Order]]:
-    """Returns the cases (pair, order) that the model answers right in Simple and wrong in Q&A."""
+def bug_set(table: pd.DataFrame, pairs: Sequence[Pair]) -> list[Case]:
+    """Returns the cases that the model answers right in Simple and wrong in Q&A."""
     correct = table.set_index(["pair", "order", "format"])["correct"]
     return [
-        (pair, order)
+        Case(pair, order)
         for pair in pairs
         for order in ORDERS
         if correct[str(pair), order, SIMPLE.name] and not correct[str(pair), order, QA.name]
@@ -57,12 +76,13 @@ def accuracy(table: pd.DataFrame, format: str) -> float:
     return float(table.loc[table["format"] == format, "correct"].mean())
 
 
-def accuracies(table: pd.DataFrame) -> list[dict[str, object]]:
-    """Returns one record per format × order: accuracy by margin, and shares of the greedy answers."""
-    records = []
+def accuracies(table: pd.DataFrame) -> Table:
+    """Returns one row per format and order: the share of right margins, and the shares of the greedy answers."""
+    rows: list[tuple[Cell, ...]] = []
     for (name, order), group in table.groupby(["format", "order"], sort=False):
         written = group["greedy_answer"].value_counts(normalize=True)
-        greedy = {f"greedy_{answer}": float(written.get(answer, 0.0)) for answer in ("right", "wrong", "neither")}
-        records.append({"format": name, "order": order, "correct": float(group["correct"].mean()), **greedy,
-                        "n": len(group)})  # fmt: skip
-    return records
+        greedy = (float(written.get(answer, 0.0)) for answer in ("right", "wrong", "neither"))
+        rows.append((name, order, float(group["correct"].mean()), *greedy, len(group)))
+    columns = ("Format", "Order of the numbers", "Right by margin", "Writes the right one", "the wrong one", "neither",
+               "n")  # fmt: skip
+    return Table("What the subject answers, unedited", columns, tuple(rows))

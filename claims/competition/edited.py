@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from claims.competition import interventions
-from claims.competition.base import Evidence, of_order
+from claims.competition.heads import RANDOM
+from claims.competition.estimates import OverPairs, of_order
 from claims.competition.interventions import PROMPT, UNEDITED, outcomes, shifts
 from claims.competition.prompts import ORDERS
 from fixtures.options import Settings
@@ -17,7 +17,7 @@ GREEDY = "greedy token"
 """Name of the variant that uses the most likely next token instead of the margin."""
 
 
-class Edited(Evidence):
+class Edited(OverPairs):
     """Reduces a table of `interventions`. An answer turns if an edit changes it from wrong to right or back.
 
     Args:
@@ -48,7 +48,7 @@ class Edited(Evidence):
     def share_turned(
         self, arm: str, *, order: str | None = None, score: str = "right", looks: int = 1
     ) -> dict[str, Estimate]:
-        """Returns the share of prompts that turn. `looks` has the same meaning as in `proportion_over_pairs`."""
+        """Returns the share of prompts that turn. `looks` has the same meaning as in `proportion_over_units`."""
         return self.share(self.turned(arm, score), order, looks=looks)
 
     def curve(self, groups: dict[str, Sequence[tuple[float, str]]], along: str) -> pd.DataFrame:
@@ -92,7 +92,7 @@ class Edited(Evidence):
     def random_outcomes(self, arm: str) -> list[float]:
         """Returns the share of prompts that turn under the same edit in each random group of heads."""
         edit_name = arm.partition(" heads")[2]
-        arms = [a for a in self.table["arm"].unique() if a.startswith(interventions.RANDOM) and a.endswith(edit_name)]
+        arms = [a for a in self.table["arm"].unique() if a.startswith(RANDOM) and a.endswith(edit_name)]
         return [float(self.turned(other).mean()) for other in arms]
 
     def bug_in_one_order(self) -> str | None:

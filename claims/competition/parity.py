@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from claims.competition.heads import even_heads, odd_heads
 from fixtures.options import Settings
 from referee.judging import statistics
-from referee.judging.findings import Chance
+from referee.judging.evidence import Chance
 from referee.models.subjects import Subject
 
 Groups = NDArray[np.bool_]
@@ -27,7 +28,7 @@ class Parity:
     """The even and odd heads of the subject, and other divisions of its heads."""
 
     def __init__(self, subject: Subject, settings: Settings) -> None:
-        self.heads = {"even": subject.even_heads, "odd": subject.odd_heads}
+        self.heads = {"even": even_heads(subject), "odd": odd_heads(subject)}
         self.kv_groups = subject.kv_group_of_head
         self._settings = settings
 
@@ -51,7 +52,7 @@ class Parity:
         value = float(statistic(self.members(self.heads[parity]))[0])
         found = []
         for balanced in (False, True):
-            splits = statistics.half_splits(
+            splits = statistics.group_splits(
                 self.kv_groups, self.heads[parity], balanced=balanced,
                 seed=self._settings.seed, count=self._settings.profile.splits,
             )  # fmt: skip

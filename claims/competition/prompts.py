@@ -12,12 +12,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar
+
+from referee.prompts.prompt import Answer, Span
 
 Label = Literal["first", "second", "format", "cue", "separator"]
 Kind = Literal["conflict", "control"]
 Order = Literal["bigger first", "bigger second"]
 ORDERS: tuple[Order, Order] = ("bigger first", "bigger second")
+Category = Literal["numerical", "format", "other"]
+CATEGORIES: tuple[Category, ...] = ("numerical", "format", "other")
+"""The categories of a prompt's tokens."""
+
+if TYPE_CHECKING:
+    from referee.prompts.tokens import Tokens
 
 
 @dataclass(frozen=True)
@@ -84,15 +92,6 @@ def pairs(count: int, *, kind: Kind = "conflict", seed: int = 0) -> list[Pair]:
         raise ValueError(f"There are {len(everything)} {kind} pairs; got a request for {count}")
     random.Random(f"{kind} {seed}").shuffle(everything)
     return (always + [pair for pair in everything if pair not in always])[:count]
-
-
-@dataclass(frozen=True)
-class Span:
-    """The label of the characters from `start` to `stop` (exclusive) of a prompt's text."""
-
-    start: int
-    stop: int
-    label: Label
 
 
 @dataclass(frozen=True)
@@ -190,10 +189,16 @@ class Prompt:
 
     @cached_property
     def spans(self) -> tuple[Span, ...]:
-        spans, start = [], 0
+        spans: list[Span] = []
         for text, label in self._filled:
-            spans.append(Span(start, start + len(text), label))
-            start += len(text)
+            start = spans[-1].stop if spans else 0
+            if label in ("first", "second"):
+                spans += _number_spans(text, label, start)
+            else:
+                category, priority = ("other", 0) if label == "separator" else ("format", 1)
+                spans.append(
+                    Span(start, start + len(text), category, priority=priority, is_tail=label == "cue")
+                )
         return tuple(spans)
 
     @property
@@ -205,9 +210,88 @@ class Prompt:
         return self.pair.smaller
 
     @property
+    def answer_lead(self) -> str:
+        return self.format.answer_lead
+
+    def read(self, text: str) -> Answer:
+        """Return which of the two numbers comes first in a completion. Only whole numbers count."""
+        return first_named(text, self.right, self.wrong)
+
+    @property
     def _filled(self) -> list[tuple[str, Label]]:
         numbers = dict(zip(("first", "second"), self.pair.ordered(self.order), strict=True))
         return [(numbers.get(label, text), label) for text, label in self.format.segments]
+
+
+def _number_spans(number: str, which: str, start: int) -> list[Span]:
+    """Return the spans of a number's integer, point and fraction, from character `start` on.
+
+    A token that covers several of them counts as fraction before integer, and as integer before point.
+    """
+    integer, _, fraction = number.partition(".")
+    parts = (("integer", integer, 3), ("point", ".", 2), ("fraction", fraction, 4))
+    spans = []
+    for part, text, priority in parts:
+        spans.append(Span(start, start + len(text), "numerical", f"{which} {part}", priority))
+        start += len(text)
+    return spans
+
+
+def first_named(text: str, right: str, wrong: str) -> Answer:
+    """Return which of two numbers comes first in a text. Only whole numbers count.
+
+    For example, "9.11" does not contain 9.1, but "9.8." contains 9.8.
+    """
+    found: dict[Answer, int] = {}
+    answers: tuple[tuple[Answer, str], ...] = (("right", right), ("wrong", wrong))
+    for answer, number in answers:
+        if match := re.search(rf"(?<!\d)(?<!\d[.,]){re.escape(number)}(?![.,]?\d)", text):
+            found[answer] = match.start()
+    return min(found, key=found.__getitem__) if found else "neither"
+
+
+def substring_categories(tokens: Tokens) -> tuple[str, ...]:
+    """Return the category of each token by the seed document's rule, which the suite keeps for comparison.
+
+    This rule calls "This" a format token, because the word contains "is". Tokens of the forced prefix are "answer".
+    """
+    prompt = [_by_substring(text) for text in tokens.texts[: tokens.n_prompt]]
+    return tuple(prompt) + tokens.categories[tokens.n_prompt :]
+
+
+def _by_substring(text: str) -> str:
+    if any(part in text for part in _SUBSTRING_FORMAT):
+        return "format"
+    return "numerical" if any(part in text for part in _SUBSTRING_NUMERICAL) else "other"
+
+
+_SUBSTRING_FORMAT: tuple[str, ...] = ("Q", ":", "A", "Which", "is", "bigger", "?", "<|start_header_id|>", "<|end_header_id|>")
+_SUBSTRING_FORMAT += ("user", "assistant")
+_SUBSTRING_NUMERICAL: tuple[str, ...] = (".", *"0123456789")
+
+
+class Case(NamedTuple):
+    """One pair in one order. The format is still open."""
+
+    pair: Pair
+    order: Order
+
+    def asked(self, format: Format) -> Prompt:
+        return Prompt(self.pair, self.order, format)
+
+
+class _HasPair(Protocol):
+    @property
+    def pair(self) -> Pair: ...
+
+
+Item = TypeVar("Item", bound=_HasPair)
+
+
+def of_first_pairs(items: Sequence[Item], count: int) -> list[Item]:
+    """Return the prompts or cases of the first `count` pairs that occur in the sequence."""
+    first = list(dict.fromkeys(item.pair for item in items))[:count]
+    return [item for item in items if item.pair in first]
 
 
 def ask(pairs: Iterable[Pair], formats: Sequence[Format]) -> list[Prompt]:

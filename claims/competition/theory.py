@@ -5,52 +5,26 @@ Nothing else in the project holds a threshold. The digest of this file goes into
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from referee.judging.verdict import Criterion, above, at_least, at_most, below, within
+from referee.judging.claims import Claim, Theory
+from referee.judging.verdict import above, at_least, at_most, below, within
 
 PAPER = "Sandoval 2025, arXiv 2508.19414"
-SKETCH = "the theory's experimental framework"
+SEED_DOCUMENT = "the theory's experimental framework"
 
 CONFIDENCE = 0.95
-"""Nominal level of every interval; a parity claim must also beat this share of random head splits."""
+"""The nominal level of every interval. A claim about parity must also beat this share of random head groups."""
 
 MOST = 0.50
-"""An edit breaks, repairs or does nothing "as a rule" when it does so for more than this share of the prompts."""
+"""An edit breaks or repairs most answers if it does so for more than this share of the prompts."""
 
 DUE_TO_FORMAT = 0.50
-"""Format tokens compete when more than this share of the numbers' loss is not what any added tokens would cost."""
+"""Format tokens compete if they cause more than this share of the loss. Other added tokens cause the rest."""
 
 EVEN_TARGETS, ODD_SHARE = (0.10, 0.20, 0.30), 0.50
-"""Numerical shares that experiment 1.2 sets: for even heads below 40 %, the sketch's 30 % among them; for odd heads."""
+"""The numerical shares that experiment 1.2 sets, for even heads and for odd heads."""
 
 BUG_SET_MINIMUM = 10
-"""Repair claims need at least this many pairs that are right in Simple and wrong in Q&A."""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A sentence that can be false.
-
-    Attributes:
-        id: experiment and number within it.
-        statement: the sentence, as a reader of the report meets it.
-        quantity: what the estimate is, with its unit.
-        criterion: what the estimate must be for the sentence to be true.
-        source: where the sentence comes from.
-        headline: its number among the theory's five headline claims, if it is one of them.
-        published: what earlier work reports of the same quantity; printed beside the result, never used.
-        control: whether it says what must not happen if the theory reads its own experiments rightly.
-    """
-
-    id: str
-    statement: str
-    quantity: str
-    criterion: Criterion
-    source: str
-    headline: int | None = None
-    published: str | None = None
-    control: bool = False
+"""The fewest pairs that are right in Simple and wrong in Q&A for a claim about repair."""
 
 
 EVEN_HEADS_HOLD = Claim(
@@ -58,7 +32,7 @@ EVEN_HEADS_HOLD = Claim(
     statement="Even heads put more than 40 % of their attention on the numbers, in every format.",
     quantity="mean numerical bandwidth of the even heads, lowest format",
     criterion=above(0.40),
-    source=f"{SKETCH}, experiment 1.1; {PAPER}",
+    source=f"{SEED_DOCUMENT}, experiment 1.1; {PAPER}",
     headline=1,
     published="Llama-3.1-8B-Instruct, layer 10, last row: even heads 8.2 % Simple, 4.2 % Q&A, 1.6 % Chat; no head"
     " reaches 40 % (author's own later run)",
@@ -69,7 +43,7 @@ ODD_HEADS_FALL = Claim(
     statement="Odd heads put less than 40 % of their attention on the numbers in the Q&A format.",
     quantity="mean numerical bandwidth of the odd heads in Q&A",
     criterion=below(0.40),
-    source=f"{SKETCH}, experiment 1.1; {PAPER}",
+    source=f"{SEED_DOCUMENT}, experiment 1.1; {PAPER}",
     headline=2,
     published="Llama-3.1-8B-Instruct, layer 10, last row: odd heads 10.3 % Simple, 6.5 % Q&A, 3.2 % Chat"
     " (author's own later run)",
@@ -80,7 +54,7 @@ EVEN_HEADS_BREAK = Claim(
     statement="Pushing the even heads' share on the numbers below 40 % breaks answers that were right.",
     quantity="share of right answers that turn wrong, at the target below 40 % that breaks fewest",
     criterion=above(MOST),
-    source=f"{SKETCH}, experiment 1.2",
+    source=f"{SEED_DOCUMENT}, experiment 1.2",
 )
 
 ODD_HEADS_MEND = Claim(
@@ -88,7 +62,7 @@ ODD_HEADS_MEND = Claim(
     statement="Raising the odd heads' share on the numbers to 50 % turns wrong Q&A answers right.",
     quantity="share of the bug set that turns right",
     criterion=above(MOST),
-    source=f"{SKETCH}, experiment 1.2",
+    source=f"{SEED_DOCUMENT}, experiment 1.2",
 )
 
 FALLS_WITH_FORMAT = Claim(
@@ -96,7 +70,7 @@ FALLS_WITH_FORMAT = Claim(
     statement="The more format tokens, the less attention on the numbers.",
     quantity="rank correlation between the share of format tokens in a prompt and the heads' mean numerical bandwidth",
     criterion=below(0.0),
-    source=f"{SKETCH}, experiment 1.3",
+    source=f"{SEED_DOCUMENT}, experiment 1.3",
 )
 
 DROP_AT_SIXTY = Claim(
@@ -104,16 +78,7 @@ DROP_AT_SIXTY = Claim(
     statement="Accuracy drops where format tokens make up about 60 % of the prompt.",
     quantity="share of format tokens at which accuracy falls (change point of a logistic; 1: it does not fall)",
     criterion=within(0.55, 0.65),
-    source=f"{SKETCH}, experiment 1.3",
-)
-
-COMPETITION_DECIDES = Claim(
-    id="H5",
-    statement="Format tokens compete with the numbers for attention, and the competition decides the answer.",
-    quantity="share of the prompts that behave so, in the experiment where fewest do",
-    criterion=above(MOST),
-    source=f"{SKETCH}, experiments 1.2, 1.3, 5.1 and 5.2; {PAPER}",
-    headline=5,
+    source=f"{SEED_DOCUMENT}, experiment 1.3",
 )
 
 EVEN_HEADS_ROUTE = Claim(
@@ -121,7 +86,7 @@ EVEN_HEADS_ROUTE = Claim(
     statement="The last token's even heads give at least a tenth of their attention to the numbers, in every format.",
     quantity="attention of the last token to all places of the two numbers, mean over even heads, lowest format",
     criterion=at_least(0.10),
-    source=f"{SKETCH}, experiment 2.1",
+    source=f"{SEED_DOCUMENT}, experiment 2.1",
     published="Llama-3.1-8B-Instruct, layer 10: 8.2 % Simple, 4.2 % Q&A, 1.6 % Chat (author's own later run)",
 )
 
@@ -130,7 +95,7 @@ EVEN_ROUTE_MORE = Claim(
     statement="The last token's even heads give more attention to the numbers than its odd heads, in every format.",
     quantity="difference, even less odd heads, of the last token's attention to the numbers, lowest format",
     criterion=above(0.0),
-    source=f"{SKETCH}, experiment 2.1",
+    source=f"{SEED_DOCUMENT}, experiment 2.1",
     published="Llama-3.1-8B-Instruct, layer 10: −2.1 % Simple, −2.3 % Q&A, −1.6 % Chat (author's own later run)",
 )
 
@@ -139,7 +104,7 @@ CRITICAL_EDGES = Claim(
     statement="The edges that matter most to the margin lead to the numbers more often in even than in odd heads.",
     quantity="difference, even less odd heads, in the share of a head's five strongest edges that lead to the numbers",
     criterion=above(0.0),
-    source=f"{SKETCH}, experiment 2.2",
+    source=f"{SEED_DOCUMENT}, experiment 2.2",
 )
 
 EVEN_HEADS_STEADY = Claim(
@@ -147,7 +112,7 @@ EVEN_HEADS_STEADY = Claim(
     statement="The even heads' numerical bandwidth varies less with the place of the numbers than the odd heads'.",
     quantity="difference, even less odd heads, of the standard deviation of numerical bandwidth over six placements",
     criterion=below(0.0),
-    source=f"{SKETCH}, experiment 2.3",
+    source=f"{SEED_DOCUMENT}, experiment 2.3",
 )
 
 EVEN_HEADS_ALIKE = Claim(
@@ -155,7 +120,7 @@ EVEN_HEADS_ALIKE = Claim(
     statement="Even heads attend more like each other than like odd heads.",
     quantity="correlation of patterns between two even heads, less that between an even and an odd head",
     criterion=above(0.0),
-    source=f"{SKETCH}, experiment 3.1",
+    source=f"{SEED_DOCUMENT}, experiment 3.1",
     published="clustering of heads by parity on Llama-3.1-8B-Instruct: adjusted Rand index −0.06; heads cluster by"
     " key-value group (author's later notes)",
 )
@@ -165,7 +130,7 @@ EVEN_PATTERNS_HELP = Claim(
     statement="Even heads' patterns in odd heads raise the margin where the answer was wrong.",
     quantity="mean change of the margin on the bug set, in logits",
     criterion=above(0.0),
-    source=f"{SKETCH}, experiment 3.2",
+    source=f"{SEED_DOCUMENT}, experiment 3.2",
 )
 
 ODD_PATTERNS_HARM = Claim(
@@ -173,7 +138,7 @@ ODD_PATTERNS_HARM = Claim(
     statement="Odd heads' patterns in even heads lower the margin where the answer was right.",
     quantity="mean change of the margin on right answers, in logits",
     criterion=below(0.0),
-    source=f"{SKETCH}, experiment 3.2",
+    source=f"{SEED_DOCUMENT}, experiment 3.2",
 )
 
 SIXTY_PERCENT = Claim(
@@ -181,7 +146,7 @@ SIXTY_PERCENT = Claim(
     statement="Replacing 60 % of the faulty Q&A pattern by the Simple pattern is what turns the answer right.",
     quantity="median share of the pattern replaced when the margin turns positive (1: not even at full replacement)",
     criterion=within(0.55, 0.65),
-    source=f"{SKETCH}, experiment 4.1; {PAPER}",
+    source=f"{SEED_DOCUMENT}, experiment 4.1; {PAPER}",
     headline=3,
     published="60 % pattern replacement on Llama-3.1-8B-Instruct (paper's abstract; it replaced slices of the"
     " output after W_O, which are not heads)",
@@ -192,7 +157,7 @@ SHARP = Claim(
     statement="The turn is sharp: the margin makes most of its way within 10 % of the replacement.",
     quantity="median width of the margin's rise from 10 % to 90 %, as a share of the pattern replaced",
     criterion=at_most(0.10),
-    source=f"{SKETCH}, experiment 4.1",
+    source=f"{SEED_DOCUMENT}, experiment 4.1",
 )
 
 EIGHT_HEADS = Claim(
@@ -200,7 +165,7 @@ EIGHT_HEADS = Claim(
     statement="Half of the even heads (8 of 16) are enough for the repair, whichever they are, and one fewer is not.",
     quantity="share of head subsets that do as claimed (repair from half of the heads on, do not below), worst count",
     criterion=at_least(0.90),
-    source=f"{SKETCH}, experiment 4.2; {PAPER}",
+    source=f"{SEED_DOCUMENT}, experiment 4.2; {PAPER}",
     headline=4,
     published="Llama-3.1-8B-Instruct: 40.4 % of subsets of 7 and 59.4 % of subsets of 8 even heads repair, 500 each"
     " (author's later notes; slices of the output after W_O)",
@@ -211,7 +176,7 @@ SURGERY_REPAIRS = Claim(
     statement="Moving half of the odd heads' attention on format tokens to the numbers repairs the answer.",
     quantity="share of the bug set that turns right",
     criterion=above(MOST),
-    source=f"{SKETCH}, experiment 5.1",
+    source=f"{SEED_DOCUMENT}, experiment 5.1",
 )
 
 MASK_REPAIRS = Claim(
@@ -219,7 +184,16 @@ MASK_REPAIRS = Claim(
     statement="Masking format tokens in the odd heads repairs the answer, at some strength.",
     quantity="share of the bug set that turns right at one strength or another",
     criterion=above(MOST),
-    source=f"{SKETCH}, experiment 5.2",
+    source=f"{SEED_DOCUMENT}, experiment 5.2",
+)
+
+COMPETITION_DECIDES = Claim(
+    id="H5",
+    statement="Format tokens compete with the numbers for attention, and the competition decides the answer.",
+    quantity="share of the prompts that behave so, in the experiment where fewest do",
+    criterion=above(MOST),
+    source=f"{SEED_DOCUMENT}, experiments 1.2, 1.3, 5.1 and 5.2; {PAPER}",
+    headline=5,
 )
 
 FAULTY_DONOR_IDLE = Claim(
@@ -258,28 +232,13 @@ OTHER_LAYERS_IDLE = Claim(
     control=True,
 )
 
-CLAIMS = (
-    EVEN_HEADS_HOLD,
-    ODD_HEADS_FALL,
-    EVEN_HEADS_BREAK,
-    ODD_HEADS_MEND,
-    FALLS_WITH_FORMAT,
-    DROP_AT_SIXTY,
-    EVEN_HEADS_ROUTE,
-    EVEN_ROUTE_MORE,
-    CRITICAL_EDGES,
-    EVEN_HEADS_STEADY,
-    EVEN_HEADS_ALIKE,
-    EVEN_PATTERNS_HELP,
-    ODD_PATTERNS_HARM,
-    SIXTY_PERCENT,
-    SHARP,
-    EIGHT_HEADS,
-    SURGERY_REPAIRS,
-    MASK_REPAIRS,
-    COMPETITION_DECIDES,
-    FAULTY_DONOR_IDLE,
-    OTHER_TOKENS_IDLE,
-    RANDOM_HEADS_IDLE,
-    OTHER_LAYERS_IDLE,
+THEORY = Theory(
+    name="Bandwidth Competition",
+    unit="pairs",
+    stratum="order of the numbers",
+    confidence=CONFIDENCE,
+    fewest_units=BUG_SET_MINIMUM,
+    words={"1": "bandwidth", "2": "routing", "3": "specialization", "4": "threshold", "5": "repair"},
+    # Every claim above, in the order of this file.
+    claims=tuple(value for value in globals().copy().values() if isinstance(value, Claim)),
 )

@@ -1,4 +1,4 @@
-"""Interventions as data. An edit describes a change of a prompt's pattern at the layer of interest.
+"""Interventions as data. An edit describes a change of a prompt's attention pattern in one layer.
 
 Every edit is a frozen dataclass, so two edits with equal fields compare as equal. This module knows nothing about
 running edits (batches, devices).
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from referee.attention import patterns
-from referee.prompts.tokens import AlignmentKind, Category, Tokens, align
+from referee.prompts.tokens import AlignmentKind, Tokens, align
 
 
 class Edit(Protocol):
@@ -59,7 +59,7 @@ class TurnInward:
 
 @dataclass(frozen=True)
 class Replace:
-    """Replace the share `amount` of every head's pattern by the donor prompt's aligned pattern (experiment 4.1).
+    """Replace the share `amount` of every head's pattern by the donor prompt's aligned pattern.
 
     With `informed=False` uniform attention on the same alignment takes the place of the donor's pattern. It moves
     attention in the same way, but it contains nothing of the donor's answer.
@@ -101,13 +101,13 @@ class InHeads:
 
 @dataclass(frozen=True)
 class SetShare:
-    """Give exactly `share` of every row's mass to the keys of one category (experiment 1.2).
+    """Give exactly `share` of every row's mass to the keys of one category.
 
     Only the rows change that can see keys of the category and other keys.
     """
 
     share: float
-    category: Category = "numerical"
+    category: str
     donor: None = None
 
     def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
@@ -116,11 +116,11 @@ class SetShare:
 
 @dataclass(frozen=True)
 class Move:
-    """Move the share `amount` of each row's mass on one category to another category (experiment 5.1)."""
+    """Move the share `amount` of each row's mass on one category to another category."""
 
     amount: float
-    source: Category = "format"
-    target: Category = "numerical"
+    source: str
+    target: str
     donor: None = None
 
     def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
@@ -129,10 +129,10 @@ class Move:
 
 @dataclass(frozen=True)
 class Mask:
-    """Multiply one category's columns by 1 − strength, and renormalise the rows (experiment 5.2)."""
+    """Multiply one category's columns by 1 − strength, and renormalise the rows."""
 
     strength: float
-    category: Category = "format"
+    category: str
     donor: None = None
 
     def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
@@ -141,9 +141,9 @@ class Mask:
 
 @dataclass(frozen=True)
 class Exchange:
-    """Give heads the pattern of another head on the same prompt (experiment 3.2).
+    """Give heads the pattern of another head on the same prompt.
 
-    `taken` contains pairs (taker, giver) of heads. The taker gets the giver's pattern.
+    `taken` contains the heads (taker, giver). The taker gets the giver's pattern.
     """
 
     taken: tuple[tuple[int, int], ...]
@@ -157,7 +157,7 @@ class Exchange:
 
 @dataclass(frozen=True)
 class KnockOut:
-    """Remove edges, each (head, query, key), and renormalise the rows (experiment 2.2)."""
+    """Remove edges, each (head, query, key), and renormalise the rows."""
 
     edges: tuple[tuple[int, int, int], ...]
     donor: None = None
@@ -181,6 +181,6 @@ class Together:
         return own
 
 
-def members(tokens: Tokens, category: Category) -> Tensor:
+def members(tokens: Tokens, category: str) -> Tensor:
     """Which keys of a prompt and its forced prefix belong to a category; [key], boolean."""
     return torch.tensor([found == category for found in tokens.categories])

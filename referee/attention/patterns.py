@@ -31,8 +31,8 @@ def share(pattern: Tensor, members: Tensor) -> Tensor:
     Returns:
         [..., class]. The sum is 1 when every key has a class.
 
-    Over all rows, this share favours early keys: the first row can attend only to itself. In a short prompt, even a
-    uniform pattern gives more than half of its mass to the numbers.
+    Over all rows, this share favours early keys: the first row can attend only to itself. In a short prompt, a uniform
+    pattern gives more than half of its mass to the first third of the keys.
     """
     received = pattern.sum(-2)
     return received @ members.to(received.dtype) / received.sum(-1, keepdim=True)
@@ -177,9 +177,9 @@ def _proportions(pattern: Tensor, members: Tensor) -> Tensor:
     mass = pattern * members
     total = mass.sum(-1, keepdim=True)
     seen = (torch.ones(length, length).tril().bool() & members).to(pattern.dtype)
-    even = seen / seen.sum(-1, keepdim=True).clamp_min(1)
+    evenly = seen / seen.sum(-1, keepdim=True).clamp_min(1)
     tiny = torch.finfo(mass.dtype).tiny
-    return torch.where(total >= tiny, mass / total.clamp_min(tiny), even)
+    return torch.where(total >= tiny, mass / total.clamp_min(tiny), evenly)
 
 
 def _renormalised(left: Tensor, own: Tensor) -> Tensor:

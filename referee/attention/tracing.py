@@ -1,29 +1,20 @@
-"""Reads and writes the attention patterns of whole batches. No other module uses nnsight.
-
-With eager attention, transformers applies dropout to the output of the softmax. It then multiplies the values by the
-output of the dropout. In evaluation mode, this output is the attention pattern itself. nnsight finds this operation
-inside the attention function by name. The name differs between versions of transformers, so `wrap` tries all known
-names.
-"""
+"""Reads and writes the attention patterns of whole batches."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from nnsight import TransformersModel
 from torch import Tensor
 
 from referee.attention.kv_cache import Keys, cache_of, keys_in, rows_of
-from referee.errors import NoReadableAttention, PromptTooLong, VocabularyTooSmall
+from referee.attention.wrapping import Wrapped, wrap
+from referee.errors import PromptTooLong, VocabularyTooSmall
 from referee.models.subjects import Subject
 
-_ATTENTION_MODULES = ("self_attn", "attn", "attention")
 _PROJECTIONS = ("o_proj", "c_proj", "dense")
-_ATTENTION_CALLS = ("attention_interface_1", "attention_interface_0")
-_PATTERN_OPERATION = "nn_functional_dropout_0"
 
 
 @dataclass(frozen=True)
@@ -107,7 +98,12 @@ class Attention:
         return keys_in(cache, range(first, last + 1))
 
     def run(
-        self, ids: Tensor, pattern: Tensor | None = None, hidden: Tensor | None = None, before: Keys | None = None
+        self,
+        ids: Tensor,
+        pattern: Tensor | None = None,
+        hidden: Tensor | None = None,
+        before: Keys | None = None,
+        later: Mapping[int, Callable[[Tensor], Tensor]] | None = None,
     ) -> Readout:
         """Runs one forward pass and stops before the unembedding.
 
@@ -117,6 +113,8 @@ class Attention:
                 that the pass computes.
             hidden: the residual stream from `enter`, for all rows. The pass does not compute the layers below again.
             before: keys and values from `keys`. The pass does not compute these first rows again.
+            later: for each edited layer above the layer of interest, a function from its pattern to the pattern to
+                write. Both are [trial, head, row, key].
         """
         layer, last, start = self.subject.layer, self.subject.n_layers - 1, rows_of(before)
         cache = cache_of(before) if before else None
@@ -124,15 +122,21 @@ class Attention:
             if hidden is not None:
                 self._start_with(hidden[:, start:])
             if pattern is not None:
-                self._wrapped.site(layer).output = pattern.to(self.subject.device, self.subject.model.dtype)
+                self._write(layer, pattern)
             output = self._wrapped.layers[layer].output
             stream = output[0] if isinstance(output, tuple) else output
             norm = stream[:, -1].float().norm(dim=-1).save()
+            for higher, edited in sorted((later or {}).items()):
+                self._write(higher, edited(self._wrapped.site(higher).output))
             if last > layer:
                 self._narrow(last)
             final = self._wrapped.unembedding.input[:, -1].clone().save()
             tracer.stop()
         return Readout(final, norm)
+
+    def _write(self, layer: int, pattern: Tensor) -> None:
+        """Inside a trace: writes a pattern at a layer."""
+        self._wrapped.site(layer).output = pattern.to(self.subject.device, self.subject.model.dtype)
 
     def _start_with(self, hidden: Tensor) -> None:
         """Inside a trace: skips the layers below the layer of interest and sets the input of this layer to `hidden`."""
@@ -178,7 +182,7 @@ class Attention:
         """
         layer = self.subject.layer
         with torch.no_grad(), self._trace(ids) as tracer:
-            self._wrapped.site(layer).output = pattern.to(self.subject.device, self.subject.model.dtype)
+            self._write(layer, pattern)
             mixed = self._projection(layer).input.clone().save()
             tracer.stop()
         return mixed.float().unflatten(-1, (self.subject.n_heads, -1))
@@ -213,82 +217,3 @@ class Attention:
                 f"{length} tokens",
                 "Use a model with more positions.",
             )
-
-
-@dataclass(frozen=True)
-class Wrapped:
-    """A model that nnsight has wrapped.
-
-    Attributes:
-        traced: the wrapped model.
-        layers: the list of its layers.
-        module: the name of the attention module in a layer.
-        call: the operation of that module that computes the pattern.
-        unembedding: the module that computes logits from the residual stream.
-    """
-
-    traced: Any
-    layers: Any
-    module: str
-    call: str
-    unembedding: Any
-
-    def site(self, layer: int) -> Any:
-        """Inside a trace: returns the operation whose output is the pattern of a layer. It can be read and written."""
-        attention = getattr(self.layers[layer], self.module)
-        return getattr(getattr(attention.source, self.call).source, _PATTERN_OPERATION)
-
-
-def wrap(subject: Subject) -> Wrapped:
-    """Wraps a subject's model with nnsight and checks that its pattern can be read.
-
-    Raises NoReadableAttention when the model has no usable unembedding, layers or pattern.
-    """
-    # Without a device argument, the pipeline inside nnsight moves the model to the first GPU. A model on several
-    # devices has a device map, and nothing may move it.
-    where = {} if getattr(subject.model, "hf_device_map", None) else {"device": subject.device}
-    traced = TransformersModel(subject.model, tokenizer=subject.tokenizer, task="text-generation", **where)
-    head = subject.model.get_output_embeddings()
-    name = next((name for name, module in subject.model.named_modules() if module is head), None)
-    if name is None or "." in name:
-        raise _unreadable(subject, "no unembedding of its own")
-    layers, module = _find_layers(subject, traced)
-    problems = []
-    for call in _ATTENTION_CALLS:
-        found = Wrapped(traced, layers, module, call, getattr(traced, name))
-        patterns: list[Tensor] = []
-        try:
-            ids = torch.zeros(1, 2, dtype=torch.long, device=subject.device)
-            with torch.no_grad(), traced.trace({"input_ids": ids}, use_cache=False) as tracer:
-                patterns.append(found.site(0).output.save())
-                tracer.stop()
-        except Exception as problem:  # nnsight raises many types of error, from a frame that it has rewritten
-            problems.append(f"{call}: {type(problem).__name__}")
-            continue
-        if patterns and tuple(patterns[0].shape) == (1, subject.n_heads, 2, 2):
-            return found
-        problems.append(f"{call}: shape {[tuple(p.shape) for p in patterns]}")
-    raise _unreadable(subject, "; ".join(problems))
-
-
-def _find_layers(subject: Subject, traced: Any) -> tuple[Any, str]:
-    """Returns nnsight's wrapper of the list of layers and the name of the attention module in a layer.
-
-    Raises NoReadableAttention when the model has no such list.
-    """
-    prefix = subject.model.base_model_prefix
-    for name, child in getattr(subject.model, prefix, subject.model).named_children():
-        if isinstance(child, torch.nn.ModuleList) and len(child) == subject.n_layers:
-            for module in _ATTENTION_MODULES:
-                if hasattr(child[0], module):
-                    return getattr(getattr(traced, prefix), name), module
-    raise _unreadable(subject, f"no layers with a module named {', '.join(_ATTENTION_MODULES)}")
-
-
-def _unreadable(subject: Subject, found: str) -> NoReadableAttention:
-    """Makes the error for a model without a readable pattern; `found` says what the model has instead."""
-    return NoReadableAttention(
-        f"{subject.name} must compute attention patterns in its layers where nnsight can reach them",
-        f"{type(subject.model).__name__} ({found})",
-        "Try a Llama, Qwen, Mistral, Gemma, GPT-2 or GPT-NeoX model and the versions of constraints.txt.",
-    )

@@ -1,1 +1,1 @@
-"""."""
+"""Claims, statistics, evidence, and the verdict on a claim."""

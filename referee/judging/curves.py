@@ -1,4 +1,4 @@
-"""Shapes of curves over pairs: which shape predicts the curves of other pairs, and where a curve falls."""
+"""Shapes of curves over units: which shape predicts the curves of other units, and where a curve falls."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ class ChangePoint:
 
 
 def change_point(x: ArrayLike, curves: ArrayLike, *, seed: int, resamples: int = 10_000) -> ChangePoint | None:
-    """Find where the mean curve over pairs falls. Return None if no falling logistic fits better than a constant.
+    """Find where the mean curve over units falls. Return None if no falling logistic fits better than a constant.
 
     The fit is least squares of top − height · logistic((x − middle) / scale) on a grid of middles and scales. It is
-    made for the mean over pairs and for the mean over every resample of pairs. Between two distant points, many middles
+    made for the mean over units and for the mean over every resample of units. Between two distant points, many middles
     fit equally well, so each fit has a lowest and a highest best middle. The interval begins at a low quantile of the
     lowest middles and ends at a high quantile of the highest middles. The expanded level (`statistics.level`) gives
     the quantiles.
 
     Args:
         x: [point], increasing.
-        curves: [pair, point].
+        curves: [unit, point].
         seed: the seed of the resamples.
     """
     x, curves = np.asarray(x, float), np.asarray(curves, float)
@@ -81,14 +81,14 @@ def _ends(middles: Array, gains: Array) -> tuple[Array, Array]:
 
 
 def held_out_errors(x: ArrayLike, curves: ArrayLike) -> dict[str, float]:
-    """Return the mean squared error with which each shape predicts the curve of a pair that was left out.
+    """Return the mean squared error with which each shape predicts the curve of a unit that was left out.
 
-    The shapes are a constant, a line, a logistic and a step. Every pair is left out once (leave-one-out). The shape is
-    fitted to the mean of the other pairs' curves.
+    The shapes are a constant, a line, a logistic and a step. Every unit is left out once (leave-one-out). The shape is
+    fitted to the mean of the other units' curves.
 
     Args:
         x: [point].
-        curves: [pair, point], at least two pairs.
+        curves: [unit, point], at least two units.
     """
     x, curves = np.asarray(x, float), np.asarray(curves, float)
     others = (curves.sum(0) - curves) / (len(curves) - 1)

@@ -1,44 +1,24 @@
-"""The result of a claim test. Terminal lines, report entries and figures are made from it."""
+"""Judges a claim from its evidence. Terminal lines and report entries are made from the finding."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from referee.errors import SelfCheckFailed
-from referee.judging.verdict import Verdict, decide_all, hardest, p_value, pairs_to_settle
+from referee.judging.verdict import Verdict, decide_all, hardest, p_value, units_to_settle
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
-
-    from claims.competition.theory import Claim
+    from referee.judging.claims import Claim, Theory
+    from referee.judging.evidence import Evidence, Parts
     from referee.judging.statistics import Estimate
 
 
 @dataclass(frozen=True)
-class Chance:
-    """The value of the same quantity in a chance world. In a chance world, the cause in the claim is absent.
-
-    Attributes:
-        world: description of the difference.
-        value: the quantity in this world. In tests of parity it is the 95th percentile, else a mean. None if it was
-            not measured.
-        p: probability in this world of a value at least as extreme as the estimate.
-        veto: True if a p above the limit (0.05) prevents the verdict SUPPORTED.
-    """
-
-    world: str
-    value: float | None
-    p: float | None = None
-    veto: bool = False
-
-
-@dataclass(frozen=True)
 class Variant:
-    """The same claim under another analysis choice. `verdict` is None if the threshold of the claim does not apply."""
+    """The same claim under another analysis choice. `verdict` is None if the claim's threshold does not apply."""
 
     name: str
     estimate: Estimate
@@ -47,121 +27,125 @@ class Variant:
 
 @dataclass(frozen=True)
 class Finding:
-    """The verdict on one claim for one subject, with the evidence.
+    """The verdict on one claim for one subject.
 
     Attributes:
-        parts: estimates of all parts of the claim, by name. For "in every format", each format is one part.
-        decisive: name of the part that decides. It is the part that is hardest to satisfy. None if nothing was
-            measured.
-        reason: reason for the verdict, if the interval alone does not explain it.
-        by_order: the estimate of the hardest part for each order of the numbers.
-        counterexample: one prompt that contradicts the claim, with its value.
-        notes: further facts for the reader.
+        reason: the reason for the verdict, if the interval alone does not explain it.
+        evidence: None if nothing was measured.
+        decisive: the name of the part that decides. It is the part that is hardest to satisfy.
+        variants: the results under other analysis choices.
+        by_stratum: the estimate of the hardest part in each stratum.
+        unit: what `n` counts, in the plural.
     """
 
     claim: Claim
     verdict: Verdict
-    parts: dict[str, Estimate] = field(default_factory=dict)
-    decisive: str | None = None
     reason: str | None = None
-    chance: tuple[Chance, ...] = ()
+    evidence: Evidence | None = None
+    decisive: str | None = None
     variants: tuple[Variant, ...] = ()
-    by_order: dict[str, Estimate] = field(default_factory=dict)
-    counterexample: str | None = None
-    notes: tuple[str, ...] = ()
-    figure: Figure | None = None
-    alt: str = ""
-    data: pd.DataFrame | None = None
+    by_stratum: Mapping[str, Estimate] = field(default_factory=dict)
+    unit: str = "units"
+
+    @property
+    def parts(self) -> Parts:
+        return self.evidence.estimate.parts if self.evidence else {}
 
     @property
     def estimate(self) -> Estimate | None:
         return self.parts[self.decisive] if self.decisive else None
 
     @property
+    def chance(self) -> float | None:
+        """The first measured value of a chance world."""
+        worlds = self.evidence.against if self.evidence else ()
+        return next((world.value for world in worlds if world.value is not None), None)
+
+    @property
     def line(self) -> str:
         """All facts that decide the verdict, in one line."""
-        if self.estimate is None:
+        if self.estimate is None or self.evidence is None:
             return self.reason or ""
         e = self.estimate
         part = f"{self.decisive}: " if len(self.parts) > 1 else ""
-        text = f"{part}{e.value:.3f} [{e.low:.3f}, {e.high:.3f}], claimed {self.claim.criterion}, n = {e.n} pairs"
-        chance = next((f"{c.value:.3f} ({c.world})" for c in self.chance if c.value is not None), None)
-        return "; ".join(filter(None, [text, chance and f"chance {chance}", self.reason]))
+        text = f"{part}{e.value:.3f} [{e.low:.3f}, {e.high:.3f}], claimed {self.claim.criterion}, n = {e.n} {self.unit}"
+        worlds = [f"chance {c.value:.3f} ({c.world})" for c in self.evidence.against if c.value is not None]
+        return "; ".join(filter(None, [text, *worlds[:1], self.reason]))
 
 
-def judged(
-    claim: Claim,
-    *,
-    parts: dict[str, Estimate],
-    max_p: float,
-    min_n: int = 1,
-    orders: dict[str, dict[str, Estimate]] | None = None,
-    variants: dict[str, dict[str, Estimate]] | None = None,
-    incomparable: Sequence[str] = (),
-    **described: Any,
-) -> Finding:
-    """Judges a claim and returns the finding.
+def judged(claim: Claim, evidence: Evidence, theory: Theory) -> Finding:
+    """Judge a claim.
 
-    The verdict is an intersection–union test over the parts. Then the vetoes of chance and of order are applied.
+    The verdict is an intersection–union test over the parts. Then a chance world with a veto, or a stratum in which
+    the claim is not true, can prevent the verdict SUPPORTED.
 
-    Args:
-        parts: estimates of all parts of the claim, by name.
-        max_p: largest p of a chance world with a veto. A larger p prevents the verdict SUPPORTED.
-        min_n: smallest number of pairs of a variant with a verdict.
-        orders: the parts for each order of the numbers. They are empty if an order has no prompts. A claim that
-            is true in only one order is not SUPPORTED.
-        variants: the parts under other analysis choices, by name.
-        incomparable: names of variants that get no verdict, because their unit is different.
-        described: the other fields of Finding.
-
-    Raises:
-        SelfCheckFailed: if an estimate or a value of a chance world is not finite.
+    Raises SelfCheckFailed if an estimate or a value of a chance world is not finite.
     """
-    decisive = hardest(claim.criterion, parts)
-    others = tuple(
-        _variant(name, claim, found, comparable=name not in incomparable and min(e.n for e in found.values()) >= min_n)
-        for name, found in (variants or {}).items()
-        if found
-    )
+    parts, by_stratum = evidence.estimate.parts, evidence.estimate.by_stratum
     verdict = decide_all(claim.criterion, list(parts.values()))
-    orders = orders or {}
-    by_order = {order: found[hardest(claim.criterion, found)] for order, found in orders.items() if found}
-    finding = Finding(claim, verdict, parts, decisive, variants=others, by_order=by_order, **described)
-    for estimate in [*parts.values(), *by_order.values(), *(v.estimate for v in others)]:
-        if not all(map(isfinite, (estimate.value, estimate.low, estimate.high))):
-            raise SelfCheckFailed("Every estimate must be finite", f"{estimate}", f"Report claim {claim.id}.")
-    for world in finding.chance:
-        if not all(map(isfinite, filter(None, (world.value, world.p)))):
-            raise SelfCheckFailed("What chance gives must be finite", f"{world}", f"Report claim {claim.id}.")
-    if verdict is Verdict.SUPPORTED and (reason := _unlucky(finding, max_p) or _one_sided(claim, orders)):
-        return replace(finding, verdict=Verdict.INCONCLUSIVE, reason=reason)
+    decisive = hardest(claim.criterion, parts)
+    finding = Finding(
+        claim,
+        verdict,
+        evidence=evidence,
+        decisive=decisive,
+        variants=tuple(_variants(claim, evidence, theory.fewest_units)),
+        by_stratum={name: found[hardest(claim.criterion, found)] for name, found in by_stratum.items() if found},
+        unit=theory.unit,
+    )
+    _require_finite(finding)
+    if verdict is Verdict.SUPPORTED:
+        reason = _unlucky(evidence, 1 - theory.confidence) or _not_everywhere(claim, by_stratum, theory.stratum)
+        return replace(finding, verdict=Verdict.INCONCLUSIVE, reason=reason) if reason else finding
     if verdict is Verdict.INCONCLUSIVE:
-        needed = pairs_to_settle(claim.criterion, parts[decisive])
-        reason = f"about {needed} pairs would settle it" if needed else "more pairs would not settle it"
-        return replace(finding, reason=reason)
+        needed = units_to_settle(claim.criterion, parts[decisive])
+        return replace(finding, reason=f"{f'about {needed}' if needed else 'more'} {theory.unit} would"
+                       f"{'' if needed else ' not'} settle it")  # fmt: skip
     return finding
 
 
-def _unlucky(finding: Finding, max_p: float) -> str | None:
-    """Returns the reason if chance explains the finding as well. Else returns None."""
-    for world in finding.chance:
-        if world.veto and world.p is not None and world.p > max_p:
-            return f"not told from chance: p = {world.p:.3f} against {world.world}"
+def _variants(claim: Claim, evidence: Evidence, fewest: int) -> list[Variant]:
+    """Return the results under other analysis choices. A variant of too few units gets no verdict."""
+    found = []
+    for name, parts in evidence.variants.items():
+        if parts:
+            comparable = name not in evidence.incomparable and min(e.n for e in parts.values()) >= fewest
+            verdict = decide_all(claim.criterion, list(parts.values())) if comparable else None
+            found.append(Variant(name, parts[hardest(claim.criterion, parts)], verdict))
+    return found
+
+
+def _require_finite(finding: Finding) -> None:
+    """Raise SelfCheckFailed if an estimate or a value of a chance world is not finite."""
+    remedy = f"Report claim {finding.claim.id}."
+    for e in [*finding.parts.values(), *finding.by_stratum.values(), *(v.estimate for v in finding.variants)]:
+        if not all(map(isfinite, (e.value, e.low, e.high))):
+            raise SelfCheckFailed("Every estimate must be finite", f"{e}", remedy)
+    for world in finding.evidence.against if finding.evidence else ():
+        if not all(map(isfinite, filter(None, (world.value, world.p)))):
+            raise SelfCheckFailed("What chance gives must be finite", f"{world}", remedy)
+
+
+def _unlucky(evidence: Evidence, largest_p: float) -> str | None:
+    """Return the reason if chance explains the finding as well. Otherwise return None."""
+    for world in evidence.against:
+        if world.veto and world.p is not None and world.p > largest_p:
+            return f"not distinguished from chance: p = {world.p:.3f} against {world.world}"
     return None
 
 
-def _one_sided(claim: Claim, orders: dict[str, dict[str, Estimate]]) -> str | None:
-    """Returns the reason if the claim is not true in each order of the numbers. Else returns None."""
-    for order, found in orders.items():
+def _not_everywhere(claim: Claim, by_stratum: Mapping[str, Parts], stratum: str) -> str | None:
+    """Return the reason if the claim is not true in each stratum. Otherwise return None."""
+    for name, found in by_stratum.items():
         if not found:
-            return f"no such prompt has the {order}: shown in one order only"
+            return f"not shown for each {stratum}: there is no case of “{name}”"
         if not all(claim.criterion.admits(estimate.value) for estimate in found.values()):
-            return f"does not hold where the {order}: shown in one order only"
+            return f"not true for each {stratum}: it is not true for “{name}”"
     return None
 
 
 def holm_adjusted(findings: Sequence[Finding], family: int) -> dict[str, float]:
-    """Returns p for every judged headline claim, by id, adjusted for the whole family (Holm 1979).
+    """Return p for every judged headline claim, by id, adjusted for the whole family (Holm 1979).
 
     The null hypothesis is "not as claimed". A claim in several parts uses its largest p. `family` is the number of all
     headline claims. Headline claims that were not judged count as p = 1.
@@ -172,8 +156,3 @@ def holm_adjusted(findings: Sequence[Finding], family: int) -> dict[str, float]:
     p = [max(p_value(f.claim.criterion, part) for part in f.parts.values()) for f in judged_ones]
     absent = [1.0] * (family - len(p))
     return {f.claim.id: adjusted for f, adjusted in zip(judged_ones, holm([*p, *absent]), strict=False)}
-
-
-def _variant(name: str, claim: Claim, parts: dict[str, Estimate], *, comparable: bool) -> Variant:
-    verdict = decide_all(claim.criterion, list(parts.values())) if comparable else None
-    return Variant(name, parts[hardest(claim.criterion, parts)], verdict)

@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A measured value, its 95 % interval from `low` to `high`, and the number `n` of independent units (pairs)."""
+    """A measured value, its 95 % interval from `low` to `high`, and the number `n` of independent units."""
 
     value: float
     low: float
@@ -25,15 +25,15 @@ class Estimate:
     n: int
 
 
-def mean_over_pairs(values: ArrayLike, *, seed: int, resamples: int = 10_000) -> Estimate:
-    """Return the mean over pairs, with a bootstrap interval.
+def mean_over_units(values: ArrayLike, *, seed: int, resamples: int = 10_000) -> Estimate:
+    """Return the mean over units, with a bootstrap interval.
 
     The interval is the bias-corrected accelerated one (BCa, Efron 1987), at the expanded level of `level`. Where BCa is
     not defined, it is the percentile interval at the same level. Raises ValueError for values that are not finite.
 
     Args:
-        values: [pair], finite. Each is already the mean over the orders and phrasings of its pair, so that the pairs
-            are the clusters.
+        values: [unit], finite. Each is already the mean over the trials of its unit, so that the units are the
+            clusters.
         seed: the seed of the resamples.
     """
     values = np.asarray(values, float)
@@ -60,15 +60,15 @@ def mean_over_pairs(values: ArrayLike, *, seed: int, resamples: int = 10_000) ->
     return Estimate(point, float(low), float(high), n)
 
 
-def median_over_pairs(values: ArrayLike, pairs: Sequence, *, seed: int, resamples: int = 10_000) -> Estimate:
+def median_over_units(values: ArrayLike, units: Sequence, *, seed: int, resamples: int = 10_000) -> Estimate:
     """Return the median over all values, with a bootstrap interval.
 
-    The bootstrap resamples whole pairs. The interval is the percentile interval at the expanded level of `level`.
+    The bootstrap resamples whole units. The interval is the percentile interval at the expanded level of `level`.
     Raises ValueError for values that are not numbers.
 
     Args:
         values: [value]. A censored value is infinite. It counts as larger than all others, and no mean contains it.
-        pairs: [value], the pair of each value. The pairs are the clusters.
+        units: [value], the unit of each value. The units are the clusters.
         seed: the seed of the resamples.
     """
     values = np.asarray(values, float)
@@ -76,7 +76,7 @@ def median_over_pairs(values: ArrayLike, pairs: Sequence, *, seed: int, resample
         raise ValueError(f"A median needs numbers; got {np.isnan(values).sum()} that are none")
     order = np.argsort(values, kind="stable")
     values = values[order]
-    _, cluster = np.unique(np.asarray(pairs)[order], return_inverse=True)
+    _, cluster = np.unique(np.asarray(units)[order], return_inverse=True)
     n = int(cluster.max()) + 1
     draws = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples)
     point = float(_weighted_median(values, np.ones((1, len(values))))[0])
@@ -110,19 +110,19 @@ def proportion(successes: int, n: int) -> Estimate:
     return Estimate(successes / n, float(found.low), float(found.high), n)
 
 
-def proportion_over_pairs(hits: ArrayLike, pairs: Sequence, *, looks: int = 1) -> Estimate:
-    """Return the share of hits with Wilson's interval. Every pair has the same weight.
+def proportion_over_units(hits: ArrayLike, units: Sequence, *, looks: int = 1) -> Estimate:
+    """Return the share of hits with Wilson's interval. Every unit has the same weight.
 
-    The number of units is the number of pairs. All trials of one pair together are one unit. If the trials of a pair
-    differ, this interval may be too wide, but it is not too narrow.
+    All trials of one unit together count once. If the trials of a unit differ, this interval may be too wide, but it
+    is not too narrow.
 
     Args:
         hits: [trial], true or false, or shares.
-        pairs: [trial], the pair of each trial. The pairs are the clusters.
+        units: [trial], the unit of each trial. The units are the clusters.
         looks: the number of such shares from which this one was chosen. The interval is wide enough for this choice
             (Bonferroni).
     """
-    _, cluster = np.unique(np.asarray(pairs), return_inverse=True)
+    _, cluster = np.unique(np.asarray(units), return_inverse=True)
     sums, counts = np.bincount(cluster, np.asarray(hits, float)), np.bincount(cluster)
     share, n = float((sums / counts).mean()), len(counts)
     # This is Wilson's interval for a number of successes that may be fractional.
@@ -153,11 +153,11 @@ def holm(p: Sequence[float]) -> list[float]:
 def heads_beyond(values: ArrayLike, threshold: float, *, sign: int) -> NDArray[np.bool_]:
     """Return which heads have a mean beyond a threshold, at a false discovery rate of 5 % over all heads; [head].
 
-    Each head has a one-sided t-test over pairs. The p-values are corrected for all heads together (Benjamini & Hochberg
+    Each head has a one-sided t-test over units. The p-values are corrected for all heads together (Benjamini & Hochberg
     1995).
 
     Args:
-        values: [pair, head].
+        values: [unit, head].
         sign: +1 tests for above the threshold, and −1 for below it.
     """
     distance = sign * (np.asarray(values, float) - threshold)
@@ -170,7 +170,7 @@ def heads_beyond(values: ArrayLike, threshold: float, *, sign: int) -> NDArray[n
     return stats.false_discovery_control(p) <= 0.05
 
 
-def half_splits(
+def group_splits(
     group_of_head: Sequence[int], members: Sequence[int], *, balanced: bool, seed: int, count: int = 10_000
 ) -> NDArray[np.bool_]:
     """Return other head groups of the same size as `members`; [split, head].
@@ -182,7 +182,7 @@ def half_splits(
         group_of_head: [head], the key-value group of each head.
         members: the heads of the observed group.
         balanced: whether each split has as many heads of each key-value group as `members` has. Then a difference
-            between key-value groups cannot look like a difference of parity.
+            between key-value groups cannot look like a difference between the groups of heads.
         seed: the seed of the random groups.
         count: the largest number of groups to return.
     """

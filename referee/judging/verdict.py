@@ -5,7 +5,7 @@ The verdict NOT APPLICABLE is decided elsewhere, before anything is measured.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil, inf
@@ -110,7 +110,7 @@ def p_value(criterion: Criterion, estimate: Estimate) -> float:
     return 1 - NormalDist().cdf(room / error)
 
 
-def hardest(criterion: Criterion, estimates: dict[str, Estimate]) -> str:
+def hardest(criterion: Criterion, estimates: Mapping[str, Estimate]) -> str:
     """Return the name of the part with the worst result.
 
     REFUTED is worse than INCONCLUSIVE, and INCONCLUSIVE is worse than SUPPORTED. Between equal verdicts, the part with
@@ -126,11 +126,11 @@ def hardest(criterion: Criterion, estimates: dict[str, Estimate]) -> str:
     )
 
 
-def pairs_to_settle(criterion: Criterion, estimate: Estimate) -> int | None:
-    """Return how many pairs would settle an inconclusive estimate, if its value stays the same.
+def units_to_settle(criterion: Criterion, estimate: Estimate) -> int | None:
+    """Return how many units would settle an inconclusive estimate, if its value stays the same.
 
     The width of an interval shrinks with the square root of n. The result is None if the estimate lies exactly on the
-    threshold, or if the interval has no width, or if there are fewer than two pairs.
+    threshold, or if the interval has no width, or if there are fewer than two units.
     """
     distance = abs(criterion.room(estimate.value))
     reach = max(estimate.high - estimate.value, estimate.value - estimate.low)

@@ -13,10 +13,10 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import torch
 from tqdm import tqdm
 
+from referee.measuring.grouping import alike
 from referee.measuring.memory import free_bytes, out_of_memory
 from referee.measuring.requests import Request
 from referee.models.subjects import Subject
-from referee.prompts.tokens import alike
 
 Asked = TypeVar("Asked", bound=Request)
 Found = TypeVar("Found")
@@ -168,7 +168,7 @@ def bytes_of_keys(subject: Subject, tokens: int, layers: int) -> int:
 
 def of_one_length(shape: Shape) -> Any:
     """For `joined_by`: prompts of equal length can share a batch, even if the number of computed rows differs."""
-    return shape.tokens, shape.edited
+    return shape.tokens, shape.layers
 
 
 def of_one_start(shape: Shape) -> Any:
@@ -176,7 +176,7 @@ def of_one_start(shape: Shape) -> Any:
 
     The caller pads shorter prompts at the end.
     """
-    return shape.tokens - shape.rows, shape.edited
+    return shape.tokens - shape.rows, shape.layers
 
 
 def tokens_at_once(subject: Subject) -> int:
@@ -190,18 +190,18 @@ class Shape(NamedTuple):
     Attributes:
         tokens: the number of tokens of the prompt.
         rows: the number of tokens that are computed.
-        edited: whether the request has an edit.
+        layers: the edited layers.
     """
 
     tokens: int
     rows: int
-    edited: bool
+    layers: tuple[int, ...]
 
 
 def _shape(request: Request, rows: Callable[[Any], int] | None) -> Shape:
     """Returns the shape of a request; `rows` is that of `Batches`."""
     tokens = len(request.tokens)
-    return Shape(tokens, rows(request) if rows else tokens, request.edit is not None)
+    return Shape(tokens, rows(request) if rows else tokens, request.layers)
 
 
 def _joined(

@@ -1,4 +1,4 @@
-"""What the trials of a prompt share: the layers below the edited one, rows before the edited ones, shared prefixes."""
+"""Keeps what the trials of a prompt share: the residual stream below the edited layer, and keys and values of rows."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ from referee.models.subjects import Subject
 from referee.prompts.tokens import Tokens
 
 PROMPTS = 1024
-"""At most so many prompts are kept."""
+"""The largest number of prompts that a cache keeps."""
 
 
 class PrefixCache:
-    """The residual stream before one layer, the pattern in it, and keys and values, of the latest prompts.
+    """Keeps the residual stream before one layer, the pattern of this layer, and keys and values, for some prompts.
 
-    Where prompts share a prefix, the prompt that it is taken from is computed first, and the others from its end on.
+    If prompts share a prefix, the cache computes the prompt with the prefix first. It computes the other prompts only
+    from the end of the prefix on.
 
     Attributes:
-        keeps: whether keys and values are kept: not where a layer needs something else of earlier rows.
+        keeps: whether the cache keeps keys and values. It does not if a layer needs more than these of earlier rows.
     """
 
     def __init__(self, attention: Attention) -> None:
@@ -38,21 +39,21 @@ class PrefixCache:
         self._upper: dict[Tokens, tuple[int, Keys]] = {}
 
     def prepare(self, prompts: Sequence[Tokens], progress: str | None) -> None:
-        """Computes what is not known yet, in batches; `progress` names the work on a bar."""
+        """Computes the prompts that are not known yet, in batches. `progress` is the label of the progress bar."""
         new = [t for t in dict.fromkeys(prompts) if t not in self._known]
         if new and len(self._known) + len(new) > prompts_kept(self._subject, new):
             for part in (self._known, self._prefixes, self._lower, self._upper):
                 part.clear()
             new = list(dict.fromkeys(prompts))
         found = shared_prefixes(new, tokens_at_once(self._subject) // 2) if self.keeps else {}
-        # A prompt whose rows were never computed, because the run was interrupted, loses its prefix.
+        # Discards the prefixes of prompts that were never computed, because the run was interrupted.
         self._prefixes = {t: prefix for t, prefix in self._prefixes.items() if t in self._known} | found
         sources = {prefix.prompt for prefix in found.values()}
         self._compute([t for t in new if t in sources], progress)
         self._compute([t for t in new if t not in sources], progress)
 
     def _compute(self, prompts: Sequence[Tokens], progress: str | None) -> None:
-        """Computes prompts whose prefixes are known already."""
+        """Computes prompts. Their prefixes must be known already."""
 
         def measured(requests: Sequence[Reading]) -> list[None]:
             some = [request.tokens for request in requests]
@@ -62,7 +63,7 @@ class PrefixCache:
             for i, tokens in enumerate(some):
                 new, length = len(tokens) - start, len(tokens)
                 self._lower[tokens] = of_prompt(keys, i)
-                # Last, because it marks the prompt as known: an interruption before it leaves nothing half done.
+                # This line is the last one because it marks the prompt as known, even if the run is interrupted.
                 self._known[tokens] = self._whole(tokens, hidden[i, :new], pattern[i, :, :new, :length].float().cpu())
             return [None] * len(some)
 
@@ -78,7 +79,7 @@ class PrefixCache:
             batches.measure(measured, some)
 
     def _whole(self, tokens: Tokens, hidden: Tensor, pattern: Tensor) -> tuple[Tensor, Tensor]:
-        """A prompt's residual stream and pattern: the rows of its prefix, then its own."""
+        """Returns the residual stream and the pattern of a prompt. The rows of its prefix come first."""
         source, rows = self.prefix(tokens)
         if not rows:
             return hidden, pattern
@@ -86,19 +87,22 @@ class PrefixCache:
         return torch.cat((self.hidden(source)[:rows], hidden)), torch.cat((first, pattern), dim=1)
 
     def prefix(self, tokens: Tokens) -> Prefix:
-        """The prefix that a prompt shares with another; of no rows where it shares none."""
+        """Returns the prefix that a prompt shares with another one. It has 0 rows if there is no such prefix."""
         return self._prefixes.get(tokens, Prefix(tokens, 0))
 
     def hidden(self, tokens: Tokens) -> Tensor:
-        """The residual stream before the layer, [token, size], on the subject's device."""
+        """Returns the residual stream before the layer, [token, size], on the subject's device."""
         return self._known[tokens][0]
 
     def pattern(self, tokens: Tokens) -> Tensor:
-        """The layer's pattern, [head, query, key], in float32 on the CPU."""
+        """Returns the pattern of the layer, [head, query, key], in float32 on the CPU."""
         return self._known[tokens][1]
 
     def prepare_keys(self, wanted: Mapping[Tokens, int], progress: str | None) -> None:
-        """Computes keys and values of so many first rows of prompts, from the layer on, where they are not known."""
+        """Computes missing keys and values of the layer and all layers above it.
+
+        `wanted` has the number of first rows whose keys are needed, by prompt.
+        """
         new = {tokens: rows for tokens, rows in wanted.items() if rows > self.rows_known(tokens)}
         of_sources: dict[Tokens, int] = {}
         for tokens, rows in new.items():
@@ -108,7 +112,7 @@ class PrefixCache:
             self._add_keys({t: rows for t, rows in rows_of.items() if rows > self.rows_known(t)}, progress)
 
     def _add_keys(self, wanted: Mapping[Tokens, int], progress: str | None) -> None:
-        """As `prepare_keys`, for prompts whose prefixes have their keys already."""
+        """Like `prepare_keys`, for prompts whose prefixes already have keys."""
 
         def measured(requests: Sequence[Reading]) -> list[tuple[int, Keys]]:
             some = [request.tokens for request in requests]
@@ -121,7 +125,7 @@ class PrefixCache:
         batches = Batches(
             [Reading(tokens) for tokens in wanted],
             self._subject,
-            rows=lambda request: wanted[request.tokens],  # at most: a batch starts where all of it is known
+            rows=lambda request: wanted[request.tokens],  # or fewer, if some of them are known already
             joined_by=of_one_length,
             keys_of=self._subject.n_layers,
             progress=progress and f"{progress} (prompts)",
@@ -131,22 +135,22 @@ class PrefixCache:
             self._upper |= {request.tokens: keys for request, keys in zip(some, found, strict=True)}
 
     def rows_known(self, tokens: Tokens) -> int:
-        """Of how many first rows keys are known from the layer on: the prompt's own, or those of its prefix."""
+        """Returns the number of first rows with known keys, from the prompt itself or from its prefix."""
         source, shared = self.prefix(tokens)
         return max(self._own_rows(tokens), min(shared, self._own_rows(source)))
 
     def keys(self, prompts: Sequence[Tokens], rows: int) -> Keys:
-        """Keys and values from the layer on, of the first `rows` rows of some prompts; nothing for no rows."""
+        """Returns keys and values of the first `rows` rows of prompts, for the layer and all layers above it."""
         return first_rows([self._upper[self._source(tokens, rows)][1] for tokens in prompts], rows) if rows else {}
 
     def all_keys(self, prompts: Sequence[Tokens], rows: int) -> Keys:
-        """Keys and values of every layer, of the first `rows` rows of some prompts; nothing for no rows."""
+        """Returns keys and values of the first `rows` rows of prompts, for every layer."""
         if not rows:
             return {}
         return first_rows([self._lower[tokens] for tokens in prompts], rows) | self.keys(prompts, rows)
 
     def _source(self, tokens: Tokens, rows: int) -> Tokens:
-        """The prompt whose keys give the first rows: the prompt itself, or the one that its prefix is taken from."""
+        """Returns the prompt that has keys of the first rows: the prompt itself, or the one with the same prefix."""
         assert rows <= self.rows_known(tokens), "keys are prepared before they are asked for"
         return tokens if self._own_rows(tokens) >= rows else self.prefix(tokens).prompt
 
@@ -155,13 +159,16 @@ class PrefixCache:
 
 
 def prompts_kept(subject: Subject, prompts: Iterable[Tokens]) -> int:
-    """How many prompts as long as these are kept, about: their keys take a quarter of the free memory."""
+    """Returns about how many prompts of this length a cache can keep. Their keys take a quarter of the free memory."""
     longest = max(map(len, prompts), default=1)
     fit = free_bytes(subject.device) // (4 * bytes_of_keys(subject, longest, subject.n_layers))
     return max(1, min(PROMPTS, fit))
 
 
 def _padded(prompts: Sequence[Tokens]) -> Tensor:
-    """Ids of prompts as one batch, [prompt, token]; shorter ones end in tokens at which none of their own looks."""
+    """Returns the ids of prompts as one batch, [prompt, token].
+
+    Shorter prompts are padded at the end. Their own tokens do not attend to the padding.
+    """
     longest = max(map(len, prompts))
     return torch.tensor([tokens.ids + tokens.ids[-1:] * (longest - len(tokens)) for tokens in prompts])

@@ -1,7 +1,7 @@
-"""Prompts that begin alike: the shared prefix is computed once, and each prompt needs only its own end.
+"""Finds prefixes that prompts share. A shared prefix is computed once, and each prompt computes only its own end.
 
-A chat template stands before every question, and a prompt of few words may be the beginning of a longer one. Attention
-looks back only, so equal prefixes have equal keys, values and patterns.
+For example, a chat template stands before every question. A token attends only to itself and to earlier tokens, so
+equal prefixes have equal keys, values and patterns.
 """
 
 from __future__ import annotations
@@ -11,28 +11,31 @@ from typing import NamedTuple
 
 import numpy as np
 
-from referee.prompts.tokens import Tokens, alike
+from referee.measuring.grouping import alike
+from referee.prompts.tokens import Tokens
 
 _SHARE = 4
 """A shared prefix of less than a quarter of a prompt is not used."""
 
 
 class Prefix(NamedTuple):
-    """The first `rows` tokens of another prompt, which are also the first ones of a prompt."""
+    """A prompt begins with the first `rows` tokens of another prompt, `prompt`."""
 
     prompt: Tokens
     rows: int
 
 
 def shared_prefixes(prompts: Sequence[Tokens], worth: int) -> dict[Tokens, Prefix]:
-    """The shared prefix of each prompt that has one. A prompt whose prefix others share has none itself.
+    """Returns the prefix of each prompt that begins like another prompt.
 
-    Prompts of one length that share about as many tokens share exactly as many, so that they can be batched. The last
-    token of a prompt is never shared: something is left to compute.
+    The other prompt has no prefix itself. Prompts of one length whose prefixes are about equally long get prefixes of
+    the same length, so that they can share a batch. The last token of a prompt is never part of its prefix, because
+    each prompt must compute at least one row.
 
     Args:
         prompts: all different.
-        worth: with fewer shared tokens in all, sharing costs more than it saves, and no prompt gets a prefix.
+        worth: the fewest shared tokens in total. With fewer tokens, sharing costs more than it saves, and the result
+            is empty.
     """
     order = sorted(prompts, key=len, reverse=True)
     ids = np.full((len(order), len(order[0]) if order else 0), -1)
@@ -51,7 +54,7 @@ def shared_prefixes(prompts: Sequence[Tokens], worth: int) -> dict[Tokens, Prefi
 
 
 def _levelled(found: dict[Tokens, Prefix]) -> dict[Tokens, Prefix]:
-    """The same, with as many shared rows in all prompts of one length that share about as many."""
+    """Shortens prefixes: prompts of one length with about equally long prefixes get the shortest of these lengths."""
     prompts = list(found)
     groups = alike(prompts, lambda tokens: (len(tokens), _SHARE * found[tokens].rows // len(tokens)))
     fewest = {prompts[i]: min(found[prompts[j]].rows for j in group) for group in groups for i in group}

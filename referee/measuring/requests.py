@@ -5,7 +5,7 @@ Requests are frozen values. Two requests with equal content compare equal, so ea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,12 +15,27 @@ from referee.attention.edits import Edit
 from referee.prompts.tokens import Tokens
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Trial:
-    """One forward pass: a prompt, and the edit of its pattern at the layer of interest. None means no edit."""
+    """One forward pass: a prompt, and the edits of its attention patterns.
+
+    Attributes:
+        edits: the layer and the edit, in the order of the layers. It is empty for an unedited prompt. An edit of a
+            higher layer changes the pattern that this layer has after the edits of the lower layers.
+    """
 
     tokens: Tokens
-    edit: Edit | None = None
+    edits: tuple[tuple[int, Edit], ...]
+
+    def __init__(self, tokens: Tokens, edits: Mapping[int, Edit] | None = None) -> None:
+        """`edits` has one edit for each edited layer, by the index of the layer."""
+        object.__setattr__(self, "tokens", tokens)
+        object.__setattr__(self, "edits", tuple(sorted((edits or {}).items(), key=lambda at: at[0])))
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The edited layers, in order."""
+        return tuple(layer for layer, _ in self.edits)
 
 
 @dataclass(frozen=True)
@@ -30,9 +45,9 @@ class Reading:
     tokens: Tokens
 
     @property
-    def edit(self) -> None:
-        """Always None: a reading has no edit."""
-        return None
+    def layers(self) -> tuple[int, ...]:
+        """Always empty: a reading edits nothing."""
+        return ()
 
 
 Request = Trial | Reading
@@ -60,7 +75,7 @@ class GradientMeasure(Protocol):
 class Observer(Protocol):
     """A function that receives the margins of every sweep: one margin for each trial, in logits."""
 
-    def __call__(self, layer: int, trials: Sequence[Trial], margins: Sequence[float]) -> None: ...
+    def __call__(self, trials: Sequence[Trial], margins: Sequence[float]) -> None: ...
 
 
 @dataclass(frozen=True)

@@ -19,32 +19,26 @@ LOOKED_AT = 6
 """The number of margins nearest to zero that are measured again."""
 
 
-@dataclass(frozen=True)
-class Close:
-    """A trial with a margin near zero, in logits, and the layer of interest of this trial."""
-
-    margin: float
-    layer: int
-    trial: Trial
-
-
 class Watch:
     """Observes all sweeps. It counts the margins and keeps those nearest to zero.
 
     Attributes:
         margins: the number of margins so far.
-        closest: at most `LOOKED_AT` trials, the smallest |margin| first.
+        closest: at most `LOOKED_AT` trials with their margins in logits, the smallest |margin| first.
     """
 
     def __init__(self) -> None:
         self.margins = 0
-        self.closest: list[Close] = []
+        self.closest: list[tuple[Trial, float]] = []
 
-    def __call__(self, layer: int, trials: Sequence[Trial], margins: Sequence[float]) -> None:
+    def __call__(self, trials: Sequence[Trial], margins: Sequence[float]) -> None:
         self.margins += len(margins)
-        near = nsmallest(LOOKED_AT, zip(margins, trials, strict=True), key=lambda pair: abs(pair[0]))
-        met = {(c.layer, c.trial): c for c in [*self.closest, *(Close(m, layer, t) for m, t in near)]}
-        self.closest = nsmallest(LOOKED_AT, met.values(), key=lambda close: abs(close.margin))
+        near = nsmallest(LOOKED_AT, zip(trials, margins, strict=True), key=_size)
+        self.closest = nsmallest(LOOKED_AT, dict([*self.closest, *near]).items(), key=_size)
+
+
+def _size(measured: tuple[Trial, float]) -> float:
+    return abs(measured[1])
 
 
 @contextmanager
@@ -59,7 +53,7 @@ def watched(session: Session) -> Iterator[Watch]:
 
 
 @dataclass(frozen=True)
-class Drift:
+class Resolution:
     """How reliable the signs of margins are.
 
     Attributes:
@@ -83,21 +77,22 @@ class Drift:
         return text + (f"; {self.turned} of the closest change sides" if self.turned else "")
 
 
-def measure(session: Session, watch: Watch) -> Drift | None:
+def measure(session: Session, watch: Watch) -> Resolution | None:
     """Runs the closest trials again, each in a batch of its own. Returns None if `watch` saw no trial.
 
     If the model is not in float32, it also runs these trials with a float32 copy of the model.
     """
     if not watch.closest:
         return None
-    before = [close.margin for close in watch.closest]
-    alone = _again(session, watch.closest)
-    precise = None if session.subject.dtype == "float32" else _again_in_float32(session, watch.closest)
+    before = [margin for _, margin in watch.closest]
+    trials = [trial for trial, _ in watch.closest]
+    alone = _again(session, trials)
+    precise = None if session.subject.dtype == "float32" else _again_in_float32(session, trials)
     turned = sum(
         any(margin > 0 for margin in each) != all(margin > 0 for margin in each)
         for each in zip(before, alone, precise or before, strict=True)
     )
-    return Drift(
+    return Resolution(
         watch.margins,
         abs(before[0]),
         _largest_change(before, alone),
@@ -106,16 +101,16 @@ def measure(session: Session, watch: Watch) -> Drift | None:
     )
 
 
-def _again(session: Session, closest: Sequence[Close]) -> list[float]:
+def _again(session: Session, trials: Sequence[Trial]) -> list[float]:
     """Returns the margin of each trial in a batch of its own, in logits."""
-    return [session.at(c.layer).margins_alone([c.trial])["margin_logits"].item() for c in closest]
+    return session.margins_alone(trials)["margin_logits"].tolist()
 
 
-def _again_in_float32(session: Session, closest: Sequence[Close]) -> list[float] | None:
+def _again_in_float32(session: Session, trials: Sequence[Trial]) -> list[float] | None:
     """Like `_again`, with a float32 copy of the model; None if memory has no room for it."""
     try:
         model = copy.deepcopy(session.subject.model).float()
-        return _again(Session(replace(session.subject, model=model)), closest)
+        return _again(Session(replace(session.subject, model=model)), trials)
     except (MemoryError, RuntimeError) as problem:
         if not out_of_memory(problem):
             raise

@@ -1,27 +1,15 @@
-"""Keeps results on disk. The key of a result is a digest of everything that the result depends on.
-
-A wrong hit is worse than a slow run. So the digest covers the subject's fingerprint, layer, dtype and kind of device,
-the way of computing, the prompt and all properties of its tokens, the edit or measure with its values, and the source
-text of the package `bandwidth` itself. The digest leaves out what changes only the last digits of a result: the
-processor, the other requests of the batch, and the rows that earlier batches had computed already.
-"""
+"""Keeps results on disk, in one SQLite file for each subject. `result_keys` makes the keys."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 import sqlite3
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import fields, is_dataclass
-from functools import cache, lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import torch
 
 from referee.measuring.packing import checksum, packed, unpacked
 from referee.models.embedded import cache_folder
@@ -50,7 +38,7 @@ _NAME = re.compile(r"[0-9a-f]{16,32}\.sqlite(-wal|-shm|\.damaged.*)?")
 """The names of our files: a fingerprint, `.sqlite`, and an ending that SQLite or `_set_aside` may add."""
 
 
-class Store:
+class ResultCache:
     """The results of one subject in one SQLite file. Several processes can use the file at the same time.
 
     A file error raises no exception. The caller measures missing results again, and one warning gives the reason. A
@@ -152,7 +140,7 @@ class Store:
         if not self._warned:
             warnings.warn(
                 f"The result cache must be readable and writable; got {self.file} ({why}). Results are measured again;"
-                " set BANDWIDTH_CACHE to use another folder.",
+                " set REFEREE_CACHE to use another folder.",
                 stacklevel=2,
             )
         self._warned = True
@@ -187,80 +175,13 @@ def folder() -> Path:
 
 
 @contextmanager
-def kept(subject: Subject) -> Iterator[Store]:
+def kept(subject: Subject) -> Iterator[ResultCache]:
     """Opens the results of one subject on disk inside the context. If that fails, it warns and keeps nothing."""
-    opened = Store(folder() / f"{subject.fingerprint}.sqlite")
+    opened = ResultCache(folder() / f"{subject.fingerprint}.sqlite")
     try:
         yield opened
     finally:
         opened.close()
-
-
-def key(subject: Subject, way: str, *parts: Any) -> bytes:
-    """Returns the key of a result. `way` names the computation. `parts` are its tokens, edits, measures and layers."""
-    start = "\n".join((instrument(), subject.fingerprint, str(subject.layer), subject.dtype, subject.device.type, way))
-    digest = hashlib.sha256(start.encode())
-    for part in parts:
-        digest.update(_digest(part))
-    return digest.digest()
-
-
-def keepable(*parts: Any) -> bool:
-    """Returns whether all code of the parts is in the package `bandwidth`, whose digest is in the key.
-
-    The code of an edit or measure from elsewhere may change while its name stays. So its results are not kept.
-    """
-    return all(_is_own(part) for part in parts)
-
-
-@lru_cache(maxsize=100_000)
-def _is_own(part: Any) -> bool:
-    if isinstance(part, tuple):
-        return all(map(_is_own, part))
-    if not is_dataclass(part):
-        return isinstance(part, (str, int, float, range, type(None)))
-    values = (getattr(part, field.name) for field in fields(part))
-    return type(part).__module__.startswith(("referee.", "claims.")) and all(_is_own(value) for value in values)
-
-
-@cache
-def instrument() -> str:
-    """Returns a digest of the source text of every module of `bandwidth` and of the versions of its libraries."""
-    import transformers
-
-    libraries = f"{torch.__version__} {transformers.__version__} {version('nnsight')}"
-    digest = hashlib.sha256(libraries.encode())
-    root = Path(__file__).parents[2]
-    for file in sorted([*root.glob("referee/**/*.py"), *root.glob("claims/**/*.py")]):
-        digest.update(f"{file.relative_to(root)}\n".encode() + file.read_bytes())
-    return digest.hexdigest()
-
-
-@lru_cache(maxsize=100_000, typed=True)
-def _digest(part: Any) -> bytes:
-    return hashlib.sha256(_canonical(part).encode()).digest()
-
-
-def _canonical(value: Any) -> str:
-    """Returns a text that describes a value completely, with its type. Floats are exact.
-
-    A dataclass inside a dataclass appears as its digest. Raises TypeError for a value of another type.
-    """
-    if is_dataclass(value) and not isinstance(value, type):
-        content = ",".join(f"{field.name}={_digest_or_all(getattr(value, field.name))}" for field in fields(value))
-        return f"{type(value).__module__}.{type(value).__qualname__}({content})"
-    if isinstance(value, (tuple, list, range)):
-        return f"({','.join(map(_canonical, value))})"
-    if isinstance(value, float):
-        return value.hex()
-    if value is None or isinstance(value, (str, int, bool)):
-        return f"{type(value).__name__}:{value!r}"
-    raise TypeError(f"A result can depend on numbers, text, tuples and dataclasses of them; got {type(value).__name__}")
-
-
-def _digest_or_all(value: Any) -> str:
-    # Many requests have equal parts, mostly prompts. `_digest` is cached, so each part is digested only once.
-    return _digest(value).hex() if is_dataclass(type(value)) else _canonical(value)
 
 
 def files() -> list[Path]:
@@ -286,9 +207,7 @@ def main() -> None:
     """python -m referee.measuring.result_cache [--clear]"""
     import argparse
 
-    parser = argparse.ArgumentParser(
-        prog="python -m referee.measuring.result_cache", description="Results on disk."
-    )
+    parser = argparse.ArgumentParser(prog="python -m referee.measuring.result_cache", description="Results on disk.")
     parser.add_argument("--clear", action="store_true", help="remove them")
     if parser.parse_args().clear:
         print(f"removed {clear() / 1e6:.1f} MB from {folder()}")

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from claims.competition.prompts import DOCUMENT_PAIRS, ORDERS, QA, Prompt
 from referee.attention.edits import Edit, Flatten, Keep, TurnInward
 from referee.attention.tracing import Attention
 from referee.errors import SelfCheckFailed
 from referee.measuring import scores
 from referee.measuring.session import Session
 from referee.models.subjects import Subject
-from referee.prompts.tokens import Tokens, tokenize
+from referee.prompts.prompt import Prompt
+from referee.prompts.tokens import Tokens
 
-DRIFT_LOGITS = {"float32": 1e-3, "float16": 5e-2, "bfloat16": 5e-1}
+TOLERANCE_LOGITS = {"float32": 1e-3, "float16": 5e-2, "bfloat16": 5e-1}
 """The largest allowed change of a margin when the same trial runs in another batch, by dtype, in logits."""
 _ROW_SUM = {"float32": 1e-5, "float16": 5e-3, "bfloat16": 2e-2}
 """The largest allowed difference between one and the sum of a pattern's row, by dtype."""
@@ -43,14 +43,13 @@ class Check:
     passed: bool
 
 
-def self_check(session: Session) -> list[Check]:
-    """Reads and edits the layer of interest on the first pair of the seed document, and returns all checks.
+def self_check(session: Session, prompts: Sequence[Prompt]) -> list[Check]:
+    """Reads and edits the layer of interest on prompts of equal length, and returns all checks.
 
     Raises SelfCheckFailed for the first check that fails.
     """
     subject = session.subject
-    prompts = [tokenize(Prompt(DOCUMENT_PAIRS[0], order, QA), subject.tokenizer) for order in ORDERS]
-    checks = _of_attention(subject, session.attention, prompts)
+    checks = _of_attention(subject, session.attention(), [session.tokenize(prompt) for prompt in prompts])
     for check in checks:
         if not check.passed:
             raise SelfCheckFailed(
@@ -66,7 +65,7 @@ def _of_attention(subject: Subject, attention: Attention, prompts: Sequence[Toke
     ids = torch.tensor([tokens.ids for tokens in prompts])
     pattern = attention.read(ids, [subject.layer])[:, 0]
 
-    def change(edit: Edit, hidden: Tensor | None = None) -> float:
+    def largest_change(edit: Edit, hidden: Tensor | None = None) -> float:
         """Returns the largest |change| of the final residual stream when an edit is written."""
         edited = torch.stack([edit(t, p, None) for t, p in zip(prompts, pattern, strict=True)])
         return (attention.run(ids, edited, hidden).final - plain).abs().max().item()
@@ -85,12 +84,12 @@ def _of_attention(subject: Subject, attention: Attention, prompts: Sequence[Toke
     moved_heads = (attention.head_outputs(ids, turned) - attention.head_outputs(ids, pattern)).abs().amax((0, 1, 3))
     strangers = moved_heads[:-1].max().item()
 
-    kept, moved = change(Keep()), max(change(Flatten()), change(TurnInward()))
-    drift = (alone - margins[:1]).abs().max().item()
+    kept, moved = largest_change(Keep()), max(largest_change(Flatten()), largest_change(TurnInward()))
+    change = (alone - margins[:1]).abs().max().item()
     own_logits = (margins - scores.margins(logits, prompts)).abs().max().item()
-    skipped = change(Keep(), entered)
+    skipped = largest_change(Keep(), entered)
 
-    rows, drifts = _ROW_SUM[subject.dtype], DRIFT_LOGITS[subject.dtype]
+    rows, tolerance = _ROW_SUM[subject.dtype], TOLERANCE_LOGITS[subject.dtype]
     return [
         Check("rows of a pattern sum to one", row_error, f"≤ {rows:g}", row_error <= rows),
         Check("no attention to later tokens", future, "= 0", future == 0),
@@ -98,7 +97,14 @@ def _of_attention(subject: Subject, attention: Attention, prompts: Sequence[Toke
         Check("uniform or inward attention changes a logit", moved, "> 0", moved > 0),
         Check("editing one head changes the output of no other", strangers, "= 0", strangers == 0),
         Check("editing one head changes its own output", moved_heads[-1].item(), "> 0", moved_heads[-1].item() > 0),
-        Check("a trial alone equals the trial in a batch, in logits", drift, f"≤ {drifts:g}", drift <= drifts),
+        Check(
+            "a trial alone equals the trial in a batch, in logits",
+            change,
+            f"≤ {tolerance:g}",
+            change <= tolerance,
+        ),
         Check("starting at the layer of interest changes no logit", skipped, "= 0", skipped == 0),
-        Check("margins are differences of the model's own logits", own_logits, f"≤ {drifts:g}", own_logits <= drifts),
+        Check(
+            "margins are differences of the model's own logits", own_logits, f"≤ {tolerance:g}", own_logits <= tolerance
+        ),
     ]

@@ -44,16 +44,16 @@ SMOLLM2 = Wheel(
     megabytes=93,
 )
 
-CACHE_VARIABLE = "BANDWIDTH_CACHE"
+CACHE_VARIABLE = "REFEREE_CACHE"
 _MANIFEST = "manifest.json"
 _CONVERSION = "fp32-1"
 """The version of the files that `_convert_gguf` writes. When it changes, older cached folders are not used."""
 
 
 def cache_folder() -> Path:
-    """Return the folder of converted models: $BANDWIDTH_CACHE, or `bandwidth` in the user's cache folder."""
+    """Return the folder of converted models: $REFEREE_CACHE, or `referee` in the user's cache folder."""
     named = os.environ.get(CACHE_VARIABLE)
-    base = Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "bandwidth"
+    base = Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "referee"
     return base.expanduser().absolute()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from claims.competition.planted import model as planted
 from referee.errors import (
     LayerOutOfRange,
     NoOffsets,
     NoReadableAttention,
     NoSuchDevice,
-    TooFewHeads,
     UnknownModel,
 )
 from referee.models import embedded, pretrained
@@ -28,9 +26,13 @@ from referee.models import embedded, pretrained
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+    Builder = Callable[[str], tuple[PreTrainedModel, PreTrainedTokenizerFast]]
+    """Builds a model and its tokenizer from a name such as "kind" or "kind:details"."""
+
 EMBEDDED: dict[str, Callable[[], Path]] = {"smollm2": embedded.smollm2}
-PLANTED = ("planted", "random")
 HUB_NAMES = {"llama-3.1-8b": "meta-llama/Llama-3.1-8B-Instruct"}
+_MIDDLE = 0.5
+"""The depth of the layer of interest, unless a caller gives another one."""
 _DEVICES = ("cpu", "cuda", "mps", "xpu")
 _IGNORED_CONFIG_KEYS = ("architectures", "dtype", "transformers_version", "_name_or_path")
 """Configuration entries that change when a model is saved, although the model stays the same."""
@@ -45,7 +47,7 @@ class Subject:
         name: the name that the user gave.
         revision: the commit on the hub, or "local" for a model without one.
         layer: the index of the layer of interest, from 0.
-        n_layers, n_heads, n_kv_heads: the numbers of layers, query heads and key-value heads. A key-value group has
+        n_layers, n_heads, n_kv_heads: how many layers, query heads and key-value heads there are. A key-value group has
             `n_heads // n_kv_heads` query heads.
         fingerprint: the digest of weights, configuration, tokenizer and chat template.
     """
@@ -66,14 +68,6 @@ class Subject:
         if "fingerprint" in self.__dict__:  # it does not depend on the layer
             moved.__dict__["fingerprint"] = self.fingerprint
         return moved
-
-    @property
-    def even_heads(self) -> list[int]:
-        return list(range(0, self.n_heads, 2))
-
-    @property
-    def odd_heads(self) -> list[int]:
-        return list(range(1, self.n_heads, 2))
 
     @property
     def kv_group_of_head(self) -> list[int]:
@@ -135,32 +129,40 @@ def load(
     *,
     revision: str | None = None,
     layer: int | None = None,
+    depth: float = _MIDDLE,
     device: str = "auto",
     dtype: str = "auto",
+    builders: Mapping[str, Builder] | None = None,
 ) -> Subject:
     """Load the subject with a built-in name, a hub id or a local folder, ready to be measured.
 
-    The `device` "auto" is a GPU if the machine has one. The `dtype` "auto" is float32 on a CPU and bfloat16 on a GPU.
-    It is always float32 for planted and random models. The function never runs code that comes with a model, and it
-    never reads pickled weights.
+    The function never runs code that comes with a model, and it never reads pickled weights.
 
-    Raises UnknownModel, ForeignCode, UnreadableWeights, LayerOutOfRange, NoOffsets, NoReadableAttention, TooFewHeads
-    or NoSuchDevice. For an embedded model it also raises the errors of `embedded`.
+    Args:
+        layer, depth: see `assemble`.
+        device: "auto" is a GPU if the machine has one.
+        dtype: "auto" is float32 on a CPU and bfloat16 on a GPU. It is always float32 for a model that is built.
+        builders: functions that build models, by the part of the name before a colon.
+
+    Raises UnknownModel, ForeignCode, UnreadableWeights, LayerOutOfRange, NoOffsets, NoReadableAttention or
+    NoSuchDevice. For an embedded model it also raises the errors of `embedded`.
     """
-    if revision is not None and (name.partition(":")[0] in (*EMBEDDED, *PLANTED) or Path(name).is_dir()):
+    built = builders or {}
+    kind = name.partition(":")[0]
+    if revision is not None and (kind in (*EMBEDDED, *built) or Path(name).is_dir()):
         raise UnknownModel(
             "--revision is for hub repositories", f"{revision!r} with {name}", "Leave it out; this model has only one."
         )
     where = _device(device)
     precision = DTYPES["float32" if where.type == "cpu" else "bfloat16"] if dtype == "auto" else DTYPES[dtype]
-    if name.partition(":")[0] in PLANTED:
+    if kind in built:
         # Hand-set weights were calculated for float32 and need its precision.
-        model, tokenizer = planted.build(name)
+        model, tokenizer = built[kind](name)
         precision = torch.float32 if dtype == "auto" else DTYPES[dtype]
-        return assemble(model.to(where, precision), tokenizer, name=name, layer=layer)
+        return assemble(model.to(where, precision), tokenizer, name=name, layer=layer, depth=depth)
     embedded.quiet_unless_watched()
     source = str(EMBEDDED[name]()) if name in EMBEDDED else str(Path(HUB_NAMES.get(name, name)).expanduser())
-    tokenizer = pretrained.tokenizer(name, source, revision, named=[*EMBEDDED, *PLANTED, *HUB_NAMES])
+    tokenizer = pretrained.tokenizer(name, source, revision, named=[*EMBEDDED, *built, *HUB_NAMES])
     model = pretrained.model(name, source, revision, precision)
     try:
         model = model.to(where)
@@ -168,24 +170,29 @@ def load(
         raise NoSuchDevice(
             f"{name} must fit on {where}", pretrained.first_line(problem), "Use another --device or --dtype."
         ) from problem
-    return assemble(model, tokenizer, name=name, layer=layer)
+    return assemble(model, tokenizer, name=name, layer=layer, depth=depth)
 
 
 def assemble(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, *, name: str, layer: int | None = None
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    *,
+    name: str,
+    layer: int | None = None,
+    depth: float = _MIDDLE,
 ) -> Subject:
     """Make a subject from a model and a tokenizer that are in memory.
 
     The function changes the model itself: it sets evaluation mode, eager attention and weights without gradients. If
     the weights change later, the caller must assemble a new subject and measure it in a new session.
 
-    Without `layer`, the layer of interest is in proportion to layer 10 of 32. Raises LayerOutOfRange, NoOffsets,
-    NoReadableAttention or TooFewHeads.
+    Without `layer`, the layer of interest is at `depth`, a share of the number of layers. Raises LayerOutOfRange,
+    NoOffsets or NoReadableAttention.
     """
     config = model.config.get_text_config()
     n_layers, n_heads = _geometry(name, config)
     if layer is None:
-        layer = round(10 / 32 * n_layers)
+        layer = round(depth * n_layers)
     _require_layer(name, layer, n_layers)
     if not getattr(tokenizer, "is_fast", False):
         raise NoOffsets(
@@ -207,7 +214,7 @@ def assemble(
 
 
 def _geometry(name: str, config: Any) -> tuple[int, int]:
-    """Return the number of layers and the number of query heads. Raises NoReadableAttention or TooFewHeads."""
+    """Return the number of layers and the number of query heads. Raises NoReadableAttention."""
     counts = [getattr(config, what, None) for what in ("num_hidden_layers", "num_attention_heads")]
     n_layers, n_heads = (count if isinstance(count, int) else 0 for count in counts)
     if n_layers < 1 or n_heads < 1:
@@ -215,12 +222,6 @@ def _geometry(name: str, config: Any) -> tuple[int, int]:
             f"{name} must have layers with attention heads",
             f"a configuration of type {config.model_type!r} with {n_layers} layers and {n_heads} attention heads",
             "Use a transformer, such as a Llama, Qwen, Mistral, Gemma, GPT-2 or GPT-NeoX model.",
-        )
-    if n_heads < 2:
-        raise TooFewHeads(
-            f"{name} must have at least two heads, so that even and odd ones can be compared",
-            n_heads,
-            "Use a model with more heads.",
         )
     return n_layers, n_heads
 

@@ -2,83 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 
-from claims.competition import figures
-from claims.competition.bandwidth_distribution import measure as distribution
-from claims.competition.base import Evidence, of_order
+from claims.competition.bandwidth_distribution.measure import ALL_ROWS, ENRICHMENT, MEASURES, per_head, per_pair
+from claims.competition.estimates import OverPairs, of_order
 from claims.competition.parity import Parity
-from fixtures.attacks import Attack
+from claims.competition.prompts import CATEGORIES
 from fixtures.options import Settings
 from referee.judging import statistics
-from referee.judging.findings import Chance
-from referee.judging.statistics import Estimate
+from referee.judging.evidence import Chance, Drawing
 from referee.judging.verdict import Criterion, hardest
 from referee.models.subjects import Subject
-from referee.prompts.tokens import CATEGORIES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from referee.judging.evidence import Parts
 
-class BandwidthEvidence(Evidence):
-    """The table of experiment 1.1.
+Group = Literal["even", "odd"]
+_UNIFORM = "uniform attention"
 
-    `elsewhere` is the same table for other layers, or None if they were not measured.
+
+class Distribution(OverPairs):
+    """Reduces the table of `bandwidth_distribution` to estimates of the numerical bandwidth of the even or odd heads.
+
+    Attributes:
+        formats: the names of all formats in the table.
+        other_units: the names of the variants that are no shares of attention.
     """
+
+    other_units = (ENRICHMENT,)
 
     def __init__(
         self, table: pd.DataFrame, subject: Subject, settings: Settings, elsewhere: pd.DataFrame | None = None
     ) -> None:
+        """`elsewhere` is the same table for other layers, or None if they were not measured."""
         super().__init__(settings)
         self.table, self.elsewhere = table, elsewhere
         self.formats: list[str] = list(dict.fromkeys(table["format"]))
         self.parity = Parity(subject, settings)
 
-    def shares(
-        self, group: str, formats: Sequence[str], order: str | None = None, measure: str = distribution.ALL_ROWS
-    ) -> dict[str, Estimate]:
+    def shares(self, group: Group, formats: Sequence[str], order: str | None = None, measure: str = ALL_ROWS) -> Parts:
         """Returns the mean numerical bandwidth of a group of heads, by format."""
         table = of_order(self.table, order)
         heads = self.parity.heads[group]
-        found = {name: distribution.per_pair(table, heads, name, measure) for name in formats}
+        found = {name: per_pair(table, heads, name, measure) for name in formats}
         return {name: self.mean(values)["all"] for name, values in found.items()}
 
-    def asked(
-        self, group: str, formats: Sequence[str], criterion: Criterion, attack: Attack | None = None
-    ) -> dict[str, Any]:
-        """Returns all arguments of the judge for a claim about the bandwidth of a group in some formats."""
-        sign = 1 if np.isfinite(criterion.low) else -1
-        measures = [m for m in distribution.MEASURES if m not in (distribution.ALL_ROWS, "uniform attention")]
-        return {
-            "parts": partial(self.shares, group, formats),
-            "chance": self.chance(group, formats, sign=sign),
-            "variants": {measure: self.shares(group, formats, measure=measure) for measure in measures},
-            "incomparable": (distribution.ENRICHMENT,),
-            "counterexample": (attack and attack.counterexample) or self.counterexample(group, formats, criterion),
-            "figure": self.figure(criterion.low if sign > 0 else criterion.high),
-            "alt": self.alt,
-            "data": self.data,
-        }
+    def other_measures(self, group: Group, formats: Sequence[str]) -> Mapping[str, Parts]:
+        """Returns the same as `shares` by each other measure of the numerical bandwidth."""
+        others = [measure for measure in MEASURES if measure not in (ALL_ROWS, _UNIFORM)]
+        return {measure: self.shares(group, formats, measure=measure) for measure in others}
 
-    def chance(self, group: str, formats: Sequence[str], *, sign: int) -> tuple[Chance, ...]:
-        """Returns the chance worlds: uniform attention, other groups of heads, and other layers."""
-        uniform = distribution.per_head(self.table, "uniform attention").loc[list(formats)]
-        per_head = distribution.per_head(self.table).loc[list(formats)].to_numpy()
-        statistic = self.parity.worst_mean(per_head, sign)
-        flat = Chance("uniform attention", float((sign * uniform).min(axis=None)) * sign)
-        return (flat, *self.parity.chance(group, statistic, sign=sign), *self._layers(group, formats, sign))
+    def against(self, group: Group, formats: Sequence[str], criterion: Criterion) -> tuple[Chance, ...]:
+        """Returns the chance worlds: uniform attention, other groups of heads, and other layers.
 
-    def _layers(self, group: str, formats: Sequence[str], sign: int) -> tuple[Chance, ...]:
+        Each value is the numerical bandwidth in the format in which the criterion is hardest to meet.
+        """
+        sign, _ = _bound(criterion)
+        uniform = per_head(self.table, _UNIFORM).loc[list(formats)]
+        own = per_head(self.table).loc[list(formats)].to_numpy()
+        statistic = self.parity.worst_mean(own, sign)
+        flat = Chance(_UNIFORM, float((sign * uniform).min(axis=None)) * sign)
+        return (flat, *self.parity.chance(group, statistic, sign=sign), *self._other_layers(group, formats, sign))
+
+    def _other_layers(self, group: Group, formats: Sequence[str], sign: int) -> tuple[Chance, ...]:
         if self.elsewhere is None:
             return ()
         chosen = self.elsewhere[
-            (self.elsewhere["measure"] == distribution.ALL_ROWS)
+            (self.elsewhere["measure"] == ALL_ROWS)
             & self.elsewhere["format"].isin(formats)
             & self.elsewhere["head"].isin(self.parity.heads[group])
         ]
@@ -86,13 +83,13 @@ class BandwidthEvidence(Evidence):
         best = (sign * means).idxmax()
         return (Chance(f"the {len(means)} other layers, at best layer {best}", float(means[best])),)
 
-    def counterexample(self, group: str, formats: Sequence[str], criterion: Criterion) -> str | None:
-        """Describes the prompt that misses the criterion by most, in the hardest format.
+    def furthest_from(self, criterion: Criterion, group: Group, formats: Sequence[str]) -> str | None:
+        """Describes the prompt that misses the criterion by most, in the format in which it is hardest to meet.
 
-        Returns None if none misses it.
+        Returns None if no prompt of this format misses the criterion.
         """
         hardest_format = hardest(criterion, self.shares(group, formats))
-        chosen = self.table[(self.table["measure"] == distribution.ALL_ROWS) & (self.table["format"] == hardest_format)]
+        chosen = self.table[(self.table["measure"] == ALL_ROWS) & (self.table["format"] == hardest_format)]
         heads = self.parity.heads[group]
         shares = chosen[chosen["head"].isin(heads)].groupby(["pair", "order"])["numerical_share"].mean()
         (pair, order), share = min(shares.items(), key=lambda case: criterion.room(case[1]))
@@ -102,32 +99,44 @@ class BandwidthEvidence(Evidence):
 
     def heads_meeting(self, criterion: Criterion, format: str) -> str:
         """Returns a sentence that counts the heads of each parity that meet a criterion in a format."""
-        whole = self.table[(self.table["measure"] == distribution.ALL_ROWS) & (self.table["format"] == format)]
+        whole = self.table[(self.table["measure"] == ALL_ROWS) & (self.table["format"] == format)]
         values = whole.pivot_table(index="pair", columns="head", values="numerical_share", sort=False).to_numpy()
-        sign = 1 if np.isfinite(criterion.low) else -1
-        beyond = statistics.heads_beyond(values, criterion.low if sign > 0 else criterion.high, sign=sign)
+        sign, threshold = _bound(criterion)
+        beyond = statistics.heads_beyond(values, threshold, sign=sign)
         counts = {g: f"{beyond[heads].sum()} of {len(heads)} {g} heads" for g, heads in self.parity.heads.items()}
         text = f"In {format}, {counts['even']} and {counts['odd']} are {criterion} taken singly"
         return f"{text} (false discovery rate 5 %)."
 
-    def fall(self, criterion: Criterion) -> str:
+    def share_before(self, criterion: Criterion) -> str:
         """Returns a sentence about the share of the odd heads in Simple.
 
-        A share falls below the threshold only if it was above the threshold in Simple.
+        In Q&A, a share has fallen below the threshold only if it was above the threshold in Simple.
         """
         before = self.shares("odd", ["Simple"])["Simple"]
         text = f"In Simple it was {before.value:.3f} [{before.low:.3f}, {before.high:.3f}]"
         return text + ("." if before.low > criterion.high else ": it did not fall, it was low already.")
 
-    def figure(self, threshold: float) -> Figure:
-        whole = self.table[self.table["measure"] == distribution.ALL_ROWS]
+    def drawing(self, criterion: Criterion) -> Drawing:
+        """Returns the figure: bars by format and token category, with the threshold of the criterion."""
+        texts = []
+        for group in ("even", "odd"):
+            shares = ", ".join(f"{e.value:.0%} in {name}" for name, e in self.shares(group, self.formats).items())
+            texts.append(f"{group} heads' numerical bandwidth is {shares}")
+        alt = f"Bars by format and token category: {'; '.join(texts)}."
+        return Drawing(partial(self._draw, _bound(criterion)[1]), alt)
+
+    def _draw(self, threshold: float) -> Figure:
+        from claims.competition.bandwidth_distribution import figure
+
+        whole = self.table[self.table["measure"] == ALL_ROWS]
         shares, intervals = [], []
-        for group, heads in self.parity.heads.items():
-            means = whole[whole["head"].isin(heads)].groupby("format")[[f"{c}_share" for c in CATEGORIES]].mean()
+        for group in ("even", "odd"):
+            of_group = whole[whole["head"].isin(self.parity.heads[group])]
+            means = of_group.groupby("format")[[f"{c}_share" for c in CATEGORIES]].mean()
             shares += [(group, f, c, means.loc[f, f"{c}_share"]) for f in self.formats for c in CATEGORIES]
             intervals += [(group, f, e.low, e.high) for f, e in self.shares(group, self.formats).items()]
-        uniform = distribution.per_head(self.table, "uniform attention").mean(axis=1)
-        return figures.bandwidth_distribution(
+        uniform = per_head(self.table, _UNIFORM).mean(axis=1)
+        return figure.bandwidth_distribution(
             pd.DataFrame(shares, columns=["group", "format", "category", "share"]),
             pd.DataFrame(intervals, columns=["group", "format", "low", "high"]),
             {name: float(uniform[name]) for name in self.formats},
@@ -136,16 +145,12 @@ class BandwidthEvidence(Evidence):
         )
 
     @property
-    def alt(self) -> str:
-        """A description of the figure in words."""
-        texts = []
-        for group in self.parity.heads:
-            shares = ", ".join(f"{e.value:.0%} in {name}" for name, e in self.shares(group, self.formats).items())
-            texts.append(f"{group} heads' numerical bandwidth is {shares}")
-        return f"Bars by format and token category: {'; '.join(texts)}."
-
-    @property
     def data(self) -> pd.DataFrame:
         """The data of the figure: means over pairs and orders, one row per measure × format × head."""
         shares = [f"{category}_share" for category in CATEGORIES]
         return self.table.groupby(["measure", "format", "head"], sort=False)[shares].mean().reset_index()
+
+
+def _bound(criterion: Criterion) -> tuple[int, float]:
+    """Returns the direction and the threshold of a one-sided criterion. The direction is +1 for above, −1 for below."""
+    return (1, criterion.low) if np.isfinite(criterion.low) else (-1, criterion.high)

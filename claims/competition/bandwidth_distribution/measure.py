@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from claims.competition.behaviour import describe
-from claims.competition.prompts import Prompt
+from claims.competition.prompts import CATEGORIES, Prompt, substring_categories
 from referee.attention import patterns
 from referee.measuring.session import Session
-from referee.prompts.tokens import CATEGORIES, Category, Tokens, tokenize
+from referee.prompts.tokens import Tokens
 
 ALL_ROWS, LAST_ROW, ENRICHMENT = "all rows", "last row", "enrichment"
 MEASURES = (ALL_ROWS, LAST_ROW, "without BOS", "substring categories", ENRICHMENT, "uniform attention")
@@ -39,8 +39,8 @@ def bandwidth_distribution(
         enrichment: "all rows" divided by its value under uniform attention. It is a ratio, not a share.
         uniform attention: "all rows" for a head that attends evenly. It uses no measured pattern.
     """
-    layers = [session.subject.layer] if layers is None else list(layers)
-    tokens = [tokenize(prompt, session.subject.tokenizer) for prompt in prompts]
+    layers = [session.layer] if layers is None else list(layers)
+    tokens = [session.tokenize(prompt) for prompt in prompts]
     shares = torch.stack(session.patterns(tokens, Shares(), layers=layers, progress=progress))
     places = pd.MultiIndex.from_product(
         [range(len(prompts)), layers, MEASURES, range(session.subject.n_heads)],
@@ -70,21 +70,21 @@ class Shares:
             ALL_ROWS: whole,
             LAST_ROW: patterns.share(pattern[..., -1:, :], members),
             "without BOS": without,
-            "substring categories": patterns.share(pattern, _one_hot(tokens.substring_categories[:length])),
+            "substring categories": patterns.share(pattern, _one_hot(substring_categories(tokens)[:length])),
             ENRICHMENT: whole / even_spread,
             "uniform attention": even_spread.expand_as(whole),
         }
         return torch.stack([shares[measure] for measure in MEASURES], dim=1)
 
 
-def _one_hot(categories: Sequence[Category]) -> Tensor:
+def _one_hot(categories: Sequence[str]) -> Tensor:
     """Returns an array [key, category] with 1 for the category of each key and 0 for the others."""
     return torch.tensor([[float(of_key == category) for category in CATEGORIES] for of_key in categories])
 
 
 def mean_shares(session: Session, prompts: Sequence[Prompt], heads: Sequence[int]) -> list[float]:
     """Returns the numerical share (all rows) on each prompt, as a mean over some heads of the layer of interest."""
-    tokens = [tokenize(prompt, session.subject.tokenizer) for prompt in prompts]
+    tokens = [session.tokenize(prompt) for prompt in prompts]
     found = torch.stack(session.patterns(tokens, Shares()))
     whole = found[:, 0, MEASURES.index(ALL_ROWS), :, CATEGORIES.index("numerical")]
     return whole[:, list(heads)].mean(1).tolist()

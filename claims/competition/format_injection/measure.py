@@ -11,11 +11,11 @@ import pandas as pd
 import torch
 
 from claims.competition.bandwidth_distribution.measure import ALL_ROWS, ENRICHMENT, LAST_ROW, MEASURES, Shares
-from claims.competition.behaviour import describe
-from claims.competition.prompts import DOCUMENT_PAIRS, INJECTION, Pair, Prompt, ask, injected
+from claims.competition.behaviour import describe, with_answers
+from claims.competition.prompts import CATEGORIES, DOCUMENT_PAIRS, INJECTION, Pair, Prompt, ask, injected
 from referee.measuring.requests import Trial
 from referee.measuring.session import Session
-from referee.prompts.tokens import CATEGORIES, Tokens, lengthened, tokenize
+from referee.prompts.tokens import Tokens, lengthened, tokenize
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -35,10 +35,7 @@ def format_share(tokens: Tokens) -> float:
 
 
 def graded_formats(tokenizer: PreTrainedTokenizerFast) -> list[int]:
-    """Returns numbers of injected words.
-
-    They give format shares from 0 to 85 %, about 5 % apart with this tokenizer.
-    """
+    """Returns the numbers of injected words that give format shares from 0 to 85 %, in steps of about 5 %."""
     chosen: list[tuple[int, float]] = []
     for words in count():
         prompt = Prompt(DOCUMENT_PAIRS[0], "bigger first", injected(words))
@@ -76,14 +73,12 @@ def progressive_injection(session: Session, pairs: Sequence[Pair], *, progress: 
 
 
 def _measured(session: Session, prompts: Sequence[Prompt], progress: str | None) -> pd.DataFrame:
-    tokens = [tokenize(prompt, session.subject.tokenizer) for prompt in prompts]
+    tokens = [session.tokenize(prompt) for prompt in prompts]
     diluted = [_diluted(session, prompt, own) for prompt, own in zip(prompts, tokens, strict=True)]
     table = describe(prompts)
     table["format_tokens"] = [own.categories.count("format") for own in tokens]
     table["format_share"] = [format_share(own) for own in tokens]
-    answers = session.margins([Trial(own) for own in tokens], top_answers=True, progress=progress)
-    table[["margin_logits", "top_answer"]] = answers[["margin_logits", "top_answer"]]
-    table["correct"] = table["margin_logits"] > 0
+    table = with_answers(table, session, [Trial(own) for own in tokens], right="correct", progress=progress)
     shares, without = (_mean_shares(session, asked, progress) for asked in (tokens, diluted))
     columns = {name: MEASURES.index(name) for name in MEASURED}
     return pd.concat(
@@ -97,7 +92,7 @@ def _measured(session: Session, prompts: Sequence[Prompt], progress: str | None)
 
 def _diluted(session: Session, prompt: Prompt, tokens: Tokens) -> Tokens:
     """Returns the comparison without format. Line breaks replace the format tokens, one for one."""
-    bare = tokenize(Prompt(prompt.pair, prompt.order, injected(0)), session.subject.tokenizer)
+    bare = session.tokenize(Prompt(prompt.pair, prompt.order, injected(0)))
     return lengthened(bare, len(bare) + tokens.categories.count("format"), session.subject.tokenizer, behind=True)
 
 

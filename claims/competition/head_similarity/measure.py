@@ -13,7 +13,7 @@ from torch import Tensor
 from claims.competition.prompts import COMPARE, QA, SIMPLE, Format, Prompt
 from referee.attention import patterns
 from referee.measuring.session import Session
-from referee.prompts.tokens import Tokens, tokenize
+from referee.prompts.tokens import Tokens
 
 FORMATS: tuple[Format, ...] = (SIMPLE, QA, COMPARE)
 WHOLE, WITHOUT_BOS = "whole pattern", "without BOS"
@@ -21,7 +21,7 @@ MEASURES = (WHOLE, WITHOUT_BOS)
 
 
 @dataclass(frozen=True)
-class Similarity:
+class HeadCorrelations:
     """Computes correlations between the patterns of heads, [measure, head, head].
 
     The patterns cover only the prompt. The measures have the order of MEASURES.
@@ -37,8 +37,8 @@ def similarities(
     session: Session, prompts: Sequence[Prompt], *, progress: str | None = None
 ) -> dict[str, NDArray[np.float64]]:
     """Returns correlations of patterns at the layer of interest, [prompt, head, head] for each measure."""
-    tokens = [tokenize(prompt, session.subject.tokenizer) for prompt in prompts]
-    found = torch.stack(session.patterns(tokens, Similarity(), progress=progress)).double().numpy()
+    tokens = [session.tokenize(prompt) for prompt in prompts]
+    found = torch.stack(session.patterns(tokens, HeadCorrelations(), progress=progress)).double().numpy()
     return {measure: found[:, i] for i, measure in enumerate(MEASURES)}
 
 

@@ -1,1 +1,1 @@
-"""."""
+"""Experiment 4.2: how many heads a repair needs, and which heads."""

@@ -13,20 +13,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from claims.competition.prompts import QA, SIMPLE, Order, Pair, Prompt
+from claims.competition.behaviour import with_answers
+from claims.competition.heads import even_heads, odd_heads
+from claims.competition.prompts import QA, SIMPLE, Case
 from referee.attention import patterns
 from referee.attention.edits import InHeads, Replace
 from referee.measuring.requests import Trial
 from referee.measuring.session import Session
 from referee.models.subjects import Subject
-from referee.prompts.tokens import Tokens, tokenize
+from referee.prompts.tokens import Tokens
 
 EVEN, ODD, ANY = "even", "odd", "any"
+"""The populations from which subsets are drawn: the even heads, the odd heads, and all heads."""
 
 
 def head_subsets(
     session: Session,
-    cases: Sequence[tuple[Pair, Order]],
+    cases: Sequence[Case],
     population: str = EVEN,
     *,
     counts: Sequence[int] | None = None,
@@ -34,43 +37,41 @@ def head_subsets(
     seed: int = 0,
     progress: str | None = None,
 ) -> pd.DataFrame:
-    """Returns one row per case × subset: `heads` (a tuple), `count`, `margin_logits`, `right`, `top_answer`.
+    """Returns one row per case × subset: `heads` (a tuple), `count`, `margin_logits`, `top_answer`, `right`.
 
     The heads of the subset get the aligned Simple pattern of the same case. New subsets are drawn from the heads of
     the population for each case and each count. There are `per_count` different subsets. If no more than that exist,
     all of them are used. The counts are 1 to all heads, unless `counts` is given.
     """
     heads = {
-        EVEN: session.subject.even_heads,
-        ODD: session.subject.odd_heads,
+        EVEN: even_heads(session.subject),
+        ODD: odd_heads(session.subject),
         ANY: list(range(session.subject.n_heads)),
     }[population]
     counts = range(1, len(heads) + 1) if counts is None else counts
     rng = np.random.default_rng([seed, len(population)])
     trials, labels = [], []
-    for pair, order in cases:
-        target, donor = (tokenize(Prompt(pair, order, format), session.subject.tokenizer) for format in (QA, SIMPLE))
+    for case in cases:
         for count in counts:
             for chosen in distinct_subsets(heads, count, per_count, rng):
-                trials.append(Trial(target, InHeads(Replace(donor, 1.0), chosen)))
-                labels.append((str(pair), order, population, count, chosen))
-    measured = session.margins(trials, top_answers=True, progress=progress)
+                trials.append(_repaired(session, case, chosen))
+                labels.append((str(case.pair), case.order, population, count, chosen))
     table = pd.DataFrame(labels, columns=["pair", "order", "population", "count", "heads"])
-    table[["margin_logits", "top_answer"]] = measured[["margin_logits", "top_answer"]]
-    table["right"] = table["margin_logits"] > 0
-    return table
+    return with_answers(table, session, trials, progress=progress)
 
 
-def repaired_margins(session: Session, cases: Sequence[tuple[tuple[Pair, Order], tuple[int, ...]]]) -> list[float]:
+def repaired_margins(session: Session, cases: Sequence[tuple[Case, tuple[int, ...]]]) -> list[float]:
     """Returns the margin (logits) of each Q&A prompt when some heads get the aligned Simple pattern.
 
-    A case is ((pair, order), heads).
+    Each item has a case and the heads.
     """
-    trials = []
-    for (pair, order), heads in cases:
-        target, donor = (tokenize(Prompt(pair, order, format), session.subject.tokenizer) for format in (QA, SIMPLE))
-        trials.append(Trial(target, InHeads(Replace(donor, 1.0), heads)))
+    trials = [_repaired(session, case, heads) for case, heads in cases]
     return session.margins(trials)["margin_logits"].tolist()
+
+
+def _repaired(session: Session, case: Case, heads: tuple[int, ...]) -> Trial:
+    target, donor = (session.tokenize(case.asked(format)) for format in (QA, SIMPLE))
+    return Trial(target, {session.layer: InHeads(Replace(donor, 1.0), heads)})
 
 
 def distinct_subsets(heads: Sequence[int], count: int, limit: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
@@ -85,7 +86,7 @@ def distinct_subsets(heads: Sequence[int], count: int, limit: int, rng: np.rando
 
 def needed(subject: Subject) -> int:
     """Returns the number of repaired heads that the theory requires: half of the even heads, rounded up (8 of 16)."""
-    return -(-len(subject.even_heads) // 2)
+    return -(-len(even_heads(subject)) // 2)
 
 
 @dataclass(frozen=True)
@@ -126,12 +127,12 @@ class Entropy:
         return patterns.entropy(pattern[0])
 
 
-def information(session: Session, cases: Sequence[tuple[Pair, Order]], *, progress: str | None = None) -> pd.DataFrame:
+def information(session: Session, cases: Sequence[Case], *, progress: str | None = None) -> pd.DataFrame:
     """Returns the mean row entropy of the donor patterns, `entropy_bits`, one row per case × head."""
-    donors = [tokenize(Prompt(pair, order, SIMPLE), session.subject.tokenizer) for pair, order in cases]
+    donors = [session.tokenize(case.asked(SIMPLE)) for case in cases]
     bits = torch.stack(session.patterns(donors, Entropy(), progress=progress))
     places = pd.MultiIndex.from_tuples(
-        [(str(pair), order, head) for pair, order in cases for head in range(session.subject.n_heads)],
+        [(str(case.pair), case.order, head) for case in cases for head in range(session.subject.n_heads)],
         names=["pair", "order", "head"],
     )
     return pd.DataFrame({"entropy_bits": bits.flatten().numpy()}, index=places).reset_index()

@@ -8,16 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from claims.competition.behaviour import describe
+from claims.competition.behaviour import describe, with_answers
 from claims.competition.interventions import UNEDITED
-from claims.competition.prompts import INJECTION, QA, SIMPLE, Format, Order, Pair, Prompt
+from claims.competition.prompts import INJECTION, QA, SIMPLE, Case, Format
 from referee.attention.edits import Replace
 from referee.measuring.requests import Trial
+from referee.measuring.scores import Margin, OutputNorm
 from referee.measuring.session import Session
-from referee.prompts.tokens import AlignmentKind, Tokens, lengthened, tokenize
+from referee.prompts.tokens import AlignmentKind, Tokens, lengthened
 
 COARSE = tuple(round(0.05 * step, 2) for step in range(21))
+"""Shares of the pattern at which every case of the main arm is measured."""
 COARSER = COARSE[::2]
+"""The same for all other arms."""
 REPLACED = "whole pattern replaced"
 _FINEST = 0.0125
 """Largest distance between the amounts on both sides of the turn. Wider gaps are halved."""
@@ -55,7 +58,7 @@ VARIANTS = (
 
 def replacement(
     session: Session,
-    cases: Sequence[tuple[Pair, Order]],
+    cases: Sequence[Case],
     arm: Arm = ALIGNED,
     *,
     start: Format = QA,
@@ -69,18 +72,18 @@ def replacement(
     It edits every head of the layer of interest. If the margin turns positive between two amounts, the gap between
     them is halved until it is at most 0.0125. `refine` = False leaves the gaps as they are.
     """
-    targets = [tokenize(Prompt(pair, order, start), session.subject.tokenizer) for pair, order in cases]
+    targets = [session.tokenize(case.asked(start)) for case in cases]
     donors = [_donor(session, case, target, arm) for case, target in zip(cases, targets, strict=True)]
 
-    def measured(settings: list[tuple[int, float]]) -> pd.DataFrame:
-        # With amount 0 every arm is the unedited prompt.
-        trials = [
-            Trial(targets[i], Replace(donors[i], amount, arm.alignment, arm.informed) if amount else None)
-            for i, amount in settings
-        ]
-        table = session.margins(trials, progress=progress)
-        labels = [(i, str(cases[i][0]), cases[i][1], arm.name, amount) for i, amount in settings]
-        return pd.concat([pd.DataFrame(labels, columns=["case", "pair", "order", "arm", "amount"]), table], axis=1)
+    def trial(i: int, amount: float) -> Trial:
+        if amount == 0:  # then every arm is the unedited prompt
+            return Trial(targets[i])
+        return Trial(targets[i], {session.layer: Replace(donors[i], amount, arm.alignment, arm.informed)})
+
+    def measured(points: list[tuple[int, float]]) -> pd.DataFrame:
+        found = session.scores([trial(*point) for point in points], Margin(), OutputNorm(), progress=progress)
+        labels = [(i, str(cases[i].pair), cases[i].order, arm.name, amount) for i, amount in points]
+        return pd.concat([pd.DataFrame(labels, columns=["case", "pair", "order", "arm", "amount"]), found], axis=1)
 
     table = measured([(i, amount) for i in range(len(cases)) for amount in amounts])
     while refine and (middles := _middles(table)):
@@ -94,38 +97,42 @@ def starts(formats: Sequence[Format]) -> list[Format]:
 
 
 def whole_replacement(
-    session: Session, cases: Sequence[tuple[Pair, Order]], *, faulty: bool = False, progress: str | None = None
+    session: Session,
+    cases: Sequence[Case],
+    *,
+    layer: int | None = None,
+    faulty: bool = False,
+    progress: str | None = None,
 ) -> pd.DataFrame:
     """Runs the Q&A prompts unedited and with the whole aligned pattern replaced. Returns a table like `interventions`.
 
-    With `faulty`, the donor is the Q&A prompt of the next case in the same order, token by token. This control should
-    have little effect.
+    The edit is made at `layer`. By default, this is the layer of interest. With `faulty`, the donor is the Q&A prompt
+    of the next case in the same order, token by token. This control should have little effect.
     """
-    prompts = [Prompt(pair, order, QA) for pair, order in cases]
-    targets = [tokenize(prompt, session.subject.tokenizer) for prompt in prompts]
+    where = session.layer if layer is None else layer
+    prompts = [case.asked(QA) for case in cases]
+    targets = [session.tokenize(prompt) for prompt in prompts]
     alignment: AlignmentKind = "right block" if faulty else "meaning"
     if faulty:
         donors = [targets[_next_in_order(cases, i)] for i in range(len(cases))]
     else:
         donors = [_donor(session, c, t, ALIGNED) for c, t in zip(cases, targets, strict=True)]
-    replaced = [Trial(t, Replace(d, 1.0, alignment)) for t, d in zip(targets, donors, strict=True)]
-    both = [*(Trial(t) for t in targets), *replaced]
-    found = session.margins(both, top_answers=True, progress=progress)
+    trials = [Trial(target) for target in targets]
+    trials += [Trial(t, {where: Replace(d, 1.0, alignment)}) for t, d in zip(targets, donors, strict=True)]
     table = pd.concat([describe(prompts).assign(arm=arm) for arm in (UNEDITED, REPLACED)], ignore_index=True)
-    table[["margin_logits", "top_answer"]] = found[["margin_logits", "top_answer"]]
-    return table.assign(right=table["margin_logits"] > 0)
+    return with_answers(table, session, trials, progress=progress)
 
 
-def _next_in_order(cases: Sequence[tuple[Pair, Order]], i: int) -> int:
+def _next_in_order(cases: Sequence[Case], i: int) -> int:
     """Returns the index of the next case with the same order of the numbers. The first case follows the last."""
-    same_order = [k for k, case in enumerate(cases) if case[1] == cases[i][1]]
+    same_order = [k for k, case in enumerate(cases) if case.order == cases[i].order]
     return same_order[(same_order.index(i) + 1) % len(same_order)]
 
 
-def _donor(session: Session, case: tuple[Pair, Order], target: Tokens, arm: Arm) -> Tokens:
+def _donor(session: Session, case: Case, target: Tokens, arm: Arm) -> Tokens:
     if arm.own:
         return target
-    donor = tokenize(Prompt(*case, SIMPLE), session.subject.tokenizer)
+    donor = session.tokenize(case.asked(SIMPLE))
     return lengthened(donor, len(target), session.subject.tokenizer) if arm.filled else donor
 
 

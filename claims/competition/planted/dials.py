@@ -7,14 +7,14 @@ from dataclasses import dataclass, fields, replace
 from math import nan
 from typing import Literal
 
-from claims.competition.planted.hand_set import HEADS, LAYER
+from claims.competition.planted.residual import HEADS, LAYER
 from referee.errors import UnknownModel
 
 
 @dataclass(frozen=True)
 class Dials:
     """The properties of a planted model. With the default values the theory is true, except that two of its claims
-    exclude each other (see `planted`). Each dial with another value makes one named part of the theory false.
+    exclude each other (see `model`). Each dial with another value makes one named part of the theory false.
 
     Attributes:
         threshold: the share of replacement at which the answer turns.
@@ -45,7 +45,7 @@ class Dials:
 
     @classmethod
     def parse(cls, text: str) -> Dials:
-        """Read dials from text such as "threshold=0.35,graded".
+        """Reads dials from text such as "threshold=0.35,graded".
 
         Raises UnknownModel for an unknown dial or a value out of range.
         """

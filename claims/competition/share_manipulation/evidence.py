@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from claims.competition import figures
 from claims.competition.edited import GREEDY, Edited
-from claims.competition.interventions import COARSE_TARGETS, TARGETS, share_arm
-from referee.judging.findings import Chance
-from referee.judging.statistics import Estimate
+from claims.competition.estimates import among, placebo
+from claims.competition.share_manipulation.measure import COARSE_TARGETS, TARGETS, share_arm
+from referee.judging.evidence import Chance, Drawing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-GROUPS = {"even": TARGETS, "odd": TARGETS, "all": COARSE_TARGETS}
+    from referee.judging.evidence import Parts
+
+_TARGETS_DRAWN = {"even": TARGETS, "odd": TARGETS, "all": COARSE_TARGETS}
+"""The numerical shares in the figure, by group of heads."""
 
 
-class ManipulationEvidence:
-    """Reduces the edits that break right answers, the edits that repair the bug set, and edits at other layers.
+class Manipulation:
+    """Reduces the edits that break right answers, the edits that mend the bug set, and edits at other layers.
 
     `breaking` or `mending` is None if there are too few such prompts. Then the claim about it must not use it. The
     claim requests the fixture of those prompts, and that fixture raises NotApplicable.
@@ -36,122 +37,148 @@ class ManipulationEvidence:
         shares_before: Mapping[tuple[str, str, str], float],
         threshold: float,
     ) -> None:
-        """`shares_before` has the unedited numerical shares of the even heads for each right prompt.
+        """Keeps the tables of the edits.
 
-        Its keys are (pair, order, format).
+        Args:
+            breaking: edits on right answers.
+            mending: edits on the bug set.
+            elsewhere: edits at other layers, each with its layer.
+            shares_before: the unedited numerical shares of the even heads for each right prompt, by (pair, order,
+                format).
+            threshold: a numerical share, which only the figure shows.
         """
         self.breaking, self.mending, self.elsewhere = breaking, mending, elsewhere
         self._shares_before, self._threshold = shares_before, threshold
 
-    def starved(self, targets: Sequence[float]) -> dict[str, Any]:
-        """Returns the evidence on right answers when the numerical share of the even heads is set to each target."""
-        edited = self.breaking
-        assert edited is not None
-        mildest, other = share_arm("even", max(targets)), share_arm("even", max(targets), "other")
-        described = self._described(edited, mildest)
-        low = sum(not self._was_above(index, max(targets)) for index in edited.turned(mildest).index)
-        if low:
-            described["notes"] += (
-                f"In {low} of {len(edited.turned(mildest))} right answers the even heads are below {max(targets):.0%}"
-                " unedited: those answers hold in spite of it, whatever the edit does.",
-            )
-        return described | {
-            "parts": partial(self.broken, targets),
-            "chance": (
-                # This is no veto: attention on other tokens also comes from the numbers.
-                Chance(f"even heads, {max(targets):.0%} on tokens that are neither",
-                       edited.share_turned(other)["all"].value),
-                *self._groups(edited, mildest),
-                Chance(
-                    f"the same with odd heads, at {max(targets):.0%}",
-                    edited.share_turned(share_arm("odd", max(targets)))["all"].value,
-                ),
-            ),
-            "variants": {GREEDY: self.broken(targets, score="top_answer")},
-        }  # fmt: skip
+    def broken(self, targets: Sequence[float], order: str | None = None, score: str = "right") -> Parts:
+        """Returns the share of right answers that turn wrong when the even heads are set to each target.
 
-    def fed(self, target: float) -> dict[str, Any]:
-        """Returns the evidence on the bug set when the numerical share of the odd heads is set to a target."""
-        edited, arm = self.mending, share_arm("odd", target)
-        assert edited is not None
-        other = share_arm("odd", target, "other")
-        return self._described(edited, arm) | {
-            "parts": partial(self.mended, target),
-            "chance": (
-                edited.placebo(f"odd heads, {target:.0%} on tokens that are neither", edited.turned(arm),
-                               edited.turned(other)),
-                Chance("the same with even heads", edited.share_turned(share_arm("even", target))["all"].value),
-                *self._groups(edited, arm),
-            ),
-            "variants": {GREEDY: edited.share_turned(arm, score="top_answer")},
-        }  # fmt: skip
-
-    def broken(self, targets: Sequence[float], order: str | None = None, score: str = "right") -> dict[str, Estimate]:
-        """Returns the share of right answers that turn wrong when the even heads are set to each target."""
-        assert self.breaking is not None
+        An answer counts only if the edit takes attention from the numbers. If the edit gives attention to the numbers,
+        the answer counts as not turned.
+        """
         found = {
-            f"even heads at {target:.0%}": self.breaking.share(self._starved(target, score), order)
+            f"even heads at {target:.0%}": self._on_right.share(self._turned_wrong(target, score), order)
             for target in targets
         }
         return {part: estimate["all"] for part, estimate in found.items() if estimate}
 
-    def _starved(self, target: float, score: str = "right") -> pd.Series:
-        """Returns True for each right answer that turns wrong because the edit takes attention from the numbers.
-
-        An edit that gives attention to the numbers does not count.
-        """
-        assert self.breaking is not None
-        turned = self.breaking.turned(share_arm("even", target), score=score)
-        return turned & pd.Series([self._was_above(index, target) for index in turned.index], index=turned.index)
-
-    def _was_above(self, index: tuple[str, str, str], target: float) -> bool:
-        return self._shares_before[index] > target
-
-    def mended(self, target: float, order: str | None = None) -> dict[str, Estimate]:
+    def mended(self, target: float, order: str | None = None, score: str = "right") -> Parts:
         """Returns the share of the bug set that turns right when the odd heads are set to the target."""
-        assert self.mending is not None
-        return self.mending.share_turned(share_arm("odd", target), order=order)
+        return self._on_bugs.share_turned(share_arm("odd", target), order=order, score=score)
 
-    def _groups(self, edited: Edited, arm: str) -> tuple[Chance, ...]:
-        value = edited.turned(arm).mean()
-        null = edited.random_outcomes(arm)
-        layers = tuple(
+    def variants(self, measure: Callable[..., Parts]) -> Mapping[str, Parts]:
+        """Returns a measure of this class by the most likely next token instead of the margin."""
+        return {GREEDY: measure(score="top_answer")}
+
+    def against_breaking(self, target: float) -> tuple[Chance, ...]:
+        """Returns the chance worlds of the edit that sets the even heads to the target on right answers.
+
+        None of them is a veto, because attention that an edit gives to other tokens also comes from the numbers.
+        """
+        edited = self._on_right
+        other, odd = share_arm("even", target, "other"), share_arm("odd", target)
+        return (
+            Chance(f"even heads, {target:.0%} on tokens that are neither", edited.share_turned(other)["all"].value),
+            *self._other_places(edited, share_arm("even", target)),
+            Chance(f"the same with odd heads, at {target:.0%}", edited.share_turned(odd)["all"].value),
+        )
+
+    def against_mending(self, target: float) -> tuple[Chance, ...]:
+        """Returns the chance worlds of the edit that sets the odd heads to the target on the bug set."""
+        edited, arm = self._on_bugs, share_arm("odd", target)
+        other, even = share_arm("odd", target, "other"), share_arm("even", target)
+        return (
+            placebo(f"odd heads, {target:.0%} on tokens that are neither", edited.turned(arm), edited.turned(other)),
+            Chance("the same with even heads", edited.share_turned(even)["all"].value),
+            *self._other_places(edited, arm),
+        )
+
+    def unbroken(self, target: float) -> str | None:
+        """Describes the right answer that is furthest from turning wrong with the even heads at the target."""
+        return self._on_right.unturned(share_arm("even", target))
+
+    def unmended(self, target: float) -> str | None:
+        """Describes the prompt of the bug set that is furthest from turning right with the odd heads at the target."""
+        return self._on_bugs.unturned(share_arm("odd", target))
+
+    def notes_on_breaking(self, target: float) -> tuple[str, ...]:
+        """Returns further facts about the right answers, one per note."""
+        notes = _notes(self._on_right)
+        right = self._on_right.turned(share_arm("even", target)).index
+        low = sum(not self._was_above(prompt, target) for prompt in right)
+        if low:
+            notes += (
+                f"In {low} of {len(right)} right answers the even heads are below {target:.0%} unedited: those answers"
+                " hold in spite of it, whatever the edit does.",
+            )
+        return notes
+
+    def notes_on_mending(self) -> tuple[str, ...]:
+        """Returns further facts about the bug set, one per note."""
+        return _notes(self._on_bugs)
+
+    def drawing(self) -> Drawing:
+        """Returns the figure: share right and median margin (logits) against the numerical share that is set."""
+        texts, target = [], TARGETS[2]
+        for name, edited in (("right answers", self.breaking), ("the bug set", self.mending)):
+            if edited:
+                shares = {group: edited.turned(share_arm(group, target)).mean() for group in ("even", "odd")}
+                texts += [f"at {target:.0%} {share:.0%} of {name} turn ({g} heads)" for g, share in shares.items()]
+        return Drawing(self._draw, f"Share right and median margin against the share that is set; {'; '.join(texts)}.")
+
+    @property
+    def data(self) -> pd.DataFrame:
+        """The data of the figure: the margins and answers of all prompts under every edit."""
+        return pd.concat([edited.table for edited in (self.breaking, self.mending) if edited], ignore_index=True)
+
+    @property
+    def _on_right(self) -> Edited:
+        assert self.breaking is not None, "the claim must request the fixture right_answers"
+        return self.breaking
+
+    @property
+    def _on_bugs(self) -> Edited:
+        assert self.mending is not None, "the claim must request the fixture bug_set"
+        return self.mending
+
+    def _turned_wrong(self, target: float, score: str) -> pd.Series:
+        """Returns True for each right answer that turns wrong because the edit takes attention from the numbers."""
+        turned = self._on_right.turned(share_arm("even", target), score=score)
+        return turned & pd.Series([self._was_above(prompt, target) for prompt in turned.index], index=turned.index)
+
+    def _was_above(self, prompt: tuple[str, str, str], target: float) -> bool:
+        return self._shares_before[prompt] > target
+
+    def _other_places(self, edited: Edited, arm: str) -> tuple[Chance, ...]:
+        """Returns the chance worlds with the same edit in random groups of heads and at other layers."""
+        layers = (
             Chance(f"the same at layer {layer}", edited_there.share_turned(arm)["all"].value)
             for layer, edited_there in self.elsewhere
             if arm in set(edited_there.table["arm"])
         )
-        return (*edited.among("random groups of as many heads", float(value), null), *layers)
+        value = float(edited.turned(arm).mean())
+        return (*among("random groups of as many heads", value, edited.random_outcomes(arm)), *layers)
 
-    def _described(self, edited: Edited, arm: str) -> dict[str, Any]:
-        document_edit = next((arm for arm in edited.table["arm"].unique() if arm.startswith("even heads at")), None)
-        notes = [edited.bug_in_one_order()]
-        if document_edit:
-            share = edited.turned(document_edit).mean()
-            notes.append(f"Both edits of the seed document at once ({document_edit}) turn {share:.0%}.")
-        return {
-            "counterexample": edited.unturned(arm),
-            "notes": tuple(filter(None, notes)),
-            "figure": self.figure(),
-            "alt": f"Share right and median margin against the share that is set; {self._told()}.",
-            "data": pd.concat([part.table for part in (self.breaking, self.mending) if part], ignore_index=True),
+    def _draw(self) -> Figure:
+        from claims.competition.share_manipulation import figure
+
+        arms: dict[str, Sequence[tuple[float, str]]] = {
+            group: [(t, share_arm(group, t)) for t in targets] for group, targets in _TARGETS_DRAWN.items()
         }
-
-    def _told(self) -> str:
-        texts = []
-        for name, part in (("right answers", self.breaking), ("the bug set", self.mending)):
-            if part:
-                shares = {group: part.turned(share_arm(group, TARGETS[2])).mean() for group in ("even", "odd")}
-                texts += [f"at {TARGETS[2]:.0%} {share:.0%} of {name} turn ({g} heads)" for g, share in shares.items()]
-        return "; ".join(texts)
-
-    def figure(self) -> Figure:
-        curves = [
-            part.curve({g: [(t, share_arm(g, t)) for t in targets] for g, targets in GROUPS.items()}, "target")
-            if part
-            else pd.DataFrame(columns=["group", "target", "share_right", "low", "high", "margin_logits"])
-            for part in (self.breaking, self.mending)
-        ]
-        counts = [part.n if part else 0 for part in (self.breaking, self.mending)]
-        return figures.share_manipulation(
-            *curves, threshold=self._threshold, n_breaking=counts[0], n_repairing=counts[1]
+        nothing = pd.DataFrame(columns=["group", "target", "share_right", "low", "high", "margin_logits"])
+        return figure.share_manipulation(
+            self.breaking.curve(arms, "target") if self.breaking else nothing,
+            self.mending.curve(arms, "target") if self.mending else nothing,
+            threshold=self._threshold,
+            n_breaking=self.breaking.n if self.breaking else 0,
+            n_repairing=self.mending.n if self.mending else 0,
         )
+
+
+def _notes(edited: Edited) -> tuple[str, ...]:
+    notes = [edited.bug_in_one_order()]
+    both_edits = next((arm for arm in edited.table["arm"].unique() if arm.startswith("even heads at")), None)
+    if both_edits:
+        share = edited.turned(both_edits).mean()
+        notes.append(f"Both edits of the seed document at once ({both_edits}) turn {share:.0%}.")
+    return tuple(note for note in notes if note)

@@ -1,0 +1,122 @@
+"""Fixtures that all experiments of this theory share: the pairs, the formats, and the unedited answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pytest
+
+from claims.competition.heads import require_two_heads
+from claims.competition.prompts import DOCUMENT_PAIRS, ORDERS, QA, SIMPLE, Case, Format, Pair, Prompt, ask
+from claims.competition.prompts import pairs as draw_pairs
+from claims.competition.sweeps import Sweeps
+from claims.competition.theory import BUG_SET_MINIMUM
+from fixtures.discovery import fixtures_of_experiments
+from fixtures.ledger import Ledger
+from fixtures.options import Settings
+from fixtures.session import Study
+from fixtures.terminal import Visible
+from referee.judging.evidence import NotApplicable
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from referee.measuring.session import Session
+    from referee.models.subjects import Subject
+
+globals().update(fixtures_of_experiments("competition"))
+
+
+def _probes(subject: Subject) -> list[Prompt]:
+    require_two_heads(subject)
+    return [Prompt(DOCUMENT_PAIRS[0], order, QA) for order in ORDERS]
+
+
+@pytest.fixture(scope="session")
+def study() -> Study:
+    """Layer 10 of 32, in proportion; the planted and the random models."""
+
+    def build(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+        from claims.competition.planted import model
+
+        return model.build(name)
+
+    return Study(depth=10 / 32, probes=_probes, builders={"planted": build, "random": build})
+
+
+@pytest.fixture(scope="session")
+def pairs(settings: Settings) -> list[Pair]:
+    """The conflict pairs of this run."""
+    return draw_pairs(settings.profile.pairs, seed=settings.seed)
+
+
+@pytest.fixture(scope="session")
+def formats(subject: Subject) -> list[Format]:
+    """Simple and Q&A. Chat is added if the subject has a chat template."""
+    from claims.competition.chat import chat_format
+
+    chat = chat_format(subject.tokenizer)
+    return [SIMPLE, QA, chat] if chat else [SIMPLE, QA]
+
+
+@pytest.fixture(scope="session")
+def behaviour(
+    session: Session, pairs: list[Pair], formats: list[Format], ledger: Ledger, visible: Visible
+) -> pd.DataFrame:
+    """The answers of the unedited model to every prompt, one row per prompt."""
+    from claims.competition.behaviour import accuracies, behaviour
+
+    with visible():
+        table = behaviour(session, ask(pairs, formats), progress="answering")
+    ledger.tables.append(accuracies(table))
+    return table
+
+
+@pytest.fixture(scope="session")
+def bug_cases(behaviour: pd.DataFrame, pairs: list[Pair]) -> list[Case]:
+    """All cases that are right in Simple and wrong in Q&A. There may be none."""
+    from claims.competition.behaviour import bug_set
+
+    return bug_set(behaviour, pairs)
+
+
+@pytest.fixture(scope="session")
+def bug_set(bug_cases: list[Case], behaviour: pd.DataFrame, pairs: list[Pair]) -> list[Case]:
+    """The bug set. Raises NotApplicable if it has fewer pairs than the theory requires."""
+    from claims.competition.behaviour import accuracy
+
+    count = len({case.pair for case in bug_cases})
+    if count < BUG_SET_MINIMUM:
+        raise NotApplicable(
+            f"only {count} of {len(pairs)} pairs are right in Simple and wrong in Q&A ({BUG_SET_MINIMUM} needed);"
+            f" accuracy {accuracy(behaviour, 'Simple'):.0%} in Simple, {accuracy(behaviour, 'Q&A'):.0%} in Q&A"
+        )
+    return bug_cases
+
+
+@pytest.fixture(scope="session")
+def right_cases(behaviour: pd.DataFrame, pairs: list[Pair]) -> list[Prompt]:
+    """All prompts in Simple and Q&A that the unedited model answers right. There may be none."""
+    from claims.competition.behaviour import right_prompts
+
+    return right_prompts(behaviour, pairs, (SIMPLE, QA))
+
+
+@pytest.fixture(scope="session")
+def right_answers(right_cases: Sequence[Prompt], pairs: list[Pair]) -> Sequence[Prompt]:
+    """The right prompts, which an edit can break. Raises NotApplicable if they have fewer pairs than required."""
+    count = len({prompt.pair for prompt in right_cases})
+    if count < BUG_SET_MINIMUM:
+        raise NotApplicable(
+            f"only {count} of {len(pairs)} pairs are answered right in Simple or Q&A ({BUG_SET_MINIMUM} needed), and"
+            " only what is right can be broken"
+        )
+    return right_cases
+
+
+@pytest.fixture(scope="session")
+def sweeps(session: Session, settings: Settings, visible: Visible) -> Sweeps:
+    """The runner of edits on this session."""
+    return Sweeps(session, settings, visible)

@@ -1,0 +1,1 @@
+"""Experiment 5.2: edits that mask format tokens."""

@@ -1,0 +1,27 @@
+"""Experiment 5.2: edits that mask the tokens of one category."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from claims.competition.prompts import Category
+from referee.attention.edits import Edit, InHeads, Mask
+
+STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Shares of the format columns that experiment 5.2 takes away."""
+
+
+def masks(
+    groups: Mapping[str, Sequence[int]], *, strengths: Sequence[float] = STRENGTHS, category: Category = "format"
+) -> dict[str, Edit]:
+    """Returns the edits of experiment 5.2: a mask weakens the columns of one category. `mask_arm` names the arms."""
+    return {
+        mask_arm(group, strength, category): InHeads(Mask(strength, category), tuple(heads))
+        for group, heads in groups.items()
+        for strength in strengths
+    }
+
+
+def mask_arm(group: str, strength: float, category: Category = "format") -> str:
+    """Returns the name of an arm."""
+    return f"{group} heads, {category} tokens masked by {strength:.0%}"

@@ -1,0 +1,16 @@
+"""The colours, markers and hatches of this theory's figures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reports.style import BLUE, GREY, ORANGE
+
+NUMERICAL, FORMAT, OTHER = BLUE, ORANGE, GREY
+GROUPS: dict[str, dict[str, Any]] = {
+    "even": {"color": BLUE, "marker": "o", "linestyle": "-"},
+    "odd": {"color": ORANGE, "marker": "s", "linestyle": "--"},
+    "all": {"color": GREY, "marker": "^", "linestyle": ":"},
+    "any": {"color": GREY, "marker": "^", "linestyle": ":"},
+}
+HATCHES = {"even": "", "odd": "//"}

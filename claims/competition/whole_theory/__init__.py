@@ -1,0 +1,1 @@
+"""Headline 5: several experiments together."""

@@ -1,0 +1,102 @@
+"""Wraps a model with nnsight and finds the attention pattern in its layers. No other module imports nnsight.
+
+With eager attention, transformers applies dropout to the output of the softmax. It then multiplies the values by the
+output of the dropout. In evaluation mode, this output is the attention pattern itself. nnsight finds this operation
+inside the attention function by name. The name differs between versions of transformers, so `wrap` tries all known
+names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from nnsight import TransformersModel
+from torch import Tensor
+
+from referee.errors import NoReadableAttention
+from referee.models.subjects import Subject
+
+_ATTENTION_MODULES = ("self_attn", "attn", "attention")
+_ATTENTION_CALLS = ("attention_interface_1", "attention_interface_0")
+_PATTERN_OPERATION = "nn_functional_dropout_0"
+
+
+@dataclass(frozen=True)
+class Wrapped:
+    """A model that nnsight has wrapped.
+
+    Attributes:
+        traced: the wrapped model.
+        layers: the list of its layers.
+        module: the name of the attention module in a layer.
+        call: the operation of that module that computes the pattern.
+        unembedding: the module that computes logits from the residual stream.
+    """
+
+    traced: Any
+    layers: Any
+    module: str
+    call: str
+    unembedding: Any
+
+    def site(self, layer: int) -> Any:
+        """Inside a trace: returns the operation whose output is the pattern of a layer. It can be read and written."""
+        attention = getattr(self.layers[layer], self.module)
+        return getattr(getattr(attention.source, self.call).source, _PATTERN_OPERATION)
+
+
+def wrap(subject: Subject) -> Wrapped:
+    """Wraps a subject's model with nnsight and checks that its pattern can be read.
+
+    Raises NoReadableAttention when the model has no usable unembedding, layers or pattern.
+    """
+    # Without a device argument, the pipeline inside nnsight moves the model to the first GPU. A model on several
+    # devices has a device map, and nothing may move it.
+    where = {} if getattr(subject.model, "hf_device_map", None) else {"device": subject.device}
+    traced = TransformersModel(subject.model, tokenizer=subject.tokenizer, task="text-generation", **where)
+    head = subject.model.get_output_embeddings()
+    name = next((name for name, module in subject.model.named_modules() if module is head), None)
+    if name is None or "." in name:
+        raise _unreadable(subject, "no unembedding of its own")
+    layers, module = _find_layers(subject, traced)
+    problems = []
+    for call in _ATTENTION_CALLS:
+        found = Wrapped(traced, layers, module, call, getattr(traced, name))
+        patterns: list[Tensor] = []
+        try:
+            ids = torch.zeros(1, 2, dtype=torch.long, device=subject.device)
+            with torch.no_grad(), traced.trace({"input_ids": ids}, use_cache=False) as tracer:
+                patterns.append(found.site(0).output.save())
+                tracer.stop()
+        except Exception as problem:  # nnsight raises many types of error, from a frame that it has rewritten
+            problems.append(f"{call}: {type(problem).__name__}")
+            continue
+        if patterns and tuple(patterns[0].shape) == (1, subject.n_heads, 2, 2):
+            return found
+        problems.append(f"{call}: shape {[tuple(p.shape) for p in patterns]}")
+    raise _unreadable(subject, "; ".join(problems))
+
+
+def _find_layers(subject: Subject, traced: Any) -> tuple[Any, str]:
+    """Returns nnsight's wrapper of the list of layers and the name of the attention module in a layer.
+
+    Raises NoReadableAttention when the model has no such list.
+    """
+    prefix = subject.model.base_model_prefix
+    for name, child in getattr(subject.model, prefix, subject.model).named_children():
+        if isinstance(child, torch.nn.ModuleList) and len(child) == subject.n_layers:
+            for module in _ATTENTION_MODULES:
+                if hasattr(child[0], module):
+                    return getattr(getattr(traced, prefix), name), module
+    raise _unreadable(subject, f"no layers with a module named {', '.join(_ATTENTION_MODULES)}")
+
+
+def _unreadable(subject: Subject, found: str) -> NoReadableAttention:
+    """Makes the error for a model without a readable pattern; `found` says what the model has instead."""
+    return NoReadableAttention(
+        f"{subject.name} must compute attention patterns in its layers where nnsight can reach them",
+        f"{type(subject.model).__name__} ({found})",
+        "Try a Llama, Qwen, Mistral, Gemma, GPT-2 or GPT-NeoX model and the versions of constraints.txt.",
+    )

@@ -1,0 +1,61 @@
+"""What a theory says: its claims, each with the rule that decides it, and what the theory counts as evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from referee.judging.verdict import Criterion
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence that can be false.
+
+    Attributes:
+        id: the experiment, and a letter if the experiment has several claims.
+        statement: the sentence, as the report shows it.
+        quantity: what is estimated, with its unit.
+        criterion: the range in which the estimate must lie for the sentence to be true.
+        source: the publication or document that makes the claim.
+        headline: its number among the headline claims of the theory. None if it is none of them.
+        published: earlier results on the same quantity. The report shows them, and no verdict uses them.
+        control: True if the claim says what must not happen if the theory explains its experiments correctly.
+    """
+
+    id: str
+    statement: str
+    quantity: str
+    criterion: Criterion
+    source: str
+    headline: int | None = None
+    published: str | None = None
+    control: bool = False
+
+
+@dataclass(frozen=True)
+class Theory:
+    """A theory on trial.
+
+    Attributes:
+        name: the name in the report.
+        claims: all claims, in the order in which they are judged.
+        unit: what is counted as one independent observation, in the plural.
+        stratum: what divides the observations of a unit into strata. A claim must be true in every stratum.
+        confidence: nominal level of every interval. A chance world with a veto must be rejected at this level.
+        fewest_units: fewest units of a variant that gets a verdict of its own.
+        words: for each beginning of a claim's id, a word by which pytest's option -k also finds the claim.
+    """
+
+    name: str
+    claims: tuple[Claim, ...]
+    unit: str
+    stratum: str
+    confidence: float = 0.95
+    fewest_units: int = 1
+    words: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def headlines(self) -> int:
+        """The number of headline claims. P-values are adjusted for all of them together."""
+        return sum(claim.headline is not None for claim in self.claims)

@@ -1,0 +1,100 @@
+"""Evidence: what a claim's verdict rests on, and what the report shows beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from unittest import SkipTest
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from referee.judging.statistics import Estimate
+
+    Parts = Mapping[str, Estimate]
+
+
+class NotApplicable(SkipTest):
+    """The claim has no meaning on this subject.
+
+    It is a SkipTest of the standard library, which pytest reports as skipped. So the instrument does not need pytest.
+    """
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """The estimates of a claim.
+
+    Attributes:
+        parts: the estimate of each part of the claim, by name. For "in every condition", each condition is one part.
+        by_stratum: the parts in each stratum, by its name. They are empty for a stratum without observations.
+    """
+
+    parts: Parts
+    by_stratum: Mapping[str, Parts] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, measure: Callable[[str | None], Parts], strata: Sequence[str]) -> Estimates:
+        """Return the estimates over all strata and in each one.
+
+        `measure` takes the name of a stratum, or None for all strata together.
+        """
+        return cls(measure(None), {stratum: measure(stratum) for stratum in strata})
+
+
+@dataclass(frozen=True)
+class Chance:
+    """The value of the same quantity in a chance world. In a chance world, the cause in the claim is absent.
+
+    Attributes:
+        world: a description of the difference.
+        value: the quantity in this world. In tests of head groups it is the 95th percentile, otherwise a mean. None if
+            it was not measured.
+        p: the probability in this world of a value at least as extreme as the estimate.
+        veto: True if a large p prevents the verdict SUPPORTED.
+    """
+
+    world: str
+    value: float | None
+    p: float | None = None
+    veto: bool = False
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure that is drawn only when the report is written.
+
+    Attributes:
+        draw: draws the figure.
+        alt: the content of the figure in words.
+    """
+
+    draw: Callable[[], Figure]
+    alt: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The evidence on one claim.
+
+    Attributes:
+        estimate: what is estimated.
+        against: chance worlds and placebos with which the estimate is compared.
+        variants: the parts under other analysis choices, by the name of the choice.
+        incomparable: names of the variants that get no verdict, because they have another unit of measurement.
+        counterexample: one observation that contradicts the claim, with its value.
+        notes: further facts for the reader.
+        drawing: the figure.
+        data: the table from which the figure is drawn.
+    """
+
+    estimate: Estimates
+    against: tuple[Chance, ...] = ()
+    variants: Mapping[str, Parts] = field(default_factory=dict)
+    incomparable: tuple[str, ...] = ()
+    counterexample: str | None = None
+    notes: tuple[str, ...] = ()
+    drawing: Drawing | None = None
+    data: pd.DataFrame | None = None
