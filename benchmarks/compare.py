@@ -94,8 +94,9 @@ class Entry:
     @contextmanager
     def _products(self) -> Iterator[None]:
         """Inside the context, linear layers use the library of this entry. The referee uses `onednn.quick` itself."""
-        with mock.patch.object(onednn, "_pays", lambda: self.library == ONEDNN):
-            with nullcontext() if self._quick_inside else onednn.quick():
+        with mock.patch.object(onednn, "_pays", return_value=self.library == ONEDNN):
+            quick = nullcontext() if self._quick_inside else onednn.quick()
+            with quick:
                 yield
 
 

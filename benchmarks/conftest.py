@@ -32,7 +32,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--other-checkout",
         type=Path,
         metavar="DIR",
-        help="another checkout of this project, with its environment in DIR/.venv, for the comparison of whole runs",
+        help="another checkout of this project, with its environment in DIR/.venv, for the comparison of whole runs"
+        " (write it with an equals sign: --other-checkout=DIR)",
     )
 
 

@@ -183,7 +183,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     counts = tally(calls)
     print(f"\n{matrix(calls)}\n\n{summary(counts)}\n")
     unit = theories()[options.theory].unit
-    effects = {name: smallest_effect(profile.pairs) for name, profile in PROFILES.items()}
+    effects = {name: smallest_effect(profile.units) for name, profile in PROFILES.items()}
     for name, effect in effects.items():
         print(f"power: profile {name} calls {effect:.2f} standard deviations between {unit} right 90 % of the time")
     if options.record:

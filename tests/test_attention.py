@@ -178,6 +178,19 @@ def test_a_batch_of_edits_of_several_layers_does_not_mix_trials(shaped):
     assert (together - alone).abs().max() < 1e-5 * scale
 
 
+def test_a_higher_edit_may_change_rows_before_those_of_the_lower_edit(shaped):
+    """The lower edits here change only the prompt's last row, as those of one layer do in the same sweep."""
+    target, donor = prompts(shaped, [QA])[0], prompts(shaped, [SIMPLE])[0]
+    lower = [Replace(donor, amount, "last row") for amount in (0.3, 0.6, 0.9)]
+    trials = [Trial(target, edits) for edit in lower for edits in ({0: edit}, {0: edit, 1: Flatten()})]
+
+    found = Session(shaped).margins(trials)["margin_logits"]
+
+    for margin, trial in zip(found, trials, strict=True):
+        logits = recomputed_trial(shaped, trial)
+        assert margin == pytest.approx(margin_of(logits, trial.tokens), abs=1e-5 * logits.abs().max().item())
+
+
 @pytest.mark.parametrize("edits", [{3: Keep()}, {-1: Keep()}, {0: Keep(), 7: Keep()}], ids=["above", "below", "second"])
 def test_an_edit_of_a_layer_that_does_not_exist_is_refused(llama, monkeypatch, edits):
     """The sweep raises LayerOutOfRange before any trial runs."""

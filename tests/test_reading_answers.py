@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claims.competition.behaviour import with_answers
-from claims.competition.prompts import ORDERS, QA, Pair, Prompt, first_named
+from claims.competition.prompts import ORDERS, QA, Pair, Prompt
+from claims.competition.reading import first_named
 from referee.measuring.requests import Trial
 from referee.measuring.scores import margins
 from referee.measuring.session import Session

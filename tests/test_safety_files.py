@@ -25,8 +25,6 @@ from referee.models import embedded
 from referee.prompts.tokens import tokenize
 from reports import folder, page
 
-# --- the caches -------------------------------------------------------------------------------------------------------
-
 
 def fill(file, patch):
     """No further page can be written."""

@@ -82,6 +82,21 @@ def test_scores_use_the_bias_and_the_cap_of_the_unembedding(llama):
     assert torch.equal(found["output_norm"], readout.output_norm)
 
 
+@pytest.mark.usefixtures("blocks")
+def test_a_log_probability_in_bfloat16_is_computed_in_float32(llama):
+    """Logits near 20 in bfloat16 are too coarse: a probability would then be more than one."""
+    model = copy.deepcopy(llama.model).to(torch.bfloat16)
+    final = (6 * torch.randn(200, model.config.hidden_size, generator=torch.Generator().manual_seed(0))).bfloat16()
+    logits = final.double() @ model.lm_head.weight.double().T
+    likely = [replace(prompts_of(llama)[0], right_id=int(token)) for token in logits.argmax(-1)]
+
+    found = LogProbability()(replace(llama, model=model), Readout(final, final.norm(dim=-1)), likely)
+
+    expected = logits.log_softmax(-1)[range(200), [tokens.right_id for tokens in likely]]
+    assert found.max() < 1e-5
+    torch.testing.assert_close(found.double(), expected, atol=1e-4, rtol=0)
+
+
 def test_output_norm_is_the_residual_stream_after_the_layer(llama):
     """It is hidden_states[layer + 1] at the last position, for the layer of interest in an unedited trial."""
     tokens = prompts_of(llama)[0]

@@ -18,8 +18,8 @@ from claims.competition.prompts import (
     Format,
     Pair,
     Prompt,
-    substring_categories,
 )
+from claims.competition.reading import substring_categories
 from referee.errors import SelfCheckFailed, UnscorableTokens
 from referee.models.small_tokenizer import small_tokenizer
 from referee.prompts.prompt import Span

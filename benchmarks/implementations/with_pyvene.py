@@ -31,12 +31,14 @@ def _prepared(workload: Sweep) -> tuple[Any, Tensor]:
 
 def _values(model: Any, workload: Sweep) -> Tensor:
     """Returns the values of each head, [head, token, size]. They are the same in every trial."""
-    layer = model.model.layers[workload.layer]
+    found: list[Tensor] = []
+    projection = model.model.layers[workload.layer].self_attn.v_proj
+    hook = projection.register_forward_hook(lambda module, inputs, output: found.append(output[0]))
     with torch.no_grad():
-        hidden = model(workload.ids[None], output_hidden_states=True).hidden_states[workload.layer]
-        values = layer.self_attn.v_proj(layer.input_layernorm(hidden))[0]
+        model(workload.ids[None])
+    hook.remove()
     heads, kv_heads = model.config.num_attention_heads, model.config.num_key_value_heads
-    return values.unflatten(-1, (kv_heads, -1)).transpose(0, 1).repeat_interleave(heads // kv_heads, 0)
+    return found[0].unflatten(-1, (kv_heads, -1)).transpose(0, 1).repeat_interleave(heads // kv_heads, 0)
 
 
 def _run(edited: Any, workload: Sweep, mixed: Tensor, **options: int) -> Tensor:

@@ -43,8 +43,8 @@ def floor(workload: Sweep) -> Callable[[], Tensor]:
     def compute() -> Tensor:
         operations = 0
         for weight, x, needed, numbers in products:
-            for _ in range(round(needed / len(x))):
-                functional.linear(x, weight)
+            for start in range(0, needed, len(x)):
+                functional.linear(x[: needed - start], weight)
             operations += 2 * needed * numbers
         return torch.tensor([operations / len(workload)])
 

@@ -34,9 +34,9 @@ def with_answers(
     """
     measured = session.scores(trials, Margin(), TopToken(), progress=progress)
     answers = [_answer_of(trial.tokens, token) for trial, token in zip(trials, measured["top_token"], strict=True)]
-    return table.assign(
-        margin_logits=measured["margin_logits"].to_numpy(), top_answer=answers
-    ).assign(**{right: lambda found: found["margin_logits"] > 0})
+    return table.assign(margin_logits=measured["margin_logits"].to_numpy(), top_answer=answers).assign(
+        **{right: lambda found: found["margin_logits"] > 0}
+    )
 
 
 def _answer_of(tokens: Tokens, token: int) -> str:

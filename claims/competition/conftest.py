@@ -49,7 +49,7 @@ def study() -> Study:
 @pytest.fixture(scope="session")
 def pairs(settings: Settings) -> list[Pair]:
     """The conflict pairs of this run."""
-    return draw_pairs(settings.profile.pairs, seed=settings.seed)
+    return draw_pairs(settings.profile.units, seed=settings.seed)
 
 
 @pytest.fixture(scope="session")

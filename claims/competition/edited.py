@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from claims.competition.heads import RANDOM
 from claims.competition.estimates import OverPairs, of_order
+from claims.competition.heads import RANDOM
 from claims.competition.interventions import PROMPT, UNEDITED, outcomes, shifts
 from claims.competition.prompts import ORDERS
 from fixtures.options import Settings

@@ -14,6 +14,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar
 
+from claims.competition.reading import first_named
 from referee.prompts.prompt import Answer, Span
 
 Label = Literal["first", "second", "format", "cue", "separator"]
@@ -25,7 +26,7 @@ CATEGORIES: tuple[Category, ...] = ("numerical", "format", "other")
 """The categories of a prompt's tokens."""
 
 if TYPE_CHECKING:
-    from referee.prompts.tokens import Tokens
+    pass
 
 
 @dataclass(frozen=True)
@@ -196,9 +197,7 @@ class Prompt:
                 spans += _number_spans(text, label, start)
             else:
                 category, priority = ("other", 0) if label == "separator" else ("format", 1)
-                spans.append(
-                    Span(start, start + len(text), category, priority=priority, is_tail=label == "cue")
-                )
+                spans.append(Span(start, start + len(text), category, priority=priority, is_tail=label == "cue"))
         return tuple(spans)
 
     @property
@@ -235,39 +234,6 @@ def _number_spans(number: str, which: str, start: int) -> list[Span]:
         spans.append(Span(start, start + len(text), "numerical", f"{which} {part}", priority))
         start += len(text)
     return spans
-
-
-def first_named(text: str, right: str, wrong: str) -> Answer:
-    """Return which of two numbers comes first in a text. Only whole numbers count.
-
-    For example, "9.11" does not contain 9.1, but "9.8." contains 9.8.
-    """
-    found: dict[Answer, int] = {}
-    answers: tuple[tuple[Answer, str], ...] = (("right", right), ("wrong", wrong))
-    for answer, number in answers:
-        if match := re.search(rf"(?<!\d)(?<!\d[.,]){re.escape(number)}(?![.,]?\d)", text):
-            found[answer] = match.start()
-    return min(found, key=found.__getitem__) if found else "neither"
-
-
-def substring_categories(tokens: Tokens) -> tuple[str, ...]:
-    """Return the category of each token by the seed document's rule, which the suite keeps for comparison.
-
-    This rule calls "This" a format token, because the word contains "is". Tokens of the forced prefix are "answer".
-    """
-    prompt = [_by_substring(text) for text in tokens.texts[: tokens.n_prompt]]
-    return tuple(prompt) + tokens.categories[tokens.n_prompt :]
-
-
-def _by_substring(text: str) -> str:
-    if any(part in text for part in _SUBSTRING_FORMAT):
-        return "format"
-    return "numerical" if any(part in text for part in _SUBSTRING_NUMERICAL) else "other"
-
-
-_SUBSTRING_FORMAT: tuple[str, ...] = ("Q", ":", "A", "Which", "is", "bigger", "?", "<|start_header_id|>", "<|end_header_id|>")
-_SUBSTRING_FORMAT += ("user", "assistant")
-_SUBSTRING_NUMERICAL: tuple[str, ...] = (".", *"0123456789")
 
 
 class Case(NamedTuple):

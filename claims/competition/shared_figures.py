@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
-from collections.abc import Sequence, Mapping
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
-from typing import TYPE_CHECKING
-import textwrap
-from claims.competition.style import FORMAT, GROUPS, HATCHES, NUMERICAL, OTHER
-from reports.style import BAD, CHANCE, GOOD, THRESHOLD, boxes, legend_below, nothing
+
+from claims.competition.style import NUMERICAL, OTHER
+from reports.style import BAD, GOOD, THRESHOLD, legend_below, nothing
 
 if TYPE_CHECKING:
     from referee.judging.statistics import Estimate
@@ -79,4 +79,3 @@ def _paired(ax: Axes, name: str, table: pd.DataFrame) -> None:
             ax.plot([0, 1], [row.before, row.after], dashes, color=colour, alpha=0.6, marker=".",
                     label=label if i == 0 else None)  # fmt: skip
     ax.plot([0, 1], table[["before", "after"]].median(), "D-", color="black", linewidth=2, label="median")
-

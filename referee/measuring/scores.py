@@ -49,7 +49,7 @@ class LogProbability:
 
     def __call__(self, subject: Subject, readout: Readout, prompts: Sequence[Tokens]) -> Tensor:
         right = _logits_of(subject, readout.final, [tokens.right_id for tokens in prompts])
-        parts = [block.float().logsumexp(-1) for block in _logit_blocks(subject, readout.final)]
+        parts = [block.logsumexp(-1) for block in _logit_blocks(subject, readout.final.float())]
         return right - torch.stack(parts).logsumexp(0)
 
 
@@ -118,13 +118,14 @@ def _logits_of(subject: Subject, final: Tensor, ids: Sequence[int]) -> Tensor:
 
 
 def _logit_blocks(subject: Subject, final: Tensor) -> Iterator[Tensor]:
-    """Yield the logits of one block of the vocabulary after the other, each [trial, token]."""
+    """Yield the logits of one block of the vocabulary after the other, each [trial, token], in the dtype of `final`."""
     head: Any = subject.model.get_output_embeddings()
     weights = head.weight.split(_BLOCK)
     biases = [None] * len(weights) if head.bias is None else head.bias.split(_BLOCK)
     for weight, bias in zip(weights, biases, strict=True):
         with torch.no_grad():
-            yield _capped(subject, functional.linear(final, weight, bias))
+            bias = None if bias is None else bias.to(final.dtype)
+            yield _capped(subject, functional.linear(final, weight.to(final.dtype), bias))
 
 
 def _capped(subject: Subject, logits: Tensor) -> Tensor:

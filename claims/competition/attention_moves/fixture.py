@@ -53,7 +53,7 @@ def attack_on_bugs(session: Session, bug_set: list[Case], settings: Settings, vi
     assert bug_set, "without a bug there is nothing to repair"
     drawn = st.builds(
         Case,
-        st.sampled_from(pairs(settings.profile.pairs * 2, seed=settings.seed + 1)),
+        st.sampled_from(pairs(settings.profile.units * 2, seed=settings.seed + 1)),
         st.sampled_from(ORDERS),
     )
 

@@ -50,7 +50,7 @@ def attack_on_formats(session: Session, formats: list[Format], settings: Setting
     criterion = EVEN_HEADS_HOLD.criterion
     cases = st.builds(
         Prompt,
-        st.sampled_from(draw_pairs(settings.profile.pairs * 2, seed=settings.seed + 1)),
+        st.sampled_from(draw_pairs(settings.profile.units * 2, seed=settings.seed + 1)),
         st.sampled_from(ORDERS),
         st.sampled_from([*formats, *INJECTION, *POSITIONS]),
     )

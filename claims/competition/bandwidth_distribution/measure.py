@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from claims.competition.behaviour import describe
-from claims.competition.prompts import CATEGORIES, Prompt, substring_categories
+from claims.competition.prompts import CATEGORIES, Prompt
+from claims.competition.reading import substring_categories
 from referee.attention import patterns
 from referee.measuring.session import Session
 from referee.prompts.tokens import Tokens

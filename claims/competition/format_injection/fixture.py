@@ -23,5 +23,5 @@ def injection(session: Session, pairs: list[Pair], settings: Settings, visible: 
     from claims.competition.format_injection.measure import progressive_injection
 
     with visible():
-        table = progressive_injection(session, pairs[: settings.profile.injected], progress="adding format tokens")
+        table = progressive_injection(session, pairs[: settings.profile.costly], progress="adding format tokens")
     return Injection(table, settings, share_threshold=EVEN_HEADS_HOLD.criterion.low, drop=DROP_AT_SIXTY.criterion)
