@@ -19,7 +19,7 @@ from unittest import mock
 from torch import Tensor
 
 from benchmarks.workloads import Reading, Sweep
-from referee.measuring import onednn
+from referee.attention import onednn
 
 TORCH, ONEDNN = "PyTorch", "oneDNN"
 """The libraries of matrix products: the one that PyTorch uses by default, and oneDNN."""

@@ -177,6 +177,7 @@ def test_a_new_theory(copy):
     keeps_the_shape_of_the_house(copy)
 
 
+@pytest.mark.network
 @pytest.mark.slow
 def test_the_instrument_in_a_notebook(copy):
     """The cells run one after the other, in one file."""

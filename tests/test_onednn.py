@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from referee.measuring import onednn
+from referee.attention import onednn
 
 
 @pytest.fixture(params=[True, False], ids=["oneDNN", "elsewhere"], autouse=True)

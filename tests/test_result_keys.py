@@ -144,6 +144,30 @@ def test_a_value_without_a_digest_has_no_key(part, llama):
         key(llama, part)
 
 
+@dataclass
+class Changeable:
+    """A measure that is not frozen."""
+
+    factor: int
+
+
+def test_a_value_that_can_change_has_no_key(llama):
+    """Its key could be the key of an earlier value."""
+    with pytest.raises(NotKeepable, match="is not frozen"):
+        key(llama, "read", Changeable(2))
+
+
+def test_few_digests_are_kept_in_memory(llama, tokens, monkeypatch):
+    """A long run has many trials. Their keys do not depend on what is kept."""
+    trials = [Trial(tokens, {1: Mask(share / 20, "format")}) for share in range(21)]
+    expected = [key(llama, trial) for trial in trials]
+    monkeypatch.setattr(result_keys, "_REMEMBERED", 5)
+    keys = ResultKeys(llama)
+
+    assert [keys.of(trial) for trial in trials + trials] == expected + expected
+    assert len(keys._digests) <= 5
+
+
 def test_values_that_look_alike_have_different_keys(llama):
     """Types and the borders of texts and tuples are part of a key."""
     numbers = (1, 1.0, True, "1", "1.0", "True", None, "None", "")

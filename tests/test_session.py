@@ -11,7 +11,6 @@ from referee.attention.tracing import Attention
 from referee.measuring import edited_rows
 from referee.measuring import session as sessions
 from referee.measuring.requests import Trial, Whole
-from referee.measuring.result_cache import ResultCache
 from referee.measuring.scores import LogProbability, Margin, OutputNorm, TopToken
 from referee.measuring.session import Session
 from referee.prompts.tokens import tokenize
@@ -139,12 +138,8 @@ def test_reading_gives_layers_in_the_order_asked_for(llama, rows):
 def test_no_trials_give_an_empty_table(llama):
     """The table has one column for each score, in the order of the scores."""
     assert list(Session(llama).margins([]).columns) == ["margin_logits"]
-    assert list(Session(llama).scores([], *SCORES).columns) == [
-        "margin_logits",
-        "top_token",
-        "output_norm",
-        "log_probability",
-    ]
+    columns = ["margin_logits", "top_token", "output_norm", "log_probability"]
+    assert list(Session(llama).scores([], *SCORES).columns) == columns
 
 
 def test_kept_rows_equal_rows_that_are_computed_again(llama, monkeypatch):
@@ -302,59 +297,3 @@ def test_sessions_of_one_model_share_nothing(llama, rows):
         Session(llama).margins([Trial(t) for t in tokens])
 
     assert len(rows["enter"]) == 2
-
-
-COMBINATIONS = (
-    (Margin(),),
-    (OutputNorm(),),
-    (Margin(), TopToken()),
-    (TopToken(), Margin()),
-    (LogProbability(), OutputNorm()),
-    SCORES,
-)
-
-
-def test_each_combination_of_scores_is_found_again(llama, monkeypatch, tmp_path, rows):
-    """A second run of the same sweeps needs no forward pass, and its tables equal the first ones to the last bit."""
-    tokens, donor = tokens_of(llama, QA), tokens_of(llama, SIMPLE)[0]
-    trials = [*trials_of(llama), *(Trial(t, {0: Flatten(), 2: Replace(donor, 0.5)}) for t in tokens)]
-
-    def tables():
-        results = ResultCache(tmp_path / "results.sqlite")
-        session = Session(llama, results)
-        found = [session.scores(trials, *combination) for combination in COMBINATIONS]
-        results.close()
-        return found
-
-    first = tables()
-    passes = len(rows["run"])
-    for name in ("run", "enter", "read", "keys"):
-        monkeypatch.setattr(Attention, name, lambda *_, **__: pytest.fail("a forward pass"))
-    again = tables()
-
-    assert passes > len(COMBINATIONS)
-    for one, other, combination in zip(first, again, COMBINATIONS, strict=True):
-        assert list(one.columns) == [score.column for score in combination]
-        assert one.equals(other)
-    for one in first[:-1]:
-        for column in one:
-            expected = pytest.approx(first[-1][column].tolist(), rel=1e-5, abs=1e-5)
-            assert one[column].tolist() == expected
-
-
-def test_scores_that_were_not_asked_for_are_measured(llama, tmp_path, rows):
-    """A kept margin does not give the top token, so the trial runs again. Equal trials at other layers run, too."""
-    tokens = tokens_of(llama, QA)
-    session = Session(llama, ResultCache(tmp_path / "results.sqlite"))
-    trials = [Trial(t, {1: Flatten()}) for t in tokens]
-
-    session.margins(trials)
-    assert sum(rows["run"]) == 2
-    assert session.scores(trials, TopToken())["top_token"].between(0, len(llama.tokenizer) - 1).all()
-    assert sum(rows["run"]) == 4
-    session.margins([Trial(t, {0: Flatten()}) for t in tokens])
-    assert sum(rows["run"]) == 6
-    session.margins([Trial(t, {0: Flatten(), 1: Flatten()}) for t in tokens])
-    assert sum(rows["run"]) == 8
-    session.margins(trials)
-    assert sum(rows["run"]) == 8

@@ -43,10 +43,11 @@ def batched(workload: Sweep, rows: int = 50) -> Callable[[], Tensor]:
 
 
 def _read(workload: Reading, ids: Tensor) -> Tensor:
-    """Returns `to_first` of prompts of one length, [prompt], from ids [prompt, token]."""
-    names = [_pattern(layer) for layer in workload.layers]
+    """Returns `to_first` of prompts of one length, [prompt], from ids [prompt, token]. Stops after the last layer."""
+    model, names = _model(workload.folder), [_pattern(layer) for layer in workload.layers]
+    stop = workload.layers[-1] + 1
     with torch.no_grad():
-        _, kept = _model(workload.folder).run_with_cache(ids, names_filter=lambda name: name in names)
+        _, kept = model.run_with_cache(ids, names_filter=lambda name: name in names, stop_at_layer=stop)
     return to_first(torch.stack([kept[name] for name in names], 1))
 
 

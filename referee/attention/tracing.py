@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from referee.attention.kv_cache import Keys, cache_of, keys_in, rows_of
+from referee.attention.onednn import quick
 from referee.attention.wrapping import Wrapped, wrap
 from referee.errors import PromptTooLong, VocabularyTooSmall
 from referee.models.subjects import Subject
@@ -43,9 +45,13 @@ class Attention:
     attention pattern in the model.
     """
 
-    def __init__(self, subject: Subject, wrapped: Wrapped | None = None) -> None:
-        """`wrapped` is the result of an earlier `wrap` of this model. Without it, `wrap` is called here."""
+    def __init__(self, subject: Subject, wrapped: Wrapped | None = None, *, onednn: bool = True) -> None:
+        """`wrapped` is the result of an earlier `wrap` of this model. Without it, `wrap` is called here.
+
+        Without `onednn`, all matrix products are those of PyTorch's default library; see `onednn.quick`.
+        """
         self.subject = subject
+        self._products = quick if onednn else nullcontext
         self._wrapped = wrapped or wrap(subject)
 
     def read(self, ids: Tensor, layers: Sequence[int]) -> Tensor:
@@ -54,7 +60,7 @@ class Attention:
         The forward pass stops after the last of `layers`.
         """
         patterns: list[Tensor] = []
-        with torch.no_grad(), self._trace(ids) as tracer:
+        with torch.no_grad(), self._products(), self._trace(ids) as tracer:
             for layer in layers:
                 patterns.append(self._wrapped.site(layer).output.clone().save())
             tracer.stop()
@@ -75,7 +81,7 @@ class Attention:
         """
         layer, start = self.subject.layer, rows_of(before)
         cache = cache_of(before or {}) if keep or before else None
-        with torch.no_grad(), self._trace(ids[:, start:], past_key_values=cache) as tracer:
+        with torch.no_grad(), self._products(), self._trace(ids[:, start:], past_key_values=cache) as tracer:
             hidden = self._wrapped.layers[layer].input.clone().save()
             pattern = self._wrapped.site(layer).output.clone().save()
             tracer.stop()
@@ -91,7 +97,7 @@ class Attention:
         """
         cache, start = cache_of(before or {}), rows_of(before)
         first, last = self.subject.layer, self.subject.n_layers - 1
-        with torch.no_grad(), self._trace(ids[:, start:], past_key_values=cache) as tracer:
+        with torch.no_grad(), self._products(), self._trace(ids[:, start:], past_key_values=cache) as tracer:
             self._start_with(hidden[:, start:])
             self._wrapped.site(last).output.save()
             tracer.stop()
@@ -118,7 +124,7 @@ class Attention:
         """
         layer, last, start = self.subject.layer, self.subject.n_layers - 1, rows_of(before)
         cache = cache_of(before) if before else None
-        with torch.no_grad(), self._trace(ids[:, start:], past_key_values=cache) as tracer:
+        with torch.no_grad(), self._products(), self._trace(ids[:, start:], past_key_values=cache) as tracer:
             if hidden is not None:
                 self._start_with(hidden[:, start:])
             if pattern is not None:
@@ -181,7 +187,7 @@ class Attention:
         The outputs are the input of the output projection W_O, split by head: [trial, token, head, size].
         """
         layer = self.subject.layer
-        with torch.no_grad(), self._trace(ids) as tracer:
+        with torch.no_grad(), self._products(), self._trace(ids) as tracer:
             self._write(layer, pattern)
             mixed = self._projection(layer).input.clone().save()
             tracer.stop()

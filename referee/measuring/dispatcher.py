@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from referee.measuring import onednn, prefix_cache
+from referee.measuring import prefix_cache
 from referee.measuring.batches import Batches
 from referee.measuring.grouping import alike
 from referee.measuring.requests import Request
@@ -48,12 +48,10 @@ class Dispatcher:
             known = {request: kept[key] for request, key in keys.items() if key in kept}
         for missing in self._by_prompt([request for request in distinct if request not in known]):
             if prepare:
-                with onednn.quick():
-                    prepare(missing, progress)
+                prepare(missing, progress)
             batches = Batches(missing, self._subject, progress=progress, **options)
             for some in batches:
-                with onednn.quick():
-                    found = batches.measure(measured, some)
+                found = batches.measure(measured, some)
                 known |= dict(zip(some, found, strict=True))
                 if keys and self._results:
                     self._results.keep((keys[request], value) for request, value in zip(some, found, strict=True))

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _ROOT = Path(__file__).resolve().parents[2]
 _MEASURING_CODE = ("models", "prompts", "attention", "measuring")
 """The folders of the instrument whose code a result depends on. Judging a result does not change it."""
+_REMEMBERED = 100_000
+"""The largest number of parts whose digests are kept in memory."""
 _LIBRARIES = ("torch", "transformers", "nnsight")
 
 
@@ -44,8 +46,8 @@ class ResultKeys:
     def of(self, *parts: Any) -> bytes:
         """Returns the key of a result.
 
-        The parts are numbers, text, None, and tuples and dataclasses of them. Raises NotKeepable for any other part,
-        and for a dataclass whose source text is unknown or not part of a package.
+        The parts are numbers, text, None, and tuples and frozen dataclasses of them. Raises NotKeepable for any other
+        part, and for a dataclass whose source text is unknown or not part of a package.
         """
         content = "\n".join([self._start, *map(self._canonical, parts)])
         return hashlib.sha256(content.encode()).digest()
@@ -53,9 +55,15 @@ class ResultKeys:
     def _canonical(self, value: Any) -> str:
         """Returns a text that describes a value completely, with its type. Floats are exact."""
         if is_dataclass(value) and not isinstance(value, type):
+            kind: Any = type(value)
+            if not kind.__dataclass_params__.frozen:
+                raise NotKeepable(f"A {kind.__name__} has no digest: it is not frozen, so it can change")
             # Many requests have equal parts, mostly prompts. So the digest of each part is computed only once.
             if value not in self._digests:
-                self._digests[value] = self._digest(value)
+                digest = self._digest(value)
+                if len(self._digests) >= _REMEMBERED:
+                    self._digests.clear()
+                self._digests[value] = digest
             return self._digests[value]
         if isinstance(value, (tuple, list, range)):
             return f"({','.join(map(self._canonical, value))})"

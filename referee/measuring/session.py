@@ -7,6 +7,7 @@ runs. It groups the other requests by length and runs them in batches. It return
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
@@ -14,6 +15,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from referee.attention.onednn import quick
 from referee.attention.tracing import Attention
 from referee.attention.wrapping import wrap
 from referee.errors import SelfCheckFailed
@@ -44,11 +46,17 @@ class Session:
         observers: functions that receive the margins of every sweep.
     """
 
-    def __init__(self, subject: Subject, results: ResultCache | None = None) -> None:
-        """`results` keeps results on disk; without it, no result is kept. Raises NoReadableAttention; see `wrap`."""
+    def __init__(self, subject: Subject, results: ResultCache | None = None, *, onednn: bool = True) -> None:
+        """Raises NoReadableAttention; see `wrap`.
+
+        Args:
+            results: keeps results on disk. Without it, no result is kept.
+            onednn: whether matrix products use oneDNN where it is faster; see `onednn.quick`.
+        """
         self.subject = subject
         self.observers: list[Observer] = []
         self._wrapped = wrap(subject)
+        self._onednn = onednn
         self._dispatcher = Dispatcher(subject, results)
         self._prefixes: dict[int, PrefixCache] = {}
         self._tokens: dict[Prompt, Tokens] = {}
@@ -66,7 +74,8 @@ class Session:
 
     def attention(self, layer: int | None = None) -> Attention:
         """Returns the object that reads and writes patterns, at the layer of interest or at another one."""
-        return Attention(self.subject if layer is None else self.subject.at(layer), self._wrapped)
+        subject = self.subject if layer is None else self.subject.at(layer)
+        return Attention(subject, self._wrapped, onednn=self._onednn)
 
     def prefixes(self, layer: int | None = None) -> PrefixCache:
         """Returns what the trials of a prompt share below a layer, by default the layer of interest."""
@@ -148,7 +157,8 @@ class Session:
 
         def measured(some: Sequence[Reading]) -> list[Answer]:
             tokens = [request.tokens for request in some]
-            return greedy_answers(self.subject, tokens, known.all_keys(tokens, starts[tokens[0]]))
+            with quick() if self._onednn else nullcontext():
+                return greedy_answers(self.subject, tokens, known.all_keys(tokens, starts[tokens[0]]))
 
         def rows(request: Reading) -> int:
             return len(request.tokens) - starts[request.tokens]
@@ -173,8 +183,9 @@ class Session:
         `progress` is the label of the progress bar. Raises LayerOutOfRange for a layer that the model does not have,
         and SelfCheckFailed when a score or the residual stream is not finite.
         """
-        for layer in {layer for trial in trials for layer in trial.layers}:
-            self.subject.at(layer)  # raises LayerOutOfRange
+        if not scores:
+            raise ValueError("At least one score must be given, for example Margin()")
+        self._require_layers(trials)
         rows: dict[int, Row] = {}
         for group in alike(trials, self._lowest_layer):
             edited = EditedRows(self.attention(self._lowest_layer(trials[group[0]])), self.prefixes)
@@ -208,8 +219,14 @@ class Session:
             edited.prepare([trial], None)
             return self._rows(edited, [Margin()], [trial])[0]
 
+        self._require_layers(trials)
         found = self._dispatcher.answers(trials, lambda some: list(map(alone, some)), ("margins, alone",), None)
         return _table(found, [Margin()])
+
+    def _require_layers(self, trials: Sequence[Trial]) -> None:
+        """Raises LayerOutOfRange for an edited layer that the model does not have."""
+        for layer in {layer for trial in trials for layer in trial.layers}:
+            self.subject.at(layer)
 
     def _lowest_layer(self, trial: Trial) -> int:
         """Returns the lowest edited layer of a trial, or the layer of interest for an unedited trial."""
@@ -236,7 +253,7 @@ def _readings(prompts: Sequence[Tokens]) -> list[Reading]:
 
 
 def _prompts_first(known: PrefixCache | None) -> Callable[[Sequence[Reading], str | None], None] | None:
-    """For `prepare` of `_answered`: fills the prefix cache with the prompts before their batches run."""
+    """For `prepare` of `Dispatcher.answers`: fills the prefix cache with the prompts before their batches run."""
     if known is None:
         return None
     return lambda some, progress: known.prepare([request.tokens for request in some], progress)

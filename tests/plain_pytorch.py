@@ -1,0 +1,60 @@
+"""Forward passes of edited prompts in plain PyTorch, with an attention function of their own."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import torch
+from transformers import AutoModelForCausalLM
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+
+def recomputed(subject, ids, edits):
+    """Returns the last logits and the patterns of a plain PyTorch forward pass.
+
+    `edits` has a function of the pattern [prompt, head, query, key] for each edited layer. Each function gets the
+    pattern that the layer has after the edits of the lower layers.
+    """
+    seen = {}
+
+    def edited(module, query, key, value, attention_mask, scaling=None, dropout=0.0, softcap=None, **_):
+        groups = query.shape[1] // key.shape[1]
+        key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+        scores = query @ key.transpose(2, 3) * (scaling if scaling is not None else query.shape[-1] ** -0.5)
+        if softcap is not None:
+            scores = torch.tanh(scores / softcap) * softcap
+        future = torch.ones(scores.shape[-2:]).triu(1).bool()
+        weights = scores.masked_fill(future, -torch.inf).softmax(-1)
+        if module.layer_idx in edits:
+            weights = edits[module.layer_idx](weights)
+        seen[module.layer_idx] = weights
+        return (weights @ value).transpose(1, 2).contiguous(), weights
+
+    ALL_ATTENTION_FUNCTIONS.register("edited by hand", edited)
+    copy = AutoModelForCausalLM.from_config(deepcopy(subject.model.config)).eval()
+    copy.load_state_dict(subject.model.state_dict())
+    copy.set_attn_implementation("edited by hand")
+    with torch.no_grad():
+        return copy(input_ids=ids, use_cache=False).logits[:, -1], seen
+
+
+def recomputed_trial(subject, trial, *, unedited_higher=False):
+    """Returns the logits of a trial, [vocabulary], from `recomputed`.
+
+    With `unedited_higher`, every edit gets the pattern of the unedited prompt, as a wrong instrument might do it.
+    """
+    ids = torch.tensor([trial.tokens.ids])
+    _, unedited = recomputed(subject, ids, {})
+
+    def of_layer(layer, edit):
+        donor = None
+        if edit.donor:
+            donor = recomputed(subject, torch.tensor([edit.donor.ids]), {})[1][layer][0]
+        return lambda own: edit(trial.tokens, unedited[layer][0] if unedited_higher else own[0], donor)[None]
+
+    logits, _ = recomputed(subject, ids, {layer: of_layer(layer, edit) for layer, edit in trial.edits})
+    return logits[0]
+
+
+def margin_of(logits, tokens):
+    return (logits[tokens.right_id] - logits[tokens.wrong_id]).item()
