@@ -72,7 +72,7 @@ def test_trials(last_row: bool, benchmark: Any, subject: Subject, size: Size, sh
 
 def test_tokens(benchmark: Any, subject: Subject, size: Size, show: Show) -> None:
     """The same pair in formats of different length. The number of trials is a quarter of --trials."""
-    runs = {}
+    runs: dict[int, Callable[[], object]] = {}
     for format in INJECTION:
         prompt = Prompt(DOCUMENT_PAIRS[0], "bigger first", format)
         trials = workloads.trials(subject, last_row=False, count=max(1, size.trials // 4), prompt=prompt)

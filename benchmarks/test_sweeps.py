@@ -28,7 +28,7 @@ BATCHED = (
     Implementation("pyvene, batches of trials", "with_pyvene:batched", "pyvene"),
 )
 REFEREE = Implementation(OURS, "with_referee:sweep")
-FLOOR = Implementation("floor: the necessary matrix products", "with_torch:floor")
+FLOOR = Implementation("floor: the necessary matrix products", "with_torch:floor", checked=False)
 READ_BATCHED = (
     Implementation("nnsight, batches of prompts", "with_nnsight:read_batched", "nnsight"),
     Implementation("TransformerLens, batches of prompts", "with_transformer_lens:read_batched", LENS),

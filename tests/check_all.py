@@ -25,7 +25,7 @@ def checks(report: Path, *, quick: bool) -> list[tuple[tuple[str, ...], int]]:
         (("-m", "ruff", "check", "."), 0),
         (("-m", "ruff", "format", "--check", "."), 0),
         (("-m", "mypy"), 0),
-        (("-m", "pytest", *(("-m", "not slow") if quick else ())), 0),
+        (("-m", "pytest", "-n", "auto", *(("-m", "not slow") if quick else ())), 0),
         (("-m", *claims), REFUTED),
         (("tests/check_report.py", str(report / "report.json")), 0),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,9 @@ from referee.models import embedded, subjects
 from referee.models.small_tokenizer import CHAT_TEMPLATE
 from referee.models.subjects import Subject
 
+# Several processes run the tests, and the models are tiny: more threads would only make them slower.
+os.environ["OMP_NUM_THREADS"] = "1"
+torch.set_num_threads(1)
 settings.register_profile("tests", deadline=None, derandomize=True)
 settings.load_profile("tests")
 

@@ -61,12 +61,12 @@ def batched(workload: Sweep, rows: int = 50) -> Callable[[], Tensor]:
 
 def _read(model: Any, layers: tuple[int, ...], ids: Tensor) -> Tensor:
     """Returns `to_first` of prompts of one length, [prompt], from ids [prompt, token]. Stops after the last layer."""
-    held: list[Tensor] = []
+    found: list[Tensor] = []
     with torch.no_grad(), model.trace({"input_ids": ids}, use_cache=False) as tracer:
         for layer in layers:
-            held.append(_pattern(model, layer).output.save())
+            found.append(_pattern(model, layer).output.save())
         tracer.stop()
-    return to_first(torch.stack(held, 1))
+    return to_first(torch.stack(found, 1))
 
 
 def read_each(workload: Reading) -> Callable[[], Tensor]:
