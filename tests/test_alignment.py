@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from claims.competition.chat import chat_format
 from claims.competition.planted.tokenizer import theory_tokenizer
 from claims.competition.prompts import INJECTION, ORDERS, POSITIONS, QA, SIMPLE, Pair, Prompt, pairs
 from referee.errors import UnscorableTokens
@@ -19,7 +20,7 @@ TOKENIZERS = {1: theory_tokenizer(digits_per_token=1, bos=False), 3: theory_toke
 @given(order=st.sampled_from(ORDERS), index=st.integers(0, 99), digits=st.sampled_from([1, 3]),
        names=st.tuples(st.sampled_from(list(FORMATS)), st.sampled_from(list(FORMATS))))  # fmt: skip
 def test_alignment_keeps_meaning_and_order(order, index, digits, names):
-    """Corresponding positions hold the same number token or lie in the tails, and never cross."""
+    """Corresponding positions have the same number token or lie in the tails, and they never cross."""
     tokenizer = TOKENIZERS[digits]
     pair = pairs(100)[index]
     target, donor = (tokenize(Prompt(pair, order, FORMATS[name]), tokenizer) for name in names)
@@ -36,7 +37,7 @@ def test_alignment_keeps_meaning_and_order(order, index, digits, names):
 
 
 def test_alignment_of_simple_to_question_by_hand(grouped):
-    """BOS, the two numbers, the cue and the forced " 9."; nothing for "Q: Which is bigger:" and "or"."""
+    """BOS, the numbers, the cue and the forced " 9." correspond. "Q: Which is bigger:" and "or" have no counterpart."""
     target = tokenize(Prompt(PAIR, "bigger first", QA), grouped)
     donor = tokenize(Prompt(PAIR, "bigger first", SIMPLE), grouped)
     alignment = align(target, donor)
@@ -51,7 +52,7 @@ def test_alignment_of_simple_to_question_by_hand(grouped):
 
 
 def test_last_row_alignment_edits_the_prompts_last_row(grouped):
-    """The same columns, one row: the one that the forced prefix follows."""
+    """It has the same columns but only one row, which is the last row before the forced prefix."""
     target = tokenize(Prompt(PAIR, "bigger first", QA), grouped)
     donor = tokenize(Prompt(PAIR, "bigger first", SIMPLE), grouped)
 
@@ -59,8 +60,20 @@ def test_last_row_alignment_edits_the_prompts_last_row(grouped):
     assert align(target, donor, "last row").target == align(target, donor).target
 
 
+def test_tails_of_other_lengths_correspond_from_the_right(grouped):
+    """The last tokens before the answer correspond, and the beginning of the longer tail has no counterpart."""
+    target = tokenize(Prompt(PAIR, "bigger first", chat_format(grouped)), grouped)
+    donor = tokenize(Prompt(PAIR, "bigger first", SIMPLE), grouped)
+
+    alignment = align(target, donor)
+
+    assert len(target.tail) > len(donor.tail)
+    assert alignment.target[-len(donor.tail) :] == target.tail[-len(donor.tail) :]
+    assert alignment.donor[-len(donor.tail) :] == donor.tail
+
+
 def test_left_block_puts_numbers_on_format_tokens(grouped):
-    """Laying prompts on each other from the left, as published scripts do, pairs tokens of different meaning."""
+    """Alignment from the left, as in published scripts, pairs tokens of different meaning."""
     target = tokenize(Prompt(PAIR, "bigger first", QA), grouped)
     donor = tokenize(Prompt(PAIR, "bigger first", SIMPLE), grouped)
     left = align(target, donor, "left block")
@@ -71,7 +84,7 @@ def test_left_block_puts_numbers_on_format_tokens(grouped):
 
 @pytest.mark.parametrize("tokenizer", [1, 3])
 def test_a_lengthened_donor_lies_on_its_target(tokenizer):
-    """After filler, every number token of Simple stands where it stands in Q&A."""
+    """Filler moves each number token of Simple to the position that it has in Q&A."""
     target = tokenize(Prompt(PAIR, "bigger first", QA), TOKENIZERS[tokenizer])
     donor = lengthened(
         tokenize(Prompt(PAIR, "bigger first", SIMPLE), TOKENIZERS[tokenizer]), len(target), TOKENIZERS[tokenizer]
@@ -84,7 +97,7 @@ def test_a_lengthened_donor_lies_on_its_target(tokenizer):
 
 @pytest.mark.parametrize("tokenizer", [1, 3])
 def test_filler_can_stand_behind_a_prompt(tokenizer):
-    """Only the forced prefix moves. The tokens of the prompt keep their places and their properties."""
+    """Only the forced prefix moves. The tokens of the prompt keep their positions and their properties."""
     tokens = tokenize(Prompt(PAIR, "bigger first", QA), TOKENIZERS[tokenizer])
     longer = lengthened(tokens, len(tokens) + 2, TOKENIZERS[tokenizer], behind=True)
     n = tokens.n_prompt
@@ -98,7 +111,7 @@ def test_filler_can_stand_behind_a_prompt(tokenizer):
 
 
 def test_a_prompt_is_not_shortened(grouped):
-    """Filler can only be added."""
+    """Filler can only be added, so a smaller length raises ValueError."""
     tokens = tokenize(Prompt(PAIR, "bigger first", QA), grouped)
 
     with pytest.raises(ValueError, match="cannot be lengthened to 3"):
@@ -106,7 +119,7 @@ def test_a_prompt_is_not_shortened(grouped):
 
 
 def test_numbers_that_split_differently_cannot_be_aligned(grouped, single):
-    """An alignment position by position needs the same tokens on both sides."""
+    """An alignment needs the same number of tokens for the same part of both prompts."""
     target = tokenize(Prompt(PAIR, "bigger first", QA), grouped)
     donor = tokenize(Prompt(PAIR, "bigger first", SIMPLE), single)
 

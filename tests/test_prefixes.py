@@ -195,6 +195,26 @@ def test_margins_go_on_from_what_answers_needed(shaped, monkeypatch):
     assert (found["margin_logits"] - own["margin_logits"]).abs().max() < 1e-4 * own["margin_logits"].abs().max()
 
 
+@pytest.mark.usefixtures("eager_to_share")
+def test_unedited_trials_begin_after_their_prefix(llama, monkeypatch):
+    """The upper layers, too, compute the rows of a shared prefix only once."""
+    asked = tokens_of(llama.tokenizer, [QA])
+    run, starts = Attention.run, []
+
+    def watched(self, ids, pattern, hidden, before, later):
+        starts.extend([rows_of(before)] * len(ids))
+        return run(self, ids, pattern, hidden, before, later)
+
+    monkeypatch.setattr(Attention, "run", watched)
+    session = Session(llama)
+    session.margins([Trial(tokens) for tokens in asked])
+
+    rows = {session.prefixes().prefix(tokens).rows for tokens in asked} - {0}
+    assert len(starts) == len(asked)
+    assert rows
+    assert set(starts) <= rows
+
+
 def test_fewer_prompts_are_kept_if_memory_is_short(llama, monkeypatch):
     """Keys and values take at most a quarter of it. They are those of three layers and two heads of size 8."""
     asked = tokens_of(llama.tokenizer, [QA])

@@ -23,7 +23,7 @@ GOOD, BAD, OPEN = Estimate(0.8, 0.7, 0.9, 20), Estimate(0.2, 0.1, 0.3, 20), Esti
 
 
 def found(estimate=GOOD, *, by_stratum=None, **evidence):
-    """The finding on one estimate, or on several by part."""
+    """Returns the finding on one estimate, or on several estimates by part."""
     parts = estimate if isinstance(estimate, dict) else {"all": estimate}
     return judged(CLAIM, Evidence(Estimates(parts, by_stratum or {}), **evidence), THEORY)
 
@@ -57,7 +57,7 @@ def written(place, *findings, **changed):
 
 
 def written_once(place):
-    """The page of a report with one claim."""
+    """Writes a report with one claim. Returns the path of its page."""
     return document.write(place, report_of(found()), [found()])
 
 
@@ -68,7 +68,7 @@ def figure():
 
 
 def test_a_supported_claim_that_chance_explains_is_inconclusive():
-    """A claim must beat chance, whatever the threshold says."""
+    """A claim beyond its threshold must also beat chance."""
     lucky = found(against=(Chance("random groups", 0.9, p=0.4, veto=True),))
     real = found(against=(Chance("random groups", 0.7, p=0.01, veto=True),))
 
@@ -76,18 +76,25 @@ def test_a_supported_claim_that_chance_explains_is_inconclusive():
     assert lucky.reason == "not distinguished from chance: p = 0.400 against random groups"
 
 
+def test_chance_without_a_veto_is_only_shown():
+    """A world in which the cause may be present does not prevent support, however large its p is."""
+    shown = found(against=(Chance("random groups", 0.9, p=0.9),))
+
+    assert shown.verdict is Verdict.SUPPORTED
+
+
 def test_chance_does_not_soften_a_refutation():
-    """What lies on the wrong side stays refuted."""
+    """A claim on the wrong side of its threshold stays REFUTED."""
     assert found(BAD, against=(Chance("r", 0.9, 0.4, True),)).verdict is Verdict.REFUTED
 
 
 def test_an_inconclusive_claim_says_what_would_settle_it():
-    """The n that would, were the estimate to stay."""
+    """The reason has the n that settles the claim if the estimate stays the same."""
     assert found(OPEN).reason == "about 80 pairs would settle it"
 
 
 def test_the_line_holds_everything_that_decides():
-    """Part, estimate, interval, criterion, n and chance."""
+    """The line has the part, the estimate, its interval, the criterion, n and the chance value."""
     finding = found({"A": GOOD, "B": BAD}, against=(Chance("coin", 0.5),))
 
     assert finding.line == "B: 0.200 [0.100, 0.300], claimed > 0.5, n = 20 pairs; chance 0.500 (coin)"
@@ -101,7 +108,7 @@ def test_variants_of_another_unit_have_no_verdict():
 
 
 def test_a_report_is_valid_and_self_contained(tmp_path):
-    """JSON by its schema; a page without references outside; figure and data beside it."""
+    """The JSON fits its schema, the page has no references outside, and the figure and the data are beside it."""
     finding = found(drawing=Drawing(figure, "a line"), data=pd.DataFrame({"x": [1]}))
     skipped = Finding(CLAIM, Verdict.NOT_APPLICABLE, reason="nothing to repair")
 
@@ -127,7 +134,7 @@ def failing():
     [(Drawing(failing, "a line"), "ValueError: no rows"), (Drawing(figure, ""), "ValidationError")],
 )
 def test_a_figure_that_cannot_be_drawn_costs_only_the_figure(drawing, why, tmp_path):
-    """The verdict, the other notes and the data are there."""
+    """The report has the verdict, the other notes and the data."""
     finding = found(drawing=drawing, notes=("A note.",), data=pd.DataFrame({"x": [1]}))
 
     (claim,) = written(tmp_path / "latest", finding).claims
@@ -159,7 +166,7 @@ def test_text_is_escaped(tmp_path):
 
 
 def test_file_names_need_not_be_utf8(tmp_path):
-    """Their other bytes are escapes, in the report and on the page."""
+    """Other bytes are written as escapes, in the report and on the page."""
     options = models.Options(profile="quick", seed=0, units=20, model="m\udcff")
 
     report = written(tmp_path / "latest", found(), options=options, command="pytest --model m\udcff")
@@ -169,7 +176,7 @@ def test_file_names_need_not_be_utf8(tmp_path):
 
 
 def test_the_page_uses_the_words_of_the_theory(tmp_path):
-    """Its unit, its strata and its tables."""
+    """The page has the unit, the strata and the tables of the theory."""
     table = Table("Answers", ("Order", "Right", "n"), (("first", 1.0, 1), ("second", 0.25, 40)))
     finding = found(by_stratum={"first": {"all": GOOD}})
     subject = models.Subject(name="tiny", revision="x", layer=1, n_layers=3, n_heads=4, n_kv_heads=2, dtype="float32",
@@ -191,7 +198,7 @@ def test_the_page_uses_the_words_of_the_theory(tmp_path):
 
 
 def test_the_model_of_the_report_is_strict():
-    """Nothing unknown, nothing missing, no share above 1, and no number that JSON does not have."""
+    """It refuses unknown fields, missing fields, shares above 1, and numbers that JSON does not have."""
     valid = json.loads(report_of(found()).model_dump_json())
     assert models.Report.model_validate(valid).claims[0].estimate.value == 0.8
 
@@ -209,7 +216,7 @@ def test_the_model_of_the_report_is_strict():
 
 
 def test_the_schema_is_printed(capsys):
-    """Fields have descriptions, every field is required, and there are no others."""
+    """Every field is required, other fields are not allowed, and fields have descriptions."""
     document.main(["--schema"])
 
     printed = json.loads(capsys.readouterr().out)
@@ -222,7 +229,7 @@ def test_the_schema_is_printed(capsys):
 
 
 def test_the_worst_comes_first(tmp_path):
-    """Errors, then refutations; support last."""
+    """Errors come first, then refutations. Support comes last."""
     written(tmp_path / "latest", found(GOOD), found(BAD), Finding(CLAIM, Verdict.ERROR, reason="lost"))
 
     html = (tmp_path / "latest" / "index.html").read_text()
@@ -231,7 +238,7 @@ def test_the_worst_comes_first(tmp_path):
 
 
 def test_a_failed_write_leaves_the_report_before_it(tmp_path, monkeypatch):
-    """Whole or not at all, and no leftovers."""
+    """A report is replaced as a whole or not at all, and no temporary files remain."""
     written(tmp_path / "latest", found())
     before = (tmp_path / "latest" / "report.json").read_text()
 
@@ -244,7 +251,7 @@ def test_a_failed_write_leaves_the_report_before_it(tmp_path, monkeypatch):
 
 
 def test_a_folder_of_something_else_is_not_overwritten(tmp_path):
-    """--report replaces reports, not somebody's work."""
+    """--report replaces reports, but no files of other programs."""
     written(tmp_path / "latest", found())
     folder.require_replaceable(tmp_path / "latest")
     (tmp_path / "latest" / "thesis.tex").write_text("")
@@ -254,7 +261,7 @@ def test_a_folder_of_something_else_is_not_overwritten(tmp_path):
 
 
 def test_a_report_is_written_through_a_link(tmp_path):
-    """reports/latest may point elsewhere."""
+    """reports/latest may be a link to another folder."""
     (tmp_path / "disk").mkdir()
     (tmp_path / "latest").symlink_to(tmp_path / "disk")
 
@@ -266,13 +273,13 @@ def test_a_report_is_written_through_a_link(tmp_path):
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_an_estimate_that_is_no_number_is_a_fault_of_its_claim(bad):
-    """Not of the report, which holds the other claims' verdicts."""
+    """The error names the claim, and the report still has the verdicts of the other claims."""
     with pytest.raises(SelfCheckFailed, match=r"Every estimate must be finite; got .*claim 9.9a"):
         found(Estimate(bad, 0.7, 0.9, 3))
 
 
 def test_a_variant_of_few_pairs_has_no_verdict():
-    """One pair would refute or support anything."""
+    """The interval of one pair would refute or support any claim."""
     few = Estimate(0.1, 0.1, 0.1, 1)
 
     finding = found(variants={"few": {"all": few}})
@@ -281,7 +288,7 @@ def test_a_variant_of_few_pairs_has_no_verdict():
 
 
 def test_the_scale_places_marks_in_percent():
-    """An axis from 0 to 1 unless something lies beyond."""
+    """The axis goes from 0 to 1, unless a value lies beyond."""
     scale = page.scale(entry(found(against=(Chance("coin", 0.5),))))
 
     assert scale == {

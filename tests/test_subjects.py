@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -17,7 +18,7 @@ BUILDERS = {"planted": build, "random": build}
 
 
 def test_a_saved_folder_is_a_subject(llama, llama_folder):
-    """Loaded from disk it is the same model: same fingerprint, geometry and patterns."""
+    """A model that is loaded from disk has the same fingerprint and geometry."""
     loaded = subjects.load(str(llama_folder), layer=1)
 
     assert loaded.fingerprint == llama.fingerprint
@@ -33,7 +34,7 @@ def test_heads_are_grouped_by_index_and_key_value_head(llama):
 
 
 def test_one_head_is_too_few_for_the_theory(llama):
-    """Even and odd heads cannot be compared."""
+    """The theory needs an even head and an odd head."""
     require_two_heads(llama)
 
     with pytest.raises(TooFewHeads, match=r"must have at least two heads, .*; got 1\. Use a model with more heads"):
@@ -49,7 +50,7 @@ def test_the_layer_of_the_theory_is_ten_of_thirty_two(llama):
 
 
 def test_fingerprints_distinguish_weights(grouped, llama):
-    """Another seed, or one changed weight, is another subject."""
+    """Another seed, or one changed weight, gives another fingerprint."""
     other = tiny("Llama", grouped, seed=1)
     changed = tiny("Llama", grouped)
     with torch.no_grad():
@@ -58,8 +59,16 @@ def test_fingerprints_distinguish_weights(grouped, llama):
     assert len({llama.fingerprint, other.fingerprint, changed.fingerprint}) == 3
 
 
+def test_a_fingerprint_depends_on_buffers(llama):
+    """The frequencies of the rotary position embedding are no parameters, and they change every pattern."""
+    model = deepcopy(llama.model)
+    next(model.buffers()).mul_(1.5)
+
+    assert subjects.assemble(model, llama.tokenizer, name="x").fingerprint != llama.fingerprint
+
+
 def test_a_fingerprint_depends_on_the_chat_template(llama):
-    """Prompts depend on it, so results do."""
+    """Prompts depend on the template, and so do results."""
     tokenizer = theory_tokenizer()
     tokenizer.chat_template = "{{ messages[0]['content'] }}"
 
@@ -68,13 +77,13 @@ def test_a_fingerprint_depends_on_the_chat_template(llama):
 
 @pytest.mark.parametrize("layer", [-1, 3, 99])
 def test_a_layer_that_is_not_there(llama, layer):
-    """The rule names the layers there are."""
+    """The message names the layers of the model."""
     with pytest.raises(LayerOutOfRange, match=f"must be 0 to 2; got {layer}. Give --layer another number"):
         subjects.assemble(llama.model, llama.tokenizer, name="tiny", layer=layer)
 
 
 def test_a_tokenizer_without_offsets(llama):
-    """Labels come from characters, so a token must say which it covers."""
+    """Categories come from characters, so the tokenizer must say which characters a token covers."""
 
     class Slow:
         is_fast = False
@@ -84,7 +93,7 @@ def test_a_tokenizer_without_offsets(llama):
 
 
 def test_a_model_that_is_nowhere(tmp_path):
-    """A folder without a model is not one. The built-in names are listed, and so are the names of the theory."""
+    """A folder without a model is refused. The message lists the built-in names and the names of the theory."""
     with pytest.raises(UnknownModel, match=r"one of smollm2, llama-3.1-8b, a folder .* got '.*empty'"):
         subjects.load(str(tmp_path / "empty"))
     with pytest.raises(UnknownModel, match=r"one of smollm2, planted, random, llama-3.1-8b, a folder .* got '.*empty'"):
@@ -92,14 +101,14 @@ def test_a_model_that_is_nowhere(tmp_path):
 
 
 def test_a_gpu_that_is_not_there():
-    """The fault comes before anything is loaded."""
+    """The error is raised before anything is loaded."""
     name = "cuda:7"
     with pytest.raises(NoSuchDevice, match=f"device of this machine; got '{name}'"):
         subjects.load("smollm2", device=name)
 
 
 def test_an_unknown_device():
-    """A misspelt device is the same fault."""
+    """A misspelt device raises the same error."""
     with pytest.raises(NoSuchDevice, match="got 'gpu'"):
         subjects.load("smollm2", device="gpu")
 
