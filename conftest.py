@@ -1,4 +1,4 @@
-"""Registers the options, fixtures and terminal output of the claims. No science here."""
+"""Registers the options, the fixtures and the terminal output of the claims."""
 
 pytest_plugins = [
     "fixtures.options",

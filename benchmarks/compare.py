@@ -24,7 +24,7 @@ from referee.attention import onednn
 TORCH, ONEDNN = "PyTorch", "oneDNN"
 """The libraries of matrix products: the one that PyTorch uses by default, and oneDNN."""
 CLOSE = 1e-3
-"""An implementation whose results differ more from the expected ones does other work."""
+"""An implementation whose results differ more from the expected ones computes something else."""
 
 
 def libraries() -> tuple[str, ...]:
@@ -34,7 +34,7 @@ def libraries() -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Implementation:
-    """One way to compute a workload.
+    """One implementation of a workload.
 
     Attributes:
         name: its name in tables.

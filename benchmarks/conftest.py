@@ -1,4 +1,4 @@
-"""Options and fixtures of the benchmarks. It prints the tables of README.md after all other output."""
+"""Options and fixtures of the benchmarks. The tables of README.md are printed after all other output."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Size:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("benchmarks", "the size of the benchmarks")
-    group.addoption("--repeats", type=int, default=5, help="of each measurement; the tables have medians (default: 5)")
-    group.addoption("--trials", type=int, default=200, help="of a sweep (default: 200)")
-    group.addoption("--prompts", type=int, default=60, help="whose patterns are read (default: 60)")
+    group.addoption("--repeats", type=int, default=5, help="repeats; the tables have medians (default: 5)")
+    group.addoption("--trials", type=int, default=200, help="trials of a sweep (default: 200)")
+    group.addoption("--prompts", type=int, default=60, help="prompts whose patterns are read (default: 60)")
     group.addoption(
         "--other-checkout",
         type=Path,
@@ -55,18 +55,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture(scope="session")
 def size(pytestconfig: pytest.Config) -> Size:
-    """The size that the command line gives."""
+    """Returns the size that the command line sets."""
     option = pytestconfig.option
     return Size(option.repeats, option.trials, option.prompts)
 
 
 @pytest.fixture(scope="session")
 def folder() -> Path:
-    """The folder of SmolLM2, which every implementation can load."""
+    """Returns the folder of SmolLM2, which every implementation can load."""
     return embedded.smollm2()
 
 
 @pytest.fixture(scope="session")
 def subject(folder: Path) -> Subject:
-    """SmolLM2 with layer 10 of 30 (from 0) as its layer of interest, on the CPU."""
+    """Returns SmolLM2 with layer 10 of 30 (from 0) as its layer of interest, on the CPU."""
     return subjects.load(str(folder), layer=10, device="cpu")

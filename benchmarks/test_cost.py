@@ -29,7 +29,7 @@ Show = Callable[[str, str], None]
 
 
 def in_turn(benchmark: Any, runs: Mapping[Any, Callable[[], object]], repeats: int) -> dict[Any, float]:
-    """Calls all functions in turn. Returns the median time of each in ms. One more repeat warms up."""
+    """Calls all functions in turn. Returns the median time of each in ms. One extra repeat warms up."""
     seconds: dict[Any, list[float]] = {name: [] for name in runs}
 
     def once() -> None:
@@ -58,7 +58,7 @@ def table(what: str, found: Mapping[Any, float]) -> str:
 
 @pytest.mark.parametrize("last_row", [False, True], ids=["all rows", "last row"])
 def test_trials(last_row: bool, benchmark: Any, subject: Subject, size: Size, show: Show) -> None:
-    """The time is a straight line: each trial costs its slope, and what trials share costs its intercept."""
+    """Fits a line to the time: its slope is the cost of a trial, and its intercept the cost of what trials share."""
     counts = sorted({max(1, round(share * size.trials)) for share in SHARES})
     trials = workloads.trials(subject, last_row=last_row, count=max(counts))
 
@@ -71,7 +71,7 @@ def test_trials(last_row: bool, benchmark: Any, subject: Subject, size: Size, sh
 
 
 def test_tokens(benchmark: Any, subject: Subject, size: Size, show: Show) -> None:
-    """The same pair in formats of different length. The number of trials is a quarter of --trials."""
+    """Measures one pair in formats of different length. The number of trials is a quarter of --trials."""
     runs: dict[int, Callable[[], object]] = {}
     for format in INJECTION:
         prompt = Prompt(DOCUMENT_PAIRS[0], "bigger first", format)
@@ -84,7 +84,7 @@ def test_tokens(benchmark: Any, subject: Subject, size: Size, show: Show) -> Non
 
 
 def test_layers(benchmark: Any, subject: Subject, size: Size, show: Show) -> None:
-    """The layers below the layer of interest are computed once. The number of trials is a quarter of --trials."""
+    """Measures several layers of interest. The number of trials is a quarter of --trials."""
     count = max(1, size.trials // 4)
     moved = [subject.at(layer) for layer in LAYERS]
     runs = {at.layer: sweep(at, workloads.trials(at, last_row=False, count=count)) for at in moved}
@@ -107,14 +107,14 @@ SETS = {
     "both orders, Simple, Q&A and Chat": (5 / 3, three_formats),
     "both orders, formats of experiment 1.3": (7.5, formats_of_injection),
 }
-"""Prompts that begin alike: the number of pairs is --prompts divided by the first number."""
+"""Sets of prompts with equal beginnings. The number of pairs is --prompts divided by the first number."""
 
 
 @pytest.mark.parametrize("name", SETS)
 def test_shared_prefixes(
     name: str, benchmark: Any, subject: Subject, size: Size, show: Show, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Margins of unedited prompts, with shared prefixes and without."""
+    """Measures the margins of unedited prompts, with shared prefixes and without."""
     divisor, formats = SETS[name]
     count = max(1, round(size.prompts / divisor))
     asked = [tokenize(prompt, subject.tokenizer) for prompt in ask(pairs(count), formats(subject))]

@@ -20,7 +20,7 @@ from referee.models.embedded import CACHE_VARIABLE, cache_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE_VARIABLES = (CACHE_VARIABLE, "BANDWIDTH_CACHE")
-"""The environment variables that name the cache, in this checkout and in older ones."""
+"""The environment variables that name the cache, in this checkout and in the other one."""
 RUNS = (("planted", "quick"), ("smollm2", "quick"), ("smollm2", "standard"))
 CLOSE = 1e-3
 """Two checkouts whose estimates differ more measure different things."""
@@ -58,7 +58,7 @@ class Checkout:
 
     @property
     def name(self) -> str:
-        """The commit, and whether files differ from it."""
+        """The commit, and a mark if files differ from it."""
         git = ["git", "-C", str(self.folder), "describe", "--always", "--dirty", "--exclude=*"]
         return subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip() or "no commit"
 
@@ -86,7 +86,7 @@ class Checkout:
 
 
 def _peak(process: int) -> int | None:
-    """Returns the largest memory of a process so far, in bytes; None if the system does not say it."""
+    """Returns the largest memory of a process so far, in bytes; None if the system does not report it."""
     try:
         lines = Path(f"/proc/{process}/status").read_text().splitlines()
         return int(dict(line.split(":", 1) for line in lines)["VmHWM"].split()[0]) * 1024
@@ -96,7 +96,7 @@ def _peak(process: int) -> int | None:
 
 @pytest.fixture
 def checkouts(pytestconfig: pytest.Config) -> list[Checkout]:
-    """This checkout, and the one that --other-checkout names. Each runs with its own .venv if it has one."""
+    """Returns this checkout, and the one that --other-checkout names. Each runs with its own .venv if it has one."""
     here = ROOT / ".venv" / "bin" / "python"
     found = [Checkout(ROOT, here if here.exists() else Path(sys.executable))]
     if other := pytestconfig.option.other_checkout:
@@ -139,7 +139,7 @@ def require_equal(reports: Sequence[Path]) -> str:
 def test_compare_runs(
     model: str, profile: str, benchmark: Any, checkouts: list[Checkout], size: Size, tmp_path: Path, show: Show
 ) -> None:
-    """`pytest claims/` from cached weights, without results and with all results of the run before."""
+    """Measures `pytest claims/` from cached weights, without results and with all results of the run before."""
     found: dict[tuple[Checkout, str], list[Timed]] = {}
     said = ""
 
@@ -168,7 +168,7 @@ def test_compare_runs(
 
 
 def test_start(benchmark: Any, checkouts: list[Checkout], size: Size, tmp_path: Path, show: Show) -> None:
-    """The time until Python, the libraries, the session and the list of claims are there."""
+    """Measures the time until Python, the libraries, the session and the list of claims are loaded."""
     cache = empty_cache(tmp_path / "cache")
     seconds: dict[str, list[float]] = {name: [] for name in STARTS}
 

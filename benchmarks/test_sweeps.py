@@ -44,7 +44,7 @@ Show = Callable[[str, str], None]
 
 @pytest.mark.parametrize("last_row", [False, True], ids=["all rows", "last row"])
 def test_compare_sweeps(last_row: bool, benchmark: Any, subject: Subject, folder: Path, size: Size, show: Show) -> None:
-    """Edited trials of one prompt: edits of all rows of the pattern, or of its last row alone."""
+    """Compares trials of one prompt with edits of all rows of the pattern, or of its last row alone."""
     workload = workloads.sweep(subject, folder, last_row=last_row, count=size.trials)
     entries = compare.prepared((*ONE_BY_ONE, *BATCHED, REFEREE, FLOOR), workload)
 
@@ -64,7 +64,7 @@ def test_compare_sweeps(last_row: bool, benchmark: Any, subject: Subject, folder
 
 
 def test_compare_readings(benchmark: Any, subject: Subject, folder: Path, size: Size, show: Show) -> None:
-    """Patterns of five layers of many prompts."""
+    """Compares readings of the patterns of five layers for many prompts."""
     workload = workloads.reading(subject, folder, count=size.prompts)
     entries = compare.prepared(READ, workload)
 

@@ -24,7 +24,7 @@ from referee.prompts.tokens import Tokens, tokenize
 LAYERS = 5
 """The number of layers whose patterns are read."""
 _FULL_EDITS = 200
-"""So many trials replace the whole pattern of their heads. Later ones replace a part, because subsets are finite."""
+"""The number of trials that replace whole patterns. Later ones replace a part, because there are few subsets."""
 
 
 @dataclass(frozen=True)

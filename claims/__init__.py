@@ -1,1 +1,1 @@
-"""The theories on trial. Each theory has a folder."""
+"""The theories that the suite tests. Each theory has a folder."""

@@ -1,4 +1,4 @@
-"""Tries the tests of a theory's claims on models whose truth is known, and counts the right verdicts.
+"""Runs the tests of a theory's claims on models whose truth is known, and counts the right verdicts.
 
 python -m claims.trial                      every model, 5 seeds, profile quick
 python -m claims.trial --theory competition --seeds 1 --models planted,random
@@ -58,7 +58,7 @@ class Call:
 
     @property
     def is_true(self) -> bool:
-        """Whether the claim is true on this model."""
+        """True if the claim is true on this model."""
         return Verdict.SUPPORTED in self.expected
 
 
@@ -185,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unit = theories()[options.theory].unit
     effects = {name: smallest_effect(profile.units) for name, profile in PROFILES.items()}
     for name, effect in effects.items():
-        print(f"power: profile {name} calls {effect:.2f} standard deviations between {unit} right 90 % of the time")
+        print(f"power: profile {name} detects {effect:.2f} standard deviations between {unit} in 90 % of runs")
     if options.record:
         record: dict[str, object] = {
             "theory": digest(options.theory),
@@ -202,7 +202,7 @@ def _parser() -> argparse.ArgumentParser:
     names = list(theories())
     only = names[0] if len(names) == 1 else None
     parser.add_argument("--theory", choices=names, default=only, required=only is None, help="folder in claims/")
-    parser.add_argument("--seeds", type=int, default=5, help="how many seeds (default: 5)")
+    parser.add_argument("--seeds", type=int, default=5, help="number of seeds (default: 5)")
     parser.add_argument("--profile", default="quick", choices=list(PROFILES))
     parser.add_argument("--models", help="comma-separated prefixes of model names (default: all)")
     parser.add_argument("--record", action="store_true", help="write trial.json into the theory's folder")

@@ -1,7 +1,7 @@
-"""One exception for each way in which the instrument can fail.
+"""One exception for each kind of fault of the instrument.
 
 A fault is never a verdict. It says that nothing was measured. Every message is one line with three parts, in this
-order: the rule, the thing that was found instead, and the remedy.
+order: the rule, what was found instead, and the remedy.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The folder of a report: which folders a new report may replace, and how it replaces the old report.
+"""The folder of a report: which folders a new report may replace, and how it replaces the earlier report.
 
 The suite writes a new report beside the folder and then renames it. Therefore a reader always finds a complete report,
-old or new. A manifest lists every file of a report with its digest. The suite deletes only files that still have this
-digest.
+either the earlier one or the new one. A manifest lists every file of a report with its digest. The suite deletes only
+files that still have this digest.
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ def replacement(folder: Path, *, keep_existing: bool = False) -> Iterator[tuple[
 
     The final path is `folder`. If `folder` then contains something else, the final path is a new folder beside it.
     With `keep_existing`, an existing report in `folder` stays. Then the new report is deleted and the list stays
-    empty. The function also deletes the remains of killed processes. If the body raises, the old report stays. Raises
-    OSError if a file operation fails.
+    empty. The function also deletes the remains of killed processes. If the body raises, the earlier report stays.
+    Raises OSError if a file operation fails.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     new = folder.with_name(f"{_prefix(folder)}-new-{uuid4().hex[:8]}")
@@ -115,27 +115,27 @@ def replacement(folder: Path, *, keep_existing: bool = False) -> Iterator[tuple[
             files = {str(path.relative_to(new)): _digest(path) for path in _files(new)}
             (new / MANIFEST).write_text(json.dumps({"made_by": _MADE_BY, "files": files}, indent=1), encoding="utf-8")
             with _locked(folder.parent, wait=_LOCK_SECONDS):
-                old = folder.with_name(f"{_prefix(folder)}-old")
-                _recover(folder, old)
+                earlier = folder.with_name(f"{_prefix(folder)}-old")
+                _recover(folder, earlier)
                 if keep_existing and has_report(folder):
                     return
                 target = folder if not unexpected_content(folder) else _unused(folder)
                 if target == folder and folder.exists():
-                    folder.rename(old)
+                    folder.rename(earlier)
                 new.rename(target)
-                _delete_report(old)
+                _delete_report(earlier)
                 final.append(target)
     finally:
         shutil.rmtree(new, ignore_errors=True)
 
 
-def _recover(folder: Path, old: Path) -> None:
+def _recover(folder: Path, earlier: Path) -> None:
     """Puts back a report that a killed process moved away. Deletes the remains of killed processes."""
-    if old.exists() and not folder.exists():
-        old.rename(folder)
-    _delete_report(old)
-    if old.exists():  # the folder contains a file of someone else
-        old.rename(_unused(folder))
+    if earlier.exists() and not folder.exists():
+        earlier.rename(folder)
+    _delete_report(earlier)
+    if earlier.exists():  # the folder contains a file of another program
+        earlier.rename(_unused(folder))
     for left in folder.parent.glob(f"{_prefix(folder)}-new-*"):
         with suppress(OSError), _locked(left, wait=0) as alone:
             if alone:

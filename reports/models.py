@@ -199,11 +199,11 @@ class Margins(_Model):
     smallest: float = Field(ge=0)
     """Smallest absolute margin, in logits."""
     alone: float = Field(ge=0)
-    """Largest change of the closest margins when each trial runs in a batch of its own, in logits."""
+    """Largest change of the margins closest to zero when each trial runs in a batch of its own, in logits."""
     precise: float | None = Field(ge=0)
     """Largest change when each trial also runs in float32, in logits. Null if this was not measured."""
     turned: Count
-    """Number of the closest margins that change their sign."""
+    """Number of the margins closest to zero that change their sign."""
 
 
 class Table(_Model):

@@ -1,4 +1,4 @@
-"""Tables made by hand, of what edits do in each order, and the findings of claims on such tables."""
+"""Helpers that make tables of edited answers by hand, and the findings of claims on such tables."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FIRST_ONLY = {ORDERS[0]: True, ORDERS[1]: False}
 
 
 def edited(turned: dict[str, dict[str, bool]]) -> Edited:
-    """Wrong answers that turn right, or do not, under each arm in each order."""
+    """Returns wrong answers made by hand. `turned` says for each arm and each order whether they turn right."""
     rows = [
         (pair, order, "Q&A", arm, 1.0 if right else -1.0, right, "right" if right else "wrong")
         for arm, by_order in ({UNEDITED: dict.fromkeys(ORDERS, False)} | turned).items()
@@ -36,7 +36,7 @@ def edited(turned: dict[str, dict[str, bool]]) -> Edited:
 
 
 def verdict(claim: Claim, evidence: Evidence) -> Finding:
-    """The finding on a claim of the theory."""
+    """Returns the finding on a claim of the theory."""
     return judged(claim, evidence, THEORY)
 
 
@@ -52,7 +52,7 @@ class JudgeByHand:
 
 
 def finding_of(test: Callable[..., None], **measurements: Any) -> Finding:
-    """The finding of a claim's own test, from measurements made by hand. They have the names of the fixtures."""
+    """Returns the finding of a claim's own test, from measurements made by hand with the names of the fixtures."""
     (claim,) = [mark.args[0] for mark in test.pytestmark if mark.name == "claim"]
     judge = JudgeByHand(claim)
     test(**measurements, judge=judge)

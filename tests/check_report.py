@@ -13,6 +13,7 @@ from reports.models import Report
 
 
 def problems(report: Report) -> list[str]:
+    """Returns one sentence for each problem of a report."""
     verdicts = {claim.id: claim.verdict for claim in report.claims}
     found = [f"{claim.id} has no verdict" for claim in THEORY.claims if claim.id not in verdicts]
     found += [f"{id} is an error" for id, verdict in verdicts.items() if verdict is Verdict.ERROR]

@@ -17,7 +17,7 @@ from referee.models import embedded, subjects
 from referee.models.small_tokenizer import CHAT_TEMPLATE
 from referee.models.subjects import Subject
 
-# Several processes run the tests, and the models are tiny: more threads would only make them slower.
+# Several processes run the tests, and the models are tiny, so more threads would only make them slower.
 os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(1)
 settings.register_profile("tests", deadline=None, derandomize=True)
@@ -48,29 +48,29 @@ SHAPES = {
 
 @pytest.fixture(scope="session")
 def grouped() -> PreTrainedTokenizerFast:
-    """A tokenizer with groups of up to three digits and with a BOS, like Llama 3."""
+    """Returns a tokenizer with groups of up to three digits and with a BOS, like Llama 3."""
     return theory_tokenizer(digits_per_token=3)
 
 
 @pytest.fixture(scope="session")
 def single() -> PreTrainedTokenizerFast:
-    """A tokenizer with single digits and without a BOS, like SmolLM2."""
+    """Returns a tokenizer with single digits and without a BOS, like SmolLM2."""
     return theory_tokenizer(digits_per_token=1, bos=False)
 
 
 def built(name: str = "planted") -> Subject:
-    """A planted or random model, at the layer at which the theory studies it."""
+    """Returns a planted or random model, at the layer at which the theory studies it."""
     return subjects.load(name, depth=10 / 32, builders={"planted": build, "random": build})
 
 
 def tiny(shape: str, tokenizer: PreTrainedTokenizerFast, *, seed: int = 0) -> Subject:
-    """A random-weight model of three layers and four heads."""
+    """Returns a model of random weights with three layers and four heads."""
     name, sizes = SHAPES[shape]
     ids = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": None}
     config = getattr(transformers, name)(vocab_size=len(tokenizer), **sizes, **ids)
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_config(config, attn_implementation="eager")
-    # Freshly initialised heads attend almost evenly; larger weights make patterns worth reading.
+    # Freshly initialised heads attend almost evenly. With larger weights, their patterns differ.
     with torch.no_grad():
         for weight in model.parameters():
             if weight.dim() > 1:
@@ -80,18 +80,19 @@ def tiny(shape: str, tokenizer: PreTrainedTokenizerFast, *, seed: int = 0) -> Su
 
 @pytest.fixture(scope="session", params=list(SHAPES))
 def shaped(request: pytest.FixtureRequest, grouped: PreTrainedTokenizerFast) -> Subject:
-    """One tiny subject of each supported shape."""
+    """Returns one tiny subject of each supported shape."""
     return tiny(request.param, grouped)
 
 
 @pytest.fixture(scope="session")
 def llama(grouped: PreTrainedTokenizerFast) -> Subject:
+    """Returns the tiny Llama model."""
     return tiny("Llama", grouped)
 
 
 @pytest.fixture(scope="session")
 def llama_folder(llama: Subject, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A saved subject, as a user would give it to --model."""
+    """Returns the folder of a saved subject, as a user would give it to --model."""
     folder = tmp_path_factory.mktemp("tiny-llama")
     llama.model.save_pretrained(folder)
     llama.tokenizer.save_pretrained(folder)
@@ -100,7 +101,7 @@ def llama_folder(llama: Subject, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture(scope="session")
 def llama3_tokenizer() -> PreTrainedTokenizerFast:
-    """Llama 3's own tokenizer, from a wheel that carries its vocabulary."""
+    """Returns the tokenizer of Llama 3, from a wheel that contains its vocabulary."""
     from tokenizers import AddedToken, processors
     from transformers.convert_slow_tokenizer import TikTokenConverter
 
@@ -122,6 +123,7 @@ def llama3_tokenizer() -> PreTrainedTokenizerFast:
 
 @pytest.fixture(scope="session")
 def smollm2_tokenizer() -> PreTrainedTokenizerFast:
+    """Returns the tokenizer of SmolLM2."""
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(embedded.smollm2())

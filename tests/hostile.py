@@ -27,7 +27,7 @@ class Case:
     Attributes:
         says: a regular expression for the line. The run prints it once, and nothing else about the problem.
         options: options of the command line, after those of every case; {model} is the model's folder.
-        model: makes the model's folder hostile. Before, the folder contains a sound model.
+        model: makes the model's folder hostile. Without it, the folder contains a valid model.
         code: the exit code.
     """
 
@@ -39,7 +39,7 @@ class Case:
 
 
 def edited_json(name: str, **changes: object) -> Callable[[Path], None]:
-    """Changes entries of a file of JSON; None removes one."""
+    """Returns a function that changes entries of a JSON file. The value None removes an entry."""
 
     def change(folder: Path) -> None:
         entries = json.loads((folder / name).read_text()) | changes
@@ -49,7 +49,7 @@ def edited_json(name: str, **changes: object) -> Callable[[Path], None]:
 
 
 def without(*names: str) -> Callable[[Path], None]:
-    """Removes weights from the checkpoint."""
+    """Returns a function that removes weights from the checkpoint."""
 
     def change(folder: Path) -> None:
         weights = load_file(folder / WEIGHTS)
@@ -77,7 +77,7 @@ def pickled(folder: Path) -> None:
 
 
 def indexed(file: str) -> Callable[[Path], None]:
-    """An index that names another file for all weights."""
+    """Returns a function that adds an index, which names another file for all weights."""
 
     def make(folder: Path) -> None:
         weights = load_file(folder / WEIGHTS)
@@ -96,7 +96,7 @@ def foreign_code(folder: Path) -> None:
 
 
 def other_sizes(**sizes: int) -> Callable[[Path], None]:
-    """A model of random weights with other sizes."""
+    """Returns a function that replaces the model by one of random weights with other sizes."""
 
     def make(folder: Path) -> None:
         config = AutoConfig.from_pretrained(folder)
@@ -118,7 +118,10 @@ def mamba(folder: Path) -> None:
 
 
 def template(text: str) -> Callable[[Path], None]:
-    """Another chat template, and no header tokens of Llama 3: with them, the suite would not use the template."""
+    """Returns a function that writes another chat template, and removes the header tokens of Llama 3.
+
+    With these tokens, the suite would not use the template.
+    """
 
     def change(folder: Path) -> None:
         for name in ("tokenizer.json", "tokenizer_config.json"):
@@ -129,7 +132,10 @@ def template(text: str) -> Callable[[Path], None]:
 
 
 def code(*names: str, ini: str | None = None) -> Callable[[Path], None]:
-    """Files that pytest would run if it took the folder for a folder of tests, and a configuration of pytest."""
+    """Returns a function that writes files which pytest would run if it took the folder for a folder of tests.
+
+    `ini` is the text of a pytest.ini in the folder.
+    """
 
     def make(folder: Path) -> None:
         for name in names:
@@ -143,7 +149,7 @@ def code(*names: str, ini: str | None = None) -> Callable[[Path], None]:
 
 WHOLE = "The safetensors files must contain exactly the weights of the causal language model in config.json"
 JUDGED = ("--model={model}", "-k", "headline2")
-"""One claim is enough where the fault comes after loading."""
+"""The options of a run with one claim. One claim is enough if the fault comes after loading."""
 
 LOADING = (
     Case("no unembedding", f"{WHOLE}; got '.*' with no lm_head.weight", model=without("lm_head.weight")),
@@ -215,7 +221,7 @@ OPTIONS = (
 
 AFTER = ("--collect-only", "-q", "claims/", "--model", "{model}")
 BEFORE = ("--collect-only", "-q", "--model", "{model}", "claims/")
-"""An option's value that pytest, left to itself, takes for a test path."""
+"""In this order, pytest itself takes the value of --model for a test path."""
 OUR_OWN = "with the suite's own pytest configuration; got .*pytest.ini"
 CODE = (
     Case("conftest.py", "1.1a", AFTER, code("conftest.py"), code=0),

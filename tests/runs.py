@@ -1,4 +1,4 @@
-"""Runs of the claims, as a user starts them."""
+"""Helpers that run the claims as a user does."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Run:
-    """The exit code of a run, and all that it printed."""
+    """The exit code of a run, and everything that it printed."""
 
     code: int
     output: str
@@ -28,14 +28,14 @@ def run(*options: str, plugins: tuple[object, ...] = ()) -> Run:
     """Runs the claims in this process."""
     output = io.StringIO()
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
-        # Plain asserts: the suite's modules are imported already, and pytest warns that it cannot rewrite them.
+        # The asserts stay plain, because pytest would warn that it cannot rewrite modules that are already imported.
         always = ["--rootdir", str(ROOT), "-p", "no:cacheprovider", "--assert=plain", "--no-cache", "--profile=quick"]
         code = pytest.main([*always, *options, f"{ROOT}/claims"], plugins=list(plugins))
     return Run(int(code), output.getvalue())
 
 
 def process(*options: str | Path, **settings: Any) -> Run:
-    """Runs pytest in a process of its own."""
+    """Runs pytest in another process. `settings` are arguments of subprocess.run."""
     settings["env"] = os.environ | {"HF_HUB_OFFLINE": "1"} | settings.get("env", {})
     usual = {"cwd": ROOT, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "timeout": 120}
     done = subprocess.run([sys.executable, "-m", "pytest", *map(str, options)], **(usual | settings))

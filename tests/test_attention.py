@@ -41,13 +41,13 @@ def test_reading_equals_plain_recomputation(shaped):
 def test_writing_equals_plain_recomputation(shaped, amount):
     """An aligned replacement gives the logits that the same edited pass has in plain PyTorch, to 1e-5."""
     targets, donors = prompts(shaped, [QA]), prompts(shaped, [SIMPLE])
-    port = attention.Attention(shaped)
+    wrapped = attention.Attention(shaped)
     ids = torch.tensor([tokens.ids for tokens in targets])
-    own = port.read(ids, [1])[:, 0]
-    other = port.read(torch.tensor([tokens.ids for tokens in donors]), [1])[:, 0]
+    own = wrapped.read(ids, [1])[:, 0]
+    other = wrapped.read(torch.tensor([tokens.ids for tokens in donors]), [1])[:, 0]
     pattern = torch.stack([Replace(d, amount)(t, o, p) for t, d, o, p in zip(targets, donors, own, other, strict=True)])
 
-    found = port.run(ids, pattern)
+    found = wrapped.run(ids, pattern)
 
     plain, _ = recomputed(shaped, ids, {})
     expected, _ = recomputed(shaped, ids, {1: lambda _: pattern})

@@ -28,10 +28,10 @@ def tokens_at_once(monkeypatch):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """A clock that the tests set."""
-    now = [0.0]
-    monkeypatch.setattr(batches, "perf_counter", lambda: now[0])
-    return now
+    """Returns a clock that the tests set: a list with the time in seconds."""
+    seconds = [0.0]
+    monkeypatch.setattr(batches, "perf_counter", lambda: seconds[0])
+    return seconds
 
 
 def run(made, clock, cost):
@@ -108,7 +108,7 @@ def test_a_batch_takes_half_of_the_free_memory(llama, monkeypatch, layers_kept, 
 
 
 def test_a_long_sweep_looks_for_a_better_size(llama, clock):
-    """A batch costs ten seconds, and a millisecond a token. Doubling pays until the ten seconds hardly count."""
+    """A batch costs ten seconds, and one millisecond per token. Doubling helps until the ten seconds hardly count."""
     sizes = run(Batches(requests(100, 6400), llama), clock, lambda tokens: 10 + 0.001 * tokens)
 
     assert sizes[:8] == [16, 32, 64, 128, 256, 512, 1024, 512]

@@ -16,7 +16,7 @@ from referee.prompts.tokens import tokenize
 
 @pytest.mark.network
 def test_chat_of_smollm2(smollm2_tokenizer):
-    """The template's own system turn is format; marks that end a turn, line breaks and the leading BOS are not."""
+    """The template's own system turn is format. Marks that end a turn, line breaks and the leading BOS are not."""
     tokens = tokenize(Prompt(PAIR, "bigger first", chat_format(smollm2_tokenizer)), smollm2_tokenizer)
 
     assert tokens.has_bos
@@ -28,7 +28,7 @@ def test_chat_of_smollm2(smollm2_tokenizer):
 
 @pytest.mark.network
 def test_chat_of_llama_3(llama3_tokenizer):
-    """The literal header text, with one BOS and without the template's dated system turn."""
+    """The prompt has the literal header text, with one BOS and without the dated system turn of the template."""
     format = chat_format(llama3_tokenizer)
     tokens = tokenize(Prompt(PAIR, "bigger first", format), llama3_tokenizer)
 

@@ -1,4 +1,4 @@
-"""The suite as its user runs it: a process of its own, on a saved model."""
+"""Runs of the suite as a user starts them: in another process, on a saved model."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def pytest_claims(*options: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def report_of(folder: Path) -> dict:
-    """The content of a valid report.json."""
+    """Returns the content of report.json, after its validation."""
     text = (folder / "report.json").read_text(encoding="utf-8")
     Report.model_validate_json(text)
     return json.loads(text)
@@ -39,7 +39,7 @@ def run(llama_folder, tmp_path_factory):
 
 
 def test_every_claim_gets_a_verdict(run):
-    """On a model of random weights, as anywhere; no headline is supported, none is an error."""
+    """On a model of random weights, no claim is an ERROR, and no headline claim is SUPPORTED."""
     done, folder = run
     report = report_of(folder)
 
@@ -53,7 +53,7 @@ def test_every_claim_gets_a_verdict(run):
 
 
 def test_the_terminal_says_what_was_claimed_measured_and_follows(run):
-    """Each claim's sentence with its verdict, and the numbers of those that were measured."""
+    """It shows each claim's sentence with its verdict, and the estimate of each claim that was measured."""
     done, folder = run
 
     for claim in report_of(folder)["claims"]:
@@ -64,7 +64,7 @@ def test_the_terminal_says_what_was_claimed_measured_and_follows(run):
 
 
 def test_the_report_says_on_what(run, llama, llama_folder):
-    """Subject, fingerprint, self-checks, versions and the command that was run."""
+    """The report has the subject, its fingerprint, the self-checks, the versions and the command."""
     report = report_of(run[1])
 
     assert report["subject"]["fingerprint"] == llama.fingerprint
@@ -78,7 +78,7 @@ def test_the_report_says_on_what(run, llama, llama_folder):
 
 
 def test_a_rerun_gives_the_same_numbers(run, llama_folder, tmp_path):
-    """Everything random is seeded."""
+    """All random numbers come from the seed."""
     pytest_claims("--model", llama_folder, "--profile", "quick", "--report", tmp_path / "again")
 
     keep = ("id", "verdict", "estimate", "parts", "chance", "variants", "counterexample")
@@ -87,7 +87,7 @@ def test_a_rerun_gives_the_same_numbers(run, llama_folder, tmp_path):
 
 
 def test_an_exception_after_the_verdict_is_an_error(llama_folder, tmp_path):
-    """A test that judges and then breaks has not supported anything."""
+    """If a test judges its claim and then raises an exception, the claim is an ERROR."""
     (tmp_path / "test_broken.py").write_text(
         "import pytest\n"
         "from claims.competition.theory import SHARP\n"
@@ -123,7 +123,7 @@ def test_an_exception_after_the_verdict_is_an_error(llama_folder, tmp_path):
     ],
 )
 def test_words_select_claims(words, expected):
-    """`-k headline`, `-k repair` and the like mean what they say."""
+    """The option `-k` selects claims by words such as headline and repair, and by their ids."""
     done = pytest_claims("--collect-only", "-q", "-k", words)
 
     ids = {claim.id for claim in CLAIMS}
@@ -132,7 +132,7 @@ def test_words_select_claims(words, expected):
 
 
 def test_a_fault_is_an_error_and_is_reported(llama_folder, tmp_path):
-    """A layer that is not there: one line, no verdict, no traceback, and a valid report."""
+    """A layer that does not exist gives one line, no verdict, no traceback and a valid report."""
     done = pytest_claims("--model", llama_folder, "--layer", "7", "--report", tmp_path / "r")
 
     assert {claim["verdict"] for claim in report_of(tmp_path / "r")["claims"]} == {"ERROR"}
@@ -142,7 +142,7 @@ def test_a_fault_is_an_error_and_is_reported(llama_folder, tmp_path):
 
 
 def test_an_unwritable_report_folder_is_refused_before_anything_runs(llama_folder, tmp_path):
-    """Not after minutes of measuring."""
+    """The run ends before it loads the model."""
     (tmp_path / "file").write_text("")
 
     done = pytest_claims("--model", llama_folder, "--report", tmp_path / "file" / "r")
@@ -153,7 +153,7 @@ def test_an_unwritable_report_folder_is_refused_before_anything_runs(llama_folde
 
 
 def test_ctrl_c_leaves_no_traceback():
-    """Of which pytest would show each line."""
+    """The plugin raises a new KeyboardInterrupt, because pytest would show the whole traceback of the first one."""
     item = SimpleNamespace(get_closest_marker=lambda name: pytest.mark.claim(CLAIMS[0]).mark)
     running = ClaimLines(None, None).pytest_runtest_protocol(item)
     next(running)
@@ -167,16 +167,16 @@ def test_ctrl_c_leaves_no_traceback():
 
 
 @pytest.fixture
-def heard():
-    """Ctrl-C reaches what the test starts, even where the tests themselves run in the background and ignore it."""
+def interruptible():
+    """Lets Ctrl-C reach the processes of the test, even if the tests run in the background and ignore it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.usefixtures("heard")
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_run_keeps_what_it_has(llama_folder, tmp_path):
-    """Ctrl-C after the first verdict: a valid report, marked incomplete."""
+    """Ctrl-C after the first verdict leaves a valid report that is marked as incomplete."""
     command = [
         sys.executable,
         "-um",

@@ -7,11 +7,11 @@ from referee.judging import curves
 
 X = np.linspace(0, 0.85, 18)
 GRID = 0.0026
-"""The distance between two middles that are tried."""
+"""The distance between two neighbouring middles of the fit."""
 
 
 def falling(middle, width, pairs=20, noise=0.0, seed=0):
-    """Accuracies of pairs, [pair, point], falling from 1 to 0."""
+    """Returns accuracies of pairs, [pair, point], that fall from 1 to 0."""
     mean = 1 / (1 + np.exp(np.clip((X - middle) / (width / curves.TEN_TO_NINETY), -50, 50)))
     return mean + noise * np.random.default_rng(seed).normal(size=(pairs, len(X)))
 
@@ -19,7 +19,7 @@ def falling(middle, width, pairs=20, noise=0.0, seed=0):
 @pytest.mark.parametrize("middle", [0.2, 0.4, 0.6, 0.7])
 @pytest.mark.parametrize("width", [0.05, 0.2])
 def test_the_change_point_is_found(middle, width):
-    """Its middle lies in its interval, and its estimate within half a gap between points."""
+    """The interval contains the true middle, and the estimate is within half a gap between points."""
     found = curves.change_point(X, falling(middle, width, noise=0.05), seed=0, resamples=500)
 
     assert found.middle.value == pytest.approx(middle, abs=0.026)
@@ -28,7 +28,7 @@ def test_the_change_point_is_found(middle, width):
 
 
 def test_a_step_is_known_to_within_its_gap():
-    """All middles between the last right and the first wrong point fit alike, and the interval says so."""
+    """All middles between the last right and the first wrong point fit equally well, so the interval contains them."""
     step = np.tile((np.arange(len(X)) < 12).astype(float), (10, 1))
 
     found = curves.change_point(X, step, seed=0, resamples=200)
@@ -48,7 +48,7 @@ def test_narrow_and_wide_changes_differ():
 
 @pytest.mark.parametrize("curve", [np.full(18, 0.5), np.linspace(0, 1, 18)], ids=["flat", "rising"])
 def test_what_does_not_fall_has_no_change_point(curve):
-    """Neither a constant nor a rise has one."""
+    """Neither a constant curve nor a rising one has a change point."""
     assert curves.change_point(X, np.tile(curve, (5, 1)), seed=0, resamples=50) is None
 
 

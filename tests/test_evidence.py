@@ -32,7 +32,7 @@ NO_ATTACK = Attack(tried=0, counterexample=None)
 
 @pytest.mark.parametrize(("turns", "expected"), [(BOTH, Verdict.REFUTED), (NEITHER, Verdict.SUPPORTED)])
 def test_a_faulty_donor_that_turns_answers_refutes_its_control(turns, expected):
-    """Then it is not the right pattern that repairs."""
+    """If a donor of the faulty format repairs, then the right pattern is not the cause of the repair."""
     layers = Layers(edited({REPLACED: turns}), {})
 
     found = finding_of(of_replacement.test_a_donor_of_the_faulty_format_does_little, layers=layers)
@@ -42,7 +42,7 @@ def test_a_faulty_donor_that_turns_answers_refutes_its_control(turns, expected):
 
 @pytest.mark.parametrize(("turns", "expected"), [(BOTH, Verdict.REFUTED), (NEITHER, Verdict.SUPPORTED)])
 def test_other_tokens_that_turn_answers_refute_their_control(turns, expected):
-    """Then it is not the numbers that need the attention."""
+    """If attention on other tokens repairs, then attention on the numbers is not the cause of the repair."""
     moved = Moves(edited({move_arm("odd", "other"): turns}), {})
 
     found = finding_of(of_moves.test_attention_moved_to_other_tokens_does_little, moves=moved)
@@ -62,7 +62,7 @@ def repair(real, placebo, even=NEITHER):
 
 
 def test_a_repair_is_supported_when_its_placebo_does_nothing():
-    """It repairs in both orders. The effect of even heads is reported and does not count against it."""
+    """The edit repairs in both orders. The effect of even heads is reported and does not count against the claim."""
     assert repair(BOTH, NEITHER, even=BOTH).verdict is Verdict.SUPPORTED
 
 
@@ -75,7 +75,7 @@ def test_a_placebo_that_repairs_as_well_keeps_it_from_being_supported():
 
 
 def test_a_repair_in_one_order_only_is_not_supported():
-    """It is not, even if it repairs most of all prompts: 16 pairs are in the bug set in one order, 2 in the other."""
+    """The edit repairs most of all prompts, because 16 pairs are in the bug set in one order and 2 in the other."""
     arms = {move_arm("odd"): FIRST_ONLY, move_arm("odd", "other"): NEITHER, move_arm("even"): NEITHER}
     table = edited(arms).table
     few = table["pair"].isin(PAIRS[:2]) | (table["order"] == ORDERS[0])
@@ -88,7 +88,7 @@ def test_a_repair_in_one_order_only_is_not_supported():
 
 
 def test_a_bug_in_one_order_only_is_not_supported():
-    """Without prompts in the other order nothing can be shown there."""
+    """Without prompts in the other order, the claim is not shown for that order."""
     arms = {move_arm("odd"): BOTH, move_arm("odd", "other"): NEITHER, move_arm("even"): NEITHER}
     table = edited(arms).table
 
@@ -99,7 +99,7 @@ def test_a_bug_in_one_order_only_is_not_supported():
 
 
 def test_the_counterexample_is_the_prompt_furthest_from_turning():
-    """With its margin and what was done to it."""
+    """The text has the prompt, its margin and the edit."""
     wrong = edited({move_arm("odd"): NEITHER})
     wrong.table.loc[wrong.table["arm"] == move_arm("odd"), "margin_logits"] = np.linspace(-3, -1, 2 * len(PAIRS))
 
@@ -109,7 +109,7 @@ def test_the_counterexample_is_the_prompt_furthest_from_turning():
 
 
 def test_random_groups_are_compared_by_the_same_edit():
-    """Moves with moves, not with masks."""
+    """A random group with another edit is left out."""
     drawn = moves({"random group 1": (0,), "random group 2": (1,)})
     arms = dict(zip(drawn, (BOTH, NEITHER), strict=True)) | {"random group 1 heads, format tokens masked by 100%": BOTH}
 
@@ -117,7 +117,7 @@ def test_random_groups_are_compared_by_the_same_edit():
 
 
 def test_parity_is_tested_among_groups_of_heads(llama):
-    """With two heads of four there are five other groups: the smallest p is one of six."""
+    """Two of four heads have five other groups of the same size, so the smallest p is 1/6."""
     parity = Parity(llama, SETTINGS)
 
     world, *rest = parity.chance("even", parity.difference(np.array([1.0, 0.0, 1.0, 0.0])), sign=1)
@@ -129,7 +129,7 @@ def test_parity_is_tested_among_groups_of_heads(llama):
 
 
 def test_heads_without_a_value_are_left_out(llama):
-    """A head that no edge leads through has no share of edges on numbers."""
+    """A head without edges has no share of edges on numbers, so its value is NaN."""
     parity = Parity(llama, SETTINGS)
 
     statistic = parity.difference(np.array([1.0, 0.2, np.nan, 0.4]))
@@ -138,7 +138,7 @@ def test_heads_without_a_value_are_left_out(llama):
 
 
 def test_an_attack_finds_the_smallest_counterexample():
-    """Of numbers from 0 up, the first for which "below 17" is false; batches are asked once each."""
+    """The smallest number that is not below 17 is 17. Each case is measured only once."""
     asked = []
 
     def room(cases):
@@ -152,7 +152,7 @@ def test_an_attack_finds_the_smallest_counterexample():
 
 
 def test_an_attack_that_finds_nothing_says_how_much_it_tried():
-    """A universal claim that holds."""
+    """If no case breaks the claim, the summary has the number of drawn cases."""
     found = attack(st.integers(0, 9), lambda cases: [1.0] * len(cases), str, examples=5, seed=0)
 
     assert found.counterexample is None
@@ -161,7 +161,7 @@ def test_an_attack_that_finds_nothing_says_how_much_it_tried():
 
 
 def test_cases_that_a_claim_is_silent_about_are_not_counted():
-    """Where there is nothing to repair, no repair can fail."""
+    """The claim does not apply to cases with infinite room, so they do not count as tried."""
     found = attack(st.integers(0, 9), lambda cases: [np.inf] * len(cases), str, examples=5, seed=0)
 
     assert (found.tried, found.counterexample) == (0, None)
@@ -187,7 +187,7 @@ def test_headlines_are_adjusted_for_one_another():
 
 
 def test_one_strength_of_the_mask_must_repair_most():
-    """Not each prompt at a strength of its own; the interval allows for the choice among four."""
+    """Prompts that turn at other strengths do not count. The interval includes the choice among four strengths."""
     arms = {mask_arm(group, s, kind): NEITHER for group in ("odd", "even") for s in MASKED for kind in CATEGORIES}
     wrong = edited(arms)
     for i, strength in enumerate(MASKED):
@@ -203,7 +203,7 @@ def test_one_strength_of_the_mask_must_repair_most():
 
 
 def test_rivals_are_parts_of_the_heads(llama):
-    """With one key-value head "even key-value groups" are all heads: no rival."""
+    """With one key-value head, the "even key-value groups" contain all heads, so they are left out."""
     parity = Parity(replace(llama, n_kv_heads=1), SETTINGS)
 
     found = parity.chance("even", parity.difference(np.array([1.0, 0.0, 1.0, 0.0])), sign=1)
@@ -212,7 +212,7 @@ def test_rivals_are_parts_of_the_heads(llama):
 
 
 def test_no_layer_to_compare_with_is_not_applicable():
-    """In a model of few layers."""
+    """A model of few layers has no layer three below or three above the layer of interest."""
     layers = Layers(edited({REPLACED: NEITHER}), {})
 
     with pytest.raises(NotApplicable, match="no layer three below or three above"):
@@ -220,7 +220,7 @@ def test_no_layer_to_compare_with_is_not_applicable():
 
 
 def test_a_shift_below_the_instruments_resolution_is_none():
-    """A thousandth of a logit is what a margin moves by itself: certain statistically, and no effect."""
+    """Rounding changes margins by up to 0.001 logits, so a shift of 0.0005 logits counts as zero."""
     wrong = edited({"edit": NEITHER})
     wrong.table.loc[wrong.table["arm"] == "edit", "margin_logits"] += 5e-4
     coarse = Edited(wrong.table, SETTINGS, wrong_before=True, resolution=1e-3)

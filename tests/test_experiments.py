@@ -24,13 +24,13 @@ def distribution(llama):
 
 
 def test_a_row_for_each_prompt_head_and_measure(distribution, llama):
-    """Three pairs, two orders, two formats, four heads."""
+    """The table has a row for each of three pairs, two orders, two formats, four heads and all measures."""
     assert len(distribution) == 3 * 2 * 2 * llama.n_heads * len(bandwidth.MEASURES)
     assert not distribution.isna().any(axis=None)
 
 
 def test_shares_add_up(distribution):
-    """Numbers, format and the rest are all there is."""
+    """The shares of numbers, format tokens and other tokens sum to one."""
     shares = distribution[distribution["measure"] != "enrichment"]
 
     total = shares[["numerical_share", "format_share", "other_share"]].sum(axis=1)
@@ -38,7 +38,7 @@ def test_shares_add_up(distribution):
 
 
 def test_all_rows_is_the_mass_on_number_tokens(distribution, llama):
-    """Recomputed from the pattern of the prompt alone, by summing over every row."""
+    """The share equals the sum over every row of the prompt's pattern, divided by the number of rows."""
     prompt = ask(PAIRS, [SIMPLE, QA])[5]
     tokens = tokenize(prompt, llama.tokenizer)
     (pattern,) = Session(llama).patterns([tokens], Whole())
@@ -60,7 +60,7 @@ def test_uniform_attention_is_the_yardstick_of_enrichment(distribution):
 
 
 def test_uniform_attention_alone_is_above_forty_percent_in_simple(distribution):
-    """Why a raw share needs its baseline: with BOS about 54 % of a flat head's mass lies on Simple's numbers."""
+    """With a BOS, uniform attention puts about 54 % of its mass on the numbers of Simple."""
     flat = bandwidth.per_head(distribution, "uniform attention")
 
     assert flat.loc["Simple"].mean() == pytest.approx(0.54, abs=0.02)
@@ -68,7 +68,7 @@ def test_uniform_attention_alone_is_above_forty_percent_in_simple(distribution):
 
 
 def test_reductions_average_over_what_they_say(distribution):
-    """per_pair averages heads and orders, per_head pairs and orders; their means agree."""
+    """`per_pair` averages over heads and orders, and `per_head` over pairs and orders. Their means are equal."""
     by_pair = bandwidth.per_pair(distribution, range(4), "Q&A")
     by_head = bandwidth.per_head(distribution).loc["Q&A"]
 
@@ -77,7 +77,7 @@ def test_reductions_average_over_what_they_say(distribution):
 
 
 def test_the_bug_set_is_right_in_simple_and_wrong_in_question():
-    """Either order of a pair can be in it by itself."""
+    """One order of a pair can be in the bug set without the other."""
     answers = {"bigger first": (True, False), "bigger second": (True, True)}
     table = pd.DataFrame(
         [
@@ -92,7 +92,7 @@ def test_the_bug_set_is_right_in_simple_and_wrong_in_question():
 
 
 def test_behaviour_scores_and_reads_every_prompt(llama):
-    """Margin and greedy answer stand beside each other, and accuracies count them."""
+    """The table has the margin and the greedy answer of each prompt, and `accuracies` counts them."""
     table = behaviour.behaviour(Session(llama), ask(PAIRS, [SIMPLE, QA]))
 
     assert (table["correct"] == (table["margin_logits"] > 0)).all()
@@ -104,7 +104,7 @@ CASES = [Case(PAIRS[0], "bigger first"), Case(PAIRS[1], "bigger second")]
 
 
 def test_replacement_runs_from_own_to_donor(llama):
-    """Nothing replaced is the unedited prompt; the ends are included and rows come in order."""
+    """Amount 0 is the unedited prompt, amount 1 is the full replacement, and the rows are in this order."""
     table = thresholds.replacement(Session(llama), CASES, refine=False)
 
     plain = Session(llama).margins([Trial(tokenize(p, llama.tokenizer)) for p in ask([PAIRS[0]], [QA])])
@@ -118,7 +118,7 @@ def test_replacement_runs_from_own_to_donor(llama):
 
 @pytest.mark.parametrize("arm", [thresholds.UNINFORMED, *thresholds.VARIANTS], ids=lambda arm: arm.name)
 def test_every_arm_replaces_something(llama, arm):
-    """At full replacement no arm leaves the margin where it was."""
+    """At full replacement, every arm changes the margin."""
     table = thresholds.replacement(Session(llama), CASES, arm, amounts=(0.0, 1.0), refine=False)
 
     margins = table["margin_logits"].to_numpy().reshape(2, 2)
@@ -126,7 +126,7 @@ def test_every_arm_replaces_something(llama, arm):
 
 
 def test_arms_do_what_their_names_say(llama):
-    """Recomputed by hand from the two prompts' patterns for the full replacement of one prompt."""
+    """At full replacement, each arm equals a replacement by hand from the patterns of the two prompts."""
     target, donor = (tokenize(ask([PAIRS[0]], [f])[0], llama.tokenizer) for f in (QA, SIMPLE))
     own, other = (pattern[0] for pattern in Session(llama).patterns([target, donor], Whole()))
     meaning, last = align(target, donor), align(target, donor, "last row")
@@ -152,21 +152,21 @@ def test_crossing_by_hand():
 
 
 def test_a_margin_that_never_turns_is_censored():
-    """Neither crossing nor width has a value; both are larger than any."""
+    """The crossing and the width are infinite."""
     (found,) = thresholds.crossings(curve([-2.0, -1.5, -1.0])).itertuples()
 
     assert (found.crossing_share, found.width_share, found.repaired) == (np.inf, np.inf, False)
 
 
 def test_a_margin_that_turns_back_is_not_repaired():
-    """Right in the middle and wrong at the end: replacing the pattern does not repair."""
+    """The margin is positive in the middle and negative at full replacement, so the crossing is infinite."""
     (found,) = thresholds.crossings(curve([-1.0, 1.0, -0.5])).itertuples()
 
     assert (found.crossing_share, found.repaired, found.monotone) == (np.inf, False, False)
 
 
 def test_width_of_a_straight_line_is_eight_tenths():
-    """From 10 % to 90 % of the way."""
+    """The width is the distance from 10 % to 90 % of the change."""
     (found,) = thresholds.crossings(curve([-1.0, -0.5, 0.0, 0.5, 1.0])).itertuples()
 
     assert found.width_share == pytest.approx(0.8)
@@ -180,7 +180,7 @@ def test_width_of_a_step_is_below_the_grid():
 
 
 def test_what_was_never_wrong_is_not_repaired():
-    """It has no crossing, and is left out."""
+    """A prompt that is right without an edit is left out of the table."""
     table = pd.concat([curve([2.0, 1.0]), curve([-1.0, 1.0], pair="8.7 > 8.12")])
 
     assert thresholds.crossings(table)["pair"].tolist() == ["8.7 > 8.12"]
@@ -188,7 +188,7 @@ def test_what_was_never_wrong_is_not_repaired():
 
 
 def test_refinement_adds_amounts_around_the_turn(llama, monkeypatch):
-    """The gap in which the sign changes is halved twice, down to an eightieth."""
+    """The gap in which the sign changes is halved twice, from 1/20 to 1/80."""
 
     def sharp(session, trials, *scores, progress=None):
         turned = [any(edit.amount > 0.613 for _, edit in trial.edits) for trial in trials]
@@ -202,7 +202,7 @@ def test_refinement_adds_amounts_around_the_turn(llama, monkeypatch):
 
 
 def test_courses_run_from_zero_to_one():
-    """A repaired pair's margin as a share of its own way."""
+    """A course is the margin of a repaired pair as a share of its whole change."""
     found = thresholds.courses(curve([-3.0, -1.0, 1.0]), amounts=(0.0, 0.5, 1.0))
 
     assert found.tolist() == [[0.0, 0.5, 1.0]]
@@ -210,12 +210,12 @@ def test_courses_run_from_zero_to_one():
 
 @pytest.mark.parametrize("margins", [[-1.0, -1.0], [-1.0, -2.0], [-2.0, -1.0]])
 def test_what_is_not_repaired_has_no_course(margins):
-    """A margin that stays, falls or does not get there has no way to be measured along."""
+    """A margin that stays the same, falls or remains negative has no course."""
     assert len(thresholds.courses(curve(margins), amounts=(0.0, 1.0))) == 0
 
 
 def test_attention_that_is_not_a_number_is_a_fault(llama, monkeypatch):
-    """Not a row that an average leaves out."""
+    """A NaN in a pattern raises SelfCheckFailed. No average leaves it out."""
     from referee.attention.tracing import Attention
     from referee.errors import SelfCheckFailed
 

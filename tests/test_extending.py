@@ -112,7 +112,7 @@ def judged(root: Path, model: str, *options: str) -> dict[str, str]:
     return {claim["id"]: claim["verdict"] for claim in claims}
 
 
-def keeps_the_shape_of_the_house(root: Path) -> None:
+def keeps_the_structure(root: Path) -> None:
     """Checks in a copy of the repository that imports go one way, and that listing the claims imports no torch."""
     done = python(root, "-m", "pytest", "-q", "tests/test_house.py", "-k", "not small")
     assert done.returncode == 0, done.stdout
@@ -151,7 +151,7 @@ def test_new_claims_and_a_new_experiment(copy):
         assert judged(copy, model, "claims/", "-k", "1.1c or 6.1") == expected
     structural = python(copy, "-m", "pytest", "-q", "-m", "not slow", "tests/test_known_answers.py")
     assert structural.returncode == 0, structural.stdout
-    keeps_the_shape_of_the_house(copy)
+    keeps_the_structure(copy)
 
 
 @pytest.mark.slow
@@ -174,7 +174,7 @@ def test_a_new_theory(copy):
 
     for model, expected in verdicts(text).items():
         assert judged(copy, model, "claims/first_token") == expected
-    keeps_the_shape_of_the_house(copy)
+    keeps_the_structure(copy)
 
 
 @pytest.mark.network

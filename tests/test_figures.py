@@ -1,4 +1,4 @@
-"""Every figure says what it shows, draws its thresholds, and survives an empty table."""
+"""Every figure says what it shows, draws its thresholds, and accepts an empty table."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def svg(figure):
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_is_titled_labelled_and_legible(name):
-    """A title, an axis label or ticks on every panel, and no letter below 9 points."""
+    """The figure has a title, every panel has a label or ticks, and no letter is below 9 points."""
     figure = FIGURES[name]()
     svg(figure)
 
@@ -118,7 +118,7 @@ def test_a_figure_is_titled_labelled_and_legible(name):
 
 @pytest.mark.parametrize("name", [name for name in FIGURES if name != "edges"])
 def test_a_figure_says_how_many_pairs(name):
-    """In its title or in a panel's."""
+    """The number of pairs is in its title or in the title of a panel."""
     figure = FIGURES[name]()
 
     titles = [figure.get_suptitle(), *(ax.get_title() for ax in figure.axes)]
@@ -127,13 +127,13 @@ def test_a_figure_says_how_many_pairs(name):
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_is_the_same_each_time(name):
-    """It is the same to the byte."""
+    """Two drawings of a figure are equal to the byte."""
     assert svg(FIGURES[name]()) == svg(FIGURES[name]())
 
 
 @pytest.mark.parametrize("name", EMPTY)
 def test_an_empty_panel_says_why(name):
-    """Drawing it raises nothing."""
+    """A panel without data shows a text with the reason, and drawing it raises nothing."""
     figure = EMPTY[name]()
 
     svg(figure)
@@ -153,7 +153,7 @@ def test_an_empty_panel_says_why(name):
     ],
 )
 def test_thresholds_are_drawn_where_they_are(name, value, direction):
-    """A straight line across a panel."""
+    """Each threshold is a straight line across a panel."""
     lines = [line for ax in FIGURES[name]().axes for line in ax.get_lines()]
     data = [np.asarray(line.get_xdata() if direction == "x" else line.get_ydata(), float) for line in lines]
 
@@ -161,7 +161,7 @@ def test_thresholds_are_drawn_where_they_are(name, value, direction):
 
 
 def test_answers_can_be_distinguished_without_colour():
-    """Right, mixed and wrong have markers of their own, and as many points as formats."""
+    """Right, mixed and wrong answers have different markers, and each format has one point."""
     points = [line for line in FIGURES["injection"]().axes[0].get_lines() if line.get_linestyle() == "None"]
 
     assert len({line.get_marker() for line in points}) == 3
@@ -176,7 +176,7 @@ def test_the_panel_counts_what_turns():
 
 
 def test_the_bandwidth_figure_shows_thresholds_and_intervals():
-    """Two panels, a threshold line, the uniform baseline and n."""
+    """The figure has two panels, a threshold line, the uniform baseline and n."""
     shares = pd.DataFrame(
         [(g, f, c, 0.3) for g in ("even", "odd") for f in ("Simple", "Q&A") for c in ("numerical", "format", "other")],
         columns=["group", "format", "category", "share"],

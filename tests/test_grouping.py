@@ -4,5 +4,5 @@ from referee.measuring.grouping import alike
 
 
 def test_alike_groups_indices():
-    """Groups come in order of first appearance and hold every index once."""
+    """Groups are in the order in which their keys first appear, and they contain every index once."""
     assert alike(["a", "bb", "c"], len) == [[0, 2], [1]]

@@ -1,4 +1,4 @@
-"""The house keeps its shape: imports go one way, modules are small, and the instrument knows no theory."""
+"""Tests of the structure of the code: imports go one way, modules are small, and the instrument knows no theory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = (
+IMPORT_ORDER = (
     "referee.errors",
     "referee.models",
     "referee.prompts",
@@ -24,7 +24,7 @@ ROOMS = (
     "fixtures",
     "claims",
 )
-"""The rooms in the order of the data. A module imports only modules of its own room and of the rooms before it."""
+"""Packages and modules in the order of the data. A module imports only from its own entry and from earlier entries."""
 FILES = sorted(p for folder in ("referee", "reports", "fixtures", "claims") for p in (ROOT / folder).rglob("*.py"))
 EVERY_FILE = [*FILES, *sorted((ROOT / "tests").glob("*.py")), *sorted((ROOT / "benchmarks").rglob("*.py"))]
 
@@ -37,7 +37,7 @@ MODULES = {name_of(path): path for path in FILES}
 
 
 def imports(path: Path) -> set[str]:
-    """Every module that a file imports, anywhere in it, for type checkers too."""
+    """Returns every module that a file imports, at any place, also for type checkers."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -51,34 +51,35 @@ def imports(path: Path) -> set[str]:
 GRAPH = {name: imports(path) & set(MODULES) - {name} for name, path in MODULES.items()}
 
 
-def room_of(module: str) -> int | None:
-    return next((i for i, room in enumerate(ROOMS) if f"{module}.".startswith(f"{room}.")), None)
+def order_of(module: str) -> int | None:
+    """Returns the index of a module's entry in IMPORT_ORDER, or None if it has no entry."""
+    return next((i for i, entry in enumerate(IMPORT_ORDER) if f"{module}.".startswith(f"{entry}.")), None)
 
 
 def test_every_module_is_in_a_room():
-    """A new room is added to the order of the rooms."""
-    assert [name for name in MODULES if room_of(name) is None] == ["referee"]
+    """Every module except the package `referee` itself belongs to an entry of IMPORT_ORDER."""
+    assert [name for name in MODULES if order_of(name) is None] == ["referee"]
 
 
 def test_imports_go_upstream():
-    """Data flows one way, so no module imports one of a later room."""
+    """Data flows one way, so no module imports from a later entry of IMPORT_ORDER."""
     assert [
         f"{name} imports {used}"
         for name, others in GRAPH.items()
         for used in others
-        if (room_of(name) or 0) < (room_of(used) or 0)
+        if (order_of(name) or 0) < (order_of(used) or 0)
     ] == []
 
 
 def test_the_import_graph_has_no_cycle():
-    """In no room either: the order of the modules exists, or this raises CycleError and names the cycle."""
+    """This is also true inside each package. TopologicalSorter raises CycleError for a cycle and names it."""
     order = list(TopologicalSorter(GRAPH).static_order())
 
     assert set(order) == set(MODULES)
 
 
 def test_experiments_do_not_know_the_fixtures_or_tests_of_others():
-    """Experiments share tables and figures at most; pytest hands them each other's evidence."""
+    """Experiments may share tables and figures. pytest passes the evidence of one experiment to another."""
     experiments = {name for name, path in MODULES.items() if len(path.relative_to(ROOT).parts) == 4}
 
     assert [
@@ -116,14 +117,14 @@ def test_libraries_stay_where_they_belong(folder):
 
 
 def test_one_module_imports_nnsight():
-    """Everything else asks for patterns and logits."""
+    """All other modules get patterns and logits from it."""
     assert [name for name, path in MODULES.items() if any(m.split(".")[0] == "nnsight" for m in imports(path))] == [
         "referee.attention.wrapping"
     ]
 
 
 def test_the_instrument_can_be_used_without_pytest():
-    """In a notebook, or where only the instrument is installed."""
+    """The modules of `referee` can be imported in a notebook where pytest is not installed."""
     modules = [name for name in MODULES if name.startswith("referee")]
     code = f"import sys, importlib; sys.modules['pytest'] = None\nfor name in {modules}: importlib.import_module(name)"
 
@@ -142,7 +143,7 @@ LLAMA = "llama-3.1-8b"
 
 
 def words_of_the_theory(path: Path) -> list[str]:
-    """Words of the theory in the text of a module, and in the names that the module defines."""
+    """Returns the words of the theory in the text of a module, and in the names that the module defines."""
     text = path.read_text().replace(f'"{LLAMA}": "meta-llama/Llama-3.1-8B-Instruct"', "")
     found = [match.group() for match in re.finditer(PROSE, text)]
     for node in ast.walk(ast.parse(text)):
@@ -161,7 +162,7 @@ def test_only_a_theory_has_the_words_of_a_theory(name):
 
 
 def test_the_search_for_words_finds_them():
-    """In the theory itself there are many."""
+    """The modules of the theory contain many of these words."""
     assert len(words_of_the_theory(MODULES["claims.competition.prompts"])) > 20
 
 
@@ -183,19 +184,19 @@ def test_functions_fit_on_a_screen(path):
 
 THRESHOLDLESS = [p for p in FILES if p.name not in ("theory.py", "figure.py", "shared_figures.py", "style.py")
                  and "planted" not in p.parts]  # fmt: skip
-"""A figure's numbers are places on paper, and a planted model's truth is its own."""
+"""Modules that may contain no threshold. Figures and planted models may use the same numbers for other things."""
 
 
 @pytest.mark.parametrize("path", THRESHOLDLESS, ids=name_of)
 def test_thresholds_live_in_the_theory_alone(path):
-    """0.40, 0.55 and 0.65 stand nowhere else."""
+    """The numbers 0.40, 0.55, 0.60 and 0.65 are in no other module."""
     numbers = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
 
     assert not {n for n in numbers if isinstance(n, float)} & {0.40, 0.55, 0.60, 0.65}
 
 
 def test_listing_the_claims_imports_no_torch():
-    """`pytest claims/ --collect-only` is for reading the theory."""
+    """`pytest claims/ --collect-only` only lists the claims, so it must start quickly."""
     code = (
         "import sys, pytest; code = pytest.main(['claims/', '--collect-only', '-q']);"
         "heavy = {'torch', 'transformers', 'nnsight', 'matplotlib', 'pandas', 'scipy'} & set(sys.modules);"

@@ -15,7 +15,7 @@ PAIRS = [Pair("9.8", "9.11"), Pair("3.4", "3.25")]
 
 @pytest.mark.parametrize("tokenizer", ["grouped", "single"])
 def test_formats_span_the_claimed_range(request, tokenizer):
-    """From no format token to nearly 85 %, no wider apart than one token or two make it."""
+    """The shares of format tokens go from 0 to nearly 85 %, in steps of one or two tokens."""
     tokenizer = request.getfixturevalue(tokenizer)
     words = injection.graded_formats(tokenizer)
 
@@ -27,14 +27,14 @@ def test_formats_span_the_claimed_range(request, tokenizer):
 
 
 def test_injected_words_stand_behind_the_numbers():
-    """So that every added row sees them."""
+    """The rows of the injected words can therefore attend to the numbers."""
     prompt = Prompt(PAIRS[0], "bigger first", injected(5))
 
     assert prompt.text == "9.8 or 9.11 Which number is bigger? Please"
 
 
 def test_injection_measures_every_prompt_and_its_dilution(llama):
-    """Both orders, the five formats and the generated ones; line breaks are as many as format tokens."""
+    """The table has both orders and all formats. A prompt without format tokens equals its dilution."""
     table = injection.progressive_injection(Session(llama), PAIRS)
 
     formats = set(table["format"])
@@ -61,7 +61,7 @@ def rows(shares, diluted=None, correct=None):
     ("shares", "expected"), [([0.9, 0.5, 0.4], -1), ([0.4, 0.5, 0.9], 1), ([0.5, 0.5, 0.5], 0), ([0.9, 0.4, 0.5], -0.5)]
 )
 def test_falling_is_a_rank_correlation(shares, expected):
-    """By hand; a share that does not change does not fall."""
+    """A share that always falls has the correlation -1, and a constant share has the correlation 0."""
     assert injection.falls(rows(shares)).tolist() == pytest.approx([expected])
 
 
@@ -75,12 +75,12 @@ def test_falling_is_a_rank_correlation(shares, expected):
     ],
 )
 def test_what_is_due_to_format_is_beyond_dilution(shares, diluted, expected):
-    """All of the fall, half of it, none of it; and none where nothing falls."""
+    """Format explains all of the fall, half of it or none of it. It explains nothing of a share that rises."""
     assert injection.due_to_format(rows(shares, diluted)).tolist() == pytest.approx([expected])
 
 
 def test_accuracy_runs_along_format_share():
-    """Ordered by share, by margin or by the most likely token."""
+    """Accuracies are in the order of the format share, by the margin or by the most likely token."""
     table = rows([0.9, 0.5, 0.4], correct=[True, False, True])
 
     x, curves = injection.accuracy_curves(table)

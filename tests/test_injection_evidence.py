@@ -1,4 +1,4 @@
-"""What claim 1.3b makes of accuracy along the share of format tokens."""
+"""The evidence of claim 1.3b on simulated accuracies along the share of format tokens."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from referee.judging.evidence import NotApplicable
 
 
 def injected(accuracy):
-    """Accuracy along the share of format tokens, the same for every pair."""
+    """Returns the evidence of random answers whose accuracy is a function of the share of format tokens."""
     shares = np.round(np.arange(0, 0.9, 0.05), 2)
     rng = np.random.default_rng(0)
     rows = [
@@ -31,7 +31,7 @@ def injected(accuracy):
 
 
 def test_a_straight_decline_does_not_drop_at_its_middle():
-    """Its change point lies there, but a line predicts held-out pairs better. Of a step this is not true."""
+    """A line predicts held-out pairs of a straight decline better than a drop does. It does not do so for a step."""
     curves = (lambda s: 1.2 - 1.2 * s, lambda s: 0.05 + 0.9 * (s < 0.6))
     line, step = (injected(curve).against_dropping() for curve in curves)
 
@@ -40,6 +40,6 @@ def test_a_straight_decline_does_not_drop_at_its_middle():
 
 
 def test_nothing_drops_where_nothing_is_right():
-    """NOT APPLICABLE, no verdict."""
+    """Without any right answer, the claim is NOT APPLICABLE."""
     with pytest.raises(NotApplicable, match="none is"):
         injected(lambda share: 0.0).require_right_answers()

@@ -36,7 +36,7 @@ def own(llama, tokens):
     [SetShare(0.3, "numerical"), Move(0.5, "format", "numerical"), Mask(1.0, "format"), Exchange(((0, 1), (1, 0)))],
 )
 def test_an_edit_in_some_heads_leaves_the_others_alone(tokens, own, edit):
-    """The named heads have the edit's pattern, to the bit, and the others their own."""
+    """The named heads have the edit's pattern, to the bit, and the other heads keep their own patterns."""
     found = InHeads(edit, (0, 2))(tokens, own, None)
 
     assert torch.equal(found[[0, 2]], edit(tokens, own, None)[[0, 2]])
@@ -44,7 +44,7 @@ def test_an_edit_in_some_heads_leaves_the_others_alone(tokens, own, edit):
 
 
 def test_setting_a_share_sets_it_on_every_row_that_sees_a_number(tokens, own):
-    """Exactly, whatever the head did before; rows before the first number keep their own."""
+    """The share is exact for every pattern. Rows before the first number do not change."""
     found = SetShare(0.3, "numerical")(tokens, own, None)
 
     numbers = members(tokens, "numerical")
@@ -54,7 +54,7 @@ def test_setting_a_share_sets_it_on_every_row_that_sees_a_number(tokens, own):
 
 
 def test_moving_gives_numbers_what_format_loses(tokens, own):
-    """Row by row, and nothing else changes."""
+    """In each row, the numbers gain the mass that format tokens lose, and other tokens keep their mass."""
     found = Move(0.5, "format", "numerical")(tokens, own, None)
 
     change = found - own
@@ -64,14 +64,14 @@ def test_moving_gives_numbers_what_format_loses(tokens, own):
 
 
 def test_exchanging_takes_the_pattern_as_it_was(tokens, own):
-    """Two heads that take each other's patterns are exchanged, not both the same."""
+    """Two heads that take each other's patterns do not get the same pattern."""
     found = Exchange(((0, 1), (1, 0)))(tokens, own, None)
 
     assert torch.equal(found, own[[1, 0, 2, 3]])
 
 
 def test_edits_together_are_one_after_the_other(tokens, own):
-    """The second edit sees what the first has left."""
+    """The second edit gets the pattern that the first one returns."""
     first, second = InHeads(SetShare(0.3, "numerical"), (0,)), InHeads(Mask(1.0, "format"), (0, 1))
 
     found = Together((first, second))(tokens, own, None)
@@ -80,7 +80,7 @@ def test_edits_together_are_one_after_the_other(tokens, own):
 
 
 def test_knocking_out_removes_just_these_edges(tokens, own):
-    """Head 2 loses its edge from row 5 to key 3; the row still sums to one."""
+    """Head 2 loses its edge from row 5 to key 3, and the row is renormalised. No other row changes."""
     found = KnockOut(((2, 5, 3),))(tokens, own, None)
 
     edges = torch.zeros_like(own, dtype=torch.bool)
@@ -91,7 +91,7 @@ def test_knocking_out_removes_just_these_edges(tokens, own):
 
 
 def test_interventions_are_trials_with_names(llama):
-    """A row a prompt × arm, the unedited prompt among them, with the margin of the very same trial."""
+    """The table has one row per prompt × arm with the margin of this trial. One arm is the unedited prompt."""
     prompts = ask(PAIRS, [SIMPLE, QA])
     arms = moves({"odd": odd_heads(llama)})
 
@@ -108,7 +108,7 @@ def test_interventions_are_trials_with_names(llama):
 
 
 def test_manipulation_has_separate_arms_and_controls(llama):
-    """Even, odd and all heads at every target; the named group on other tokens; random groups of its size."""
+    """The arms are all groups at all targets, the named group on other tokens, and random groups of its size."""
     arms = manipulation_arms(llama, "odd", 0.5, groups=2, seed=0)
 
     assert len(arms) == 2 * 9 + 3 + 1 + 1 + 2
@@ -120,7 +120,7 @@ def test_manipulation_has_separate_arms_and_controls(llama):
 
 @pytest.mark.parametrize("count", [4, 9, 32])
 def test_swaps_pair_neighbours(llama, count):
-    """Every odd head takes the pattern of the even head before it; a last head without neighbour is left alone."""
+    """Every odd head takes the pattern of the even head before it. A last head without a neighbour keeps its own."""
     from dataclasses import replace
 
     arms = pattern_swaps.swaps(replace(llama, n_heads=count), groups=3)
@@ -133,7 +133,7 @@ def test_swaps_pair_neighbours(llama, count):
 
 
 def test_outcomes_and_shifts_by_hand():
-    """Right by margin or by token, and the margin's way from unedited."""
+    """Outcomes are by margin or by the most likely token. A shift is the change of the margin, in logits."""
     table = pd.DataFrame(
         [("9.8 > 9.11", "bigger first", "Q&A", arm, margin, margin > 0, top)
          for arm, margin, top in ((interventions.UNEDITED, -1.0, "wrong"), ("edited", 2.0, "neither"))],

@@ -134,7 +134,7 @@ def test_a_key_does_not_change_with_other_files_of_a_theory(copied, llama, token
 
 
 def test_a_changed_measure_is_measured_again(copied, llama, tokens, monkeypatch):
-    """The old result on disk is no answer. After the change is undone, it is one again."""
+    """A result from other source text is not used. If the change is undone, the first result is used again."""
     monkeypatch.setenv("REFEREE_CACHE", str(copied / "cache"))
     found = []
     for factor in (2, 3, 2):
@@ -151,7 +151,7 @@ def test_a_changed_measure_is_measured_again(copied, llama, tokens, monkeypatch)
 
 
 def test_the_sources_of_a_measure_are_files_of_its_theory(copied):
-    """No file of the instrument and of a library, and each file once."""
+    """The list has each file once, and no file of the instrument or of a library."""
     scaled()
 
     assert sources("small_theory.measure") == sorted(
@@ -160,7 +160,7 @@ def test_the_sources_of_a_measure_are_files_of_its_theory(copied):
 
 
 def test_code_without_source_text_has_no_key(copied, llama, tokens):
-    """Nobody sees whether it changes."""
+    """The instrument cannot see whether such code changes."""
     measure = scaled()
     (copied / "small_theory" / "measure.py").unlink()
 

@@ -1,4 +1,4 @@
-"""The claims are judged right on models whose truth is known, and a broken instrument does not go unnoticed."""
+"""The claims get the right verdicts on models whose truth is known, and a broken instrument is noticed."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_ground_truth_names_a_model_once():
 @pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_known_answers(model):
-    """A run as a user makes it gives the right verdict on each claim."""
+    """A run as a user starts it gives the right verdict on each claim."""
     calls = trial.judge("competition", model, seed=0)
 
     assert [call.claim_id for call in calls] == list(EXPECTED)
@@ -76,7 +76,7 @@ def test_known_answers(model):
 
 
 def change_run(patch, written, read=lambda pattern: pattern):
-    """Change the patterns that `run` writes, and the patterns that it reads for edits of higher layers."""
+    """Changes the patterns that `run` writes, and the patterns that it reads for edits of higher layers."""
     run = Attention.run
 
     def changed(self, ids, pattern=None, hidden=None, before=None, later=None):
@@ -91,12 +91,12 @@ def shift_heads(patch):
     """Head h is reported, and written, as head h + 1."""
     read, enter = Attention.read, Attention.enter
 
-    def entered(*given, **options):
+    def shifted(*given, **options):
         hidden, pattern, keys = enter(*given, **options)
         return hidden, pattern.roll(1, 1), keys
 
     patch.setattr(Attention, "read", lambda *given: read(*given).roll(1, 2))
-    patch.setattr(Attention, "enter", entered)
+    patch.setattr(Attention, "enter", shifted)
     change_run(patch, written=lambda pattern: pattern.roll(-1, 1), read=lambda pattern: pattern.roll(1, 1))
 
 
@@ -218,7 +218,7 @@ def test_error_rates_have_wilson_intervals():
 
 
 def test_more_pairs_see_smaller_effects():
-    """Power is in standard deviations between pairs."""
+    """The smallest effect is in standard deviations between pairs."""
     few, many = (trial.smallest_effect(pairs, simulations=60) for pairs in (10, 80))
 
     assert 0.2 < many < few < 1.5

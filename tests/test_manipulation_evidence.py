@@ -1,4 +1,4 @@
-"""What claim 1.2a makes of right answers under edits."""
+"""The evidence of claim 1.2a on tables of edited right answers that are made by hand."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ BREAKING = {share_arm("even", TARGET): BOTH, share_arm("odd", TARGET): NEITHER}
 
 
 def breaking(share_before, placebo):
-    """Right answers that break when the even heads get 30 %; their share before, and what the placebo does."""
+    """Returns the finding on right answers that break when the even heads get a share of 30 %.
+
+    `share_before` is their share without an edit. `placebo` says in which orders the placebo breaks answers.
+    """
     repaired = edited(BREAKING | {share_arm("even", TARGET, "other"): placebo})
     manipulation = Manipulation(
         Edited(repaired.table.assign(right=~repaired.table["right"]), SETTINGS, wrong_before=False),
@@ -40,7 +43,7 @@ def breaking(share_before, placebo):
 
 @pytest.mark.parametrize(("other", "share"), [(NEITHER, 0.0), (BOTH, 1.0)])
 def test_starving_is_supported_when_it_breaks(other, share):
-    """What as much attention on other tokens does is shown. It also comes from the numbers, so it is no veto."""
+    """The effect of the same share on other tokens is shown. Its mass also comes from the numbers, so it is no veto."""
     found = breaking(0.6, other)
 
     assert found.verdict is Verdict.SUPPORTED
@@ -48,7 +51,7 @@ def test_starving_is_supported_when_it_breaks(other, share):
 
 
 def test_an_edit_that_feeds_does_not_starve():
-    """Right answers of even heads that had less beforehand hold in spite of it: they speak against the claim."""
+    """Right answers whose even heads are below the target without an edit are evidence against the claim."""
     found = breaking(0.1, NEITHER)
 
     assert found.verdict is Verdict.REFUTED

@@ -10,7 +10,7 @@ from referee.attention import onednn
 
 @pytest.fixture(params=[True, False], ids=["oneDNN", "elsewhere"], autouse=True)
 def pays(request, monkeypatch):
-    """On a processor where oneDNN is faster, and on any other."""
+    """Runs each test as on a processor where oneDNN is faster, and as on any other processor."""
     if request.param and not torch.backends.mkldnn.is_available():
         pytest.skip("this PyTorch comes without oneDNN")
     monkeypatch.setattr(onednn, "_pays", lambda: request.param)
@@ -19,7 +19,7 @@ def pays(request, monkeypatch):
 @pytest.mark.parametrize("shape", [(1, 32), (7, 32), (3, 5, 32), (2, 3, 4, 32)])
 @pytest.mark.parametrize("biased", [True, False])
 def test_products_are_those_of_torch(shape, biased):
-    """Of any number of dimensions, with a bias or without, from memory in any order."""
+    """This is true for any number of dimensions, with and without a bias, and for any order in memory."""
     torch.manual_seed(0)
     x, layer = torch.randn(shape), nn.Linear(32, 24, bias=biased)
     turned = torch.randn(*shape[-1:], *shape[:-1]).movedim(0, -1)
@@ -33,7 +33,7 @@ def test_products_are_those_of_torch(shape, biased):
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_other_dtypes_are_computed_as_ever(dtype):
-    """Only float32 goes another way."""
+    """Only products in float32 use oneDNN."""
     x, weight = torch.randn(3, 32).to(dtype), torch.randn(24, 32).to(dtype)
 
     with torch.no_grad(), onednn.quick():
@@ -43,7 +43,7 @@ def test_other_dtypes_are_computed_as_ever(dtype):
 
 
 def test_gradients_are_computed_as_ever():
-    """With respect to what enters, to weights and to biases."""
+    """The input, the weights and the biases get gradients."""
     x, layer = torch.randn(3, 32).requires_grad_(), nn.Linear(32, 24)
 
     with onednn.quick():
@@ -53,7 +53,7 @@ def test_gradients_are_computed_as_ever():
 
 
 def test_nothing_is_left_on_a_model(llama):
-    """Its layers are what they were, outside the block and inside."""
+    """The classes of its layers do not change, inside or outside the context."""
     with onednn.quick():
         linear = [module for module in llama.model.modules() if isinstance(module, nn.Linear)]
 

@@ -11,7 +11,7 @@ BY_HAND = torch.tensor([[1.0, 0.0, 0.0], [0.4, 0.6, 0.0], [0.2, 0.3, 0.5]])
 
 @st.composite
 def any_pattern(draw, length=None):
-    """[head, query, key], causal, rows summing to one; sharp and flat rows alike."""
+    """Draws a causal pattern, [head, query, key]. Its rows sum to one and are sharp or flat."""
     length = length or draw(st.integers(2, 8))
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**31)))
     scores = torch.randn(2, length, length, generator=generator) * draw(st.sampled_from([0.1, 1.0, 30.0]))
@@ -20,7 +20,7 @@ def any_pattern(draw, length=None):
 
 @st.composite
 def any_alignment(draw):
-    """Two lengths and an order-preserving correspondence between some of their positions."""
+    """Draws two lengths and an alignment of some of their positions, which keeps their order."""
     target, donor = draw(st.integers(2, 8)), draw(st.integers(2, 8))
     count = draw(st.integers(1, min(target, donor)))
     mine = sorted(draw(st.permutations(range(target)))[:count])
@@ -43,7 +43,7 @@ def test_share_by_hand():
 
 
 def test_share_of_the_last_row_by_hand():
-    """Only the rows that are given count."""
+    """Only the given rows count."""
     members = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
 
     assert torch.allclose(patterns.share(BY_HAND[-1:], members), torch.tensor([0.2, 0.8]))
@@ -55,21 +55,21 @@ def test_uniform_by_hand():
 
 
 def test_without_first_key_by_hand():
-    """What is not on the first key is renormalised."""
+    """The mass on the other keys is renormalised."""
     expected = torch.tensor([[1.0, 0.0], [0.375, 0.625]])
 
     assert torch.allclose(patterns.without_first_key(BY_HAND), expected)
 
 
 def test_without_first_key_leaves_an_empty_row_empty():
-    """A row that gives everything to the first key has nothing to renormalise."""
+    """A row with all its mass on the first key has nothing to renormalise."""
     sink = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
 
     assert torch.equal(patterns.without_first_key(sink), torch.zeros(1, 1))
 
 
 def test_blend_by_hand():
-    """A quarter of the way from own to other."""
+    """The result has three quarters of the own pattern and one quarter of the other one."""
     other = torch.eye(3)
 
     found = patterns.blend(BY_HAND, other, 0.25)
@@ -78,7 +78,7 @@ def test_blend_by_hand():
 
 
 def test_transplant_by_hand():
-    """Target rows 0 and 2 take donor rows 0 and 1; the key without a counterpart gets nothing."""
+    """Target rows 0 and 2 take donor rows 0 and 1. The key without a counterpart gets no mass."""
     donor = torch.tensor([[1.0, 0.0], [0.25, 0.75]])
 
     found = patterns.transplant(BY_HAND, donor, Alignment((0, 2), (0, 1), rows=(0, 2)))
@@ -94,7 +94,7 @@ def test_transplant_renormalises_by_hand():
 
 
 def test_transplant_keeps_rows_whose_donor_sees_no_counterpart():
-    """Nothing can be moved where the donor puts nothing on corresponding keys."""
+    """A row stays the same if the donor has no mass on corresponding keys."""
     sink = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
 
     assert torch.equal(patterns.transplant(BY_HAND, sink, Alignment((2,), (1,), rows=(2,))), BY_HAND)
@@ -102,7 +102,7 @@ def test_transplant_keeps_rows_whose_donor_sees_no_counterpart():
 
 @given(st.data())
 def test_transplant_makes_patterns(data):
-    """Rows still sum to one, causality holds, and rows that are not named are the target's own."""
+    """The result is causal, its rows sum to one, and rows that are not named stay the same."""
     target, donor, alignment = data.draw(any_alignment())
     own, other = data.draw(any_pattern(target)), data.draw(any_pattern(donor))
 
@@ -115,7 +115,7 @@ def test_transplant_makes_patterns(data):
 
 @given(any_pattern())
 def test_transplant_from_itself_changes_nothing(own):
-    """The identity alignment onto the same pattern is the pattern, up to renormalisation."""
+    """The identity alignment of a pattern with itself gives the same pattern, up to renormalisation."""
     everywhere = tuple(range(own.shape[-1]))
 
     found = patterns.transplant(own, own, Alignment(everywhere, everywhere, everywhere))
@@ -125,7 +125,7 @@ def test_transplant_from_itself_changes_nothing(own):
 
 @given(st.data(), st.integers(2, 8), st.floats(0, 1))
 def test_blend_makes_patterns(data, length, amount):
-    """Blending two patterns gives a pattern; its ends are the two, to the bit."""
+    """A blend of two patterns is a pattern. At the amounts 0 and 1 it equals one of the two, to the bit."""
     own, other = data.draw(any_pattern(length)), data.draw(any_pattern(length))
 
     assert_pattern(patterns.blend(own, other, amount))
@@ -135,14 +135,14 @@ def test_blend_makes_patterns(data, length, amount):
 
 @pytest.mark.parametrize("amount", [-0.1, 1.1])
 def test_blend_refuses_amounts_that_are_no_share(amount):
-    """Beyond 0 and 1 the rows would no longer be probabilities."""
+    """With an amount below 0 or above 1, the rows would not be probabilities."""
     with pytest.raises(ValueError, match="a share from 0 to 1"):
         patterns.blend(BY_HAND, BY_HAND, amount)
 
 
 @given(any_pattern(), st.integers(0, 2**31))
 def test_shares_sum_to_one(pattern, seed):
-    """Each key has one class, so that nothing is lost or counted twice."""
+    """Each key has one class, so no mass is lost or counted twice."""
     generator = torch.Generator().manual_seed(seed)
     classes = torch.randint(0, 3, (pattern.shape[-1],), generator=generator)
 
@@ -152,7 +152,7 @@ def test_shares_sum_to_one(pattern, seed):
 
 
 def test_functions_leave_their_arguments_alone():
-    """Patterns are shared between trials; an edit in place would leak into the next."""
+    """Trials share patterns, so an edit in place would change the next trial."""
     own, donor = BY_HAND.clone(), torch.eye(3)
     everywhere = Alignment((0, 1, 2), (0, 1, 2), (0, 1, 2))
 
@@ -168,14 +168,14 @@ NUMBER, FORMAT = torch.tensor([True, False, False]), torch.tensor([False, True, 
 
 
 def test_set_share_by_hand():
-    """Rows that see both kinds give a fifth to the first key; the rest keep their proportions; row 0 sees one kind."""
+    """Rows 1 and 2 give a fifth to the first key, and the other keys keep their proportions. Row 0 sees one kind."""
     expected = torch.tensor([[1.0, 0, 0], [0.2, 0.8, 0], [0.2, 0.3, 0.5]])
 
     assert torch.allclose(patterns.set_share(BY_HAND, NUMBER, 0.2), expected)
 
 
 def test_set_share_gives_to_keys_without_mass_evenly():
-    """The target is met in every row that can see a member, even where members had nothing."""
+    """Every row that can see a member and another key gets the share, even if the members have no mass before."""
     sink = torch.tensor([[1.0, 0, 0], [1.0, 0, 0], [1.0, 0, 0]])
 
     found = patterns.set_share(sink, torch.tensor([False, True, True]), 0.5)
@@ -191,14 +191,14 @@ def test_move_by_hand():
 
 
 def test_mask_by_hand():
-    """Without the second key, what is left is scaled up."""
+    """The second key loses its mass, and the rest of the row is scaled up."""
     expected = torch.tensor([[1.0, 0, 0], [1.0, 0, 0], [0.2 / 0.7, 0, 0.5 / 0.7]])
 
     assert torch.allclose(patterns.mask(BY_HAND, FORMAT, 1.0), expected)
 
 
 def test_knock_out_by_hand():
-    """One edge of the last row; a row of nothing but that edge keeps it."""
+    """The last row loses one edge. A row whose only edge is removed keeps it."""
     edges = torch.zeros(3, 3, dtype=torch.bool)
     edges[2, 2] = edges[0, 0] = True
 
@@ -208,7 +208,7 @@ def test_knock_out_by_hand():
 
 
 def test_entropy_by_hand():
-    """0 bits for one key, 1 bit for two, 2 for four; rows are averaged, not summed."""
+    """Uniform attention to n keys has log2(n) bits. The result is the mean over rows."""
     even = patterns.uniform(4)
 
     assert patterns.entropy(even).item() == pytest.approx((0 + 1 + 1.5849625 + 2) / 4)
@@ -216,8 +216,10 @@ def test_entropy_by_hand():
 
 
 def test_similarity_by_hand():
-    """A head is like itself, unlike its mirror, and unrelated to one whose edges are all equal; zeros above the
-    diagonal count for nothing."""
+    """A head has correlation 1 with itself, and 0 with a head whose edges are all equal.
+
+    Zeros above the diagonal do not count.
+    """
     one = torch.tensor([[1.0, 0.0], [0.2, 0.8]])
     other = torch.tensor([[1.0, 0.0], [0.8, 0.2]])
 
@@ -229,7 +231,7 @@ def test_similarity_by_hand():
 
 @st.composite
 def any_edit(draw):
-    """A pattern and one of the functions that shift its mass between two kinds of keys, at any strength."""
+    """Draws a pattern and one of the functions that move its mass between two kinds of keys, at any strength."""
     pattern, amount = draw(any_pattern()), draw(st.floats(0, 1))
     kinds = torch.tensor(
         draw(st.lists(st.integers(0, 2), min_size=pattern.shape[-1], max_size=pattern.shape[-1]))
@@ -245,7 +247,7 @@ def any_edit(draw):
 
 @given(any_edit())
 def test_shifting_mass_makes_patterns(drawn):
-    """Whatever the keys and the strength, rows sum to one and causality holds."""
+    """For any keys and any strength, the result is causal and its rows sum to one."""
     _, _, _, _, name, edits = drawn
 
     assert_pattern(edits[name]())
@@ -253,7 +255,7 @@ def test_shifting_mass_makes_patterns(drawn):
 
 @given(any_edit())
 def test_set_share_is_exact_and_keeps_proportions(drawn):
-    """Members hold exactly the share in rows that see both kinds, and other rows are their own."""
+    """Members have exactly the share in rows that see both kinds, and other rows do not change."""
     pattern, first, _, amount, _, edits = drawn
 
     found = edits["set share"]()
@@ -267,7 +269,7 @@ def test_set_share_is_exact_and_keeps_proportions(drawn):
 
 @given(any_edit())
 def test_move_takes_from_the_source_alone(drawn):
-    """Keys of neither kind keep their mass; the source keeps the rest of its own, where a target can be seen."""
+    """In rows that see a target, the source keeps the share 1 - amount. Keys of neither kind keep their mass."""
     pattern, first, second, amount, _, edits = drawn
 
     found = edits["move"]()
@@ -280,7 +282,7 @@ def test_move_takes_from_the_source_alone(drawn):
 
 @given(any_pattern())
 def test_doing_nothing_changes_no_bit(pattern):
-    """Strength 0 is the pattern itself."""
+    """An edit of strength 0, or of no edges, returns the same pattern."""
     members = torch.arange(pattern.shape[-1]) % 2 == 0
 
     assert torch.equal(patterns.mask(pattern, members, 0.0), pattern)

@@ -23,14 +23,14 @@ def subject():
 
 
 def margins(subject, prompts, edit, layer=None):
-    """The margins of prompts after an edit, by default at the layer of interest."""
+    """Returns the margins of prompts after an edit, by default at the layer of interest; in logits, [prompt]."""
     layer = subject.layer if layer is None else layer
     trials = [Trial(tokenize(prompt, subject.tokenizer), {layer: edit}) for prompt in prompts]
     return Session(subject).margins(trials)["margin_logits"]
 
 
 def repaired(subject, heads, layer=None):
-    """Whether the Simple pattern in some heads turns a wrong Q&A answer right."""
+    """Returns whether the Simple pattern in some heads turns a wrong Q&A answer right."""
     case = Case(PAIRS[4], ORDERS[0])
     donor = tokenize(case.asked(SIMPLE), subject.tokenizer)
     return margins(subject, [case.asked(QA)], InHeads(Replace(donor, 1.0), tuple(heads)), layer).item() > 0
@@ -107,7 +107,7 @@ def test_masking_format_tokens_in_odd_heads_repairs(subject, strength, right):
 
 
 def test_patterns_carry_the_difference_between_even_and_odd_heads(subject):
-    """Even patterns in odd heads repair the bug; odd patterns in even heads break right answers."""
+    """Even patterns in odd heads repair wrong answers. Odd patterns in even heads break right answers."""
     to_odd, to_even = (
         Exchange(tuple((head, head ^ 1) for head in takers)) for takers in (odd_heads(subject), even_heads(subject))
     )

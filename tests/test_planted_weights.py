@@ -36,7 +36,7 @@ def weights(model):
 
 
 def residual(model, ids):
-    """The residual stream after the last normalisation, [token, size]."""
+    """Returns the residual stream after the last normalisation, [token, size]."""
     return model(torch.tensor([ids]), output_hidden_states=True).hidden_states[-1][0]
 
 
@@ -109,6 +109,7 @@ def test_the_small_tokenizer_knows_the_words_of_its_texts():
 
 
 def test_the_small_tokenizer_can_leave_out_the_bos():
+    """With bos=False, the first token is the first word."""
     tokenizer = small_tokenizer([], bos=False)
 
     assert tokenizer.tokenize("user") == ["user"]

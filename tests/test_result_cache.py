@@ -40,7 +40,7 @@ def tokens(llama):
 
 @pytest.fixture
 def untouched(monkeypatch):
-    """Forbids forward passes from here on, when called."""
+    """Returns a function that forbids all later forward passes."""
 
     def forbid():
         for name in ("run", "enter", "keys", "read", "gradients"):
@@ -56,7 +56,7 @@ def trials(llama):
 
 
 def test_a_second_run_needs_no_forward_pass(llama, tokens, untouched):
-    """Margins, measures and gradients come from disk, to the bit; so does the order in which they were asked."""
+    """Margins, measures and gradients come from disk, equal to the bit and in the order of the requests."""
     with result_cache.kept(llama) as results:
         first = (
             Session(llama, results).margins(trials(llama)),
@@ -94,7 +94,7 @@ def test_a_margin_on_disk_does_not_give_another_score(llama, untouched):
 
 
 def test_without_a_result_cache_nothing_is_kept(llama, folder):
-    """A notebook leaves nothing behind unless it asks to."""
+    """A session writes no files unless it gets a result cache."""
     Session(llama).margins(trials(llama))
 
     assert not folder.exists()
@@ -115,13 +115,13 @@ class ForeignMeasure:
 
 
 def rows_in(results):
-    """The number of results on disk."""
+    """Returns the number of results on disk."""
     with contextlib.closing(sqlite3.connect(results.file)) as connection:
         return connection.execute("SELECT count(*) FROM measured").fetchone()[0]
 
 
 def test_an_edit_from_outside_a_package_is_measured_but_not_kept(llama, tokens):
-    """Nobody knows which modules its code imports."""
+    """The instrument does not know which modules its code imports."""
     with result_cache.kept(llama) as results:
         session = Session(llama, results)
         foreign = session.margins([Trial(tokens, {1: Foreign()})])["margin_logits"][0]
@@ -133,7 +133,7 @@ def test_an_edit_from_outside_a_package_is_measured_but_not_kept(llama, tokens):
 
 
 def test_a_damaged_file_is_measured_again(llama, folder):
-    """With one line that says so, and never a traceback."""
+    """A warning says so, and the results are measured again."""
     with result_cache.kept(llama) as results:
         first = Session(llama, results).margins(trials(llama))
         file = results.file
@@ -150,7 +150,7 @@ def test_a_damaged_file_is_measured_again(llama, folder):
 
 @pytest.mark.parametrize("measure", [ForeignMeasure(), lambda tokens, pattern: pattern[0, 0]], ids=["class", "lambda"])
 def test_a_measure_from_outside_a_package_is_measured_but_not_kept(measure, llama, tokens):
-    """The result of a notebook's measure before a change is not its result after the change."""
+    """A measure in a notebook can change, so its result must not be used again."""
     with result_cache.kept(llama) as results:
         (found,) = Session(llama, results).patterns([tokens], measure)
         (whole,) = Session(llama).patterns([tokens], Whole())
@@ -160,7 +160,7 @@ def test_a_measure_from_outside_a_package_is_measured_but_not_kept(measure, llam
 
 
 def test_a_value_that_was_changed_is_no_hit(llama):
-    """One flipped bit is found by its checksum, and the trial is run again."""
+    """The checksum shows that a value has changed, and the trial runs again."""
     with result_cache.kept(llama) as results:
         first = Session(llama, results).margins(trials(llama))
         file = results.file
@@ -174,7 +174,7 @@ def test_a_value_that_was_changed_is_no_hit(llama):
 
 
 def test_a_folder_that_cannot_be_made_costs_only_time(llama, folder):
-    """A warning, and everything is measured."""
+    """The run gives a warning and measures everything."""
     folder.parent.mkdir(exist_ok=True)
     folder.write_text("a file where the folder should be")
 
@@ -220,7 +220,7 @@ def run_script(folder: Path, stop_at: int) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_killed_run_goes_on_where_it_was(llama_folder):
-    """Of four batches two were done when it was killed; the second run has two left."""
+    """The first run is killed after two of four batches, so the second run computes only two."""
     killed = run_script(llama_folder, stop_at=3)
     again = run_script(llama_folder, stop_at=0)
 
@@ -229,7 +229,7 @@ def test_a_killed_run_goes_on_where_it_was(llama_folder):
 
 
 def test_two_processes_keep_results_at_once(llama_folder):
-    """Neither loses any, and a third run has nothing left to do."""
+    """Neither process loses results, so a third run computes nothing."""
     both = [
         subprocess.Popen([sys.executable, "-c", KILLED, str(llama_folder), "0"], cwd=ROOT, stdout=subprocess.DEVNULL)
         for _ in range(2)
@@ -240,7 +240,7 @@ def test_two_processes_keep_results_at_once(llama_folder):
 
 
 def test_the_size_is_printed_and_all_can_be_removed(llama, capsys, monkeypatch):
-    """python -m referee.measuring.result_cache, with and without --clear."""
+    """`python -m referee.measuring.result_cache` prints the size, and with --clear it removes all results."""
     with result_cache.kept(llama) as results:
         Session(llama, results).margins(trials(llama))
     monkeypatch.setattr(sys, "argv", ["result_cache"])
@@ -255,7 +255,7 @@ def test_the_size_is_printed_and_all_can_be_removed(llama, capsys, monkeypatch):
 
 
 def test_greedy_answers_are_kept(llama, tokens, monkeypatch):
-    """The text that a subject writes is a result like any other."""
+    """The answers that a subject writes come from disk in a second run."""
     with result_cache.kept(llama) as results:
         first = Session(llama, results).answers([tokens])
     monkeypatch.setattr(type(llama.model), "generate", lambda *_, **__: pytest.fail("a generation"))

@@ -25,7 +25,7 @@ def key(subject, *parts):
 
 
 def keys(llama, tokens):
-    """A key, and the same key with each of its ingredients changed."""
+    """Returns a key, and by ingredient the same key with this ingredient changed."""
     half = Mask(0.5, "format")
 
     def trial(edit=InHeads(half, (0, 1)), layer=1, **changes):  # noqa: B008
@@ -132,7 +132,7 @@ def test_code_outside_a_package_has_no_key(llama, tokens):
 
 @pytest.mark.parametrize("module", ["__main__", "json", "no.such.module"])
 def test_a_module_outside_a_package_has_no_sources(module):
-    """A script, a module without a folder, and a module that is not loaded."""
+    """The modules are a script, a module without a folder, and a module that is not loaded."""
     with pytest.raises(NotKeepable, match="is not part of a package"):
         sources(module)
 
@@ -158,7 +158,7 @@ def test_a_value_that_can_change_has_no_key(llama):
 
 
 def test_few_digests_are_kept_in_memory(llama, tokens, monkeypatch):
-    """A long run has many trials. Their keys do not depend on what is kept."""
+    """A long run has many trials, so memory keeps only some digests. The keys do not depend on which ones."""
     trials = [Trial(tokens, {1: Mask(share / 20, "format")}) for share in range(21)]
     expected = [key(llama, trial) for trial in trials]
     monkeypatch.setattr(result_keys, "_REMEMBERED", 5)

@@ -18,7 +18,7 @@ PAIRS = [Pair("9.8", "9.11"), Pair("3.4", "3.25")]
 
 
 def test_routes_are_the_last_tokens_attention_to_each_place(llama):
-    """Read off the pattern for the fraction of the first number, at another layer."""
+    """The shares equal those of the whole pattern, here for the fraction of the first number at another layer."""
     prompts = ask(PAIRS, [SIMPLE, QA])
     table = last_token_routes.routes(Session(llama), prompts, [0, 2])
 
@@ -32,7 +32,7 @@ def test_routes_are_the_last_tokens_attention_to_each_place(llama):
 
 
 def test_a_part_of_several_tokens_counts_with_their_sum(single):
-    """Digits one by one: the fraction 11 is two tokens."""
+    """If each digit is a token, the fraction 11 has two tokens and gets the sum of their shares."""
     tokens = tokenize(ask(PAIRS[:1], [SIMPLE])[0], single)
     pattern = torch.zeros(1, 1, len(tokens), len(tokens))
     pattern[0, 0, tokens.n_prompt - 1, list(tokens.positions("second fraction"))] = 0.25
@@ -43,13 +43,13 @@ def test_a_part_of_several_tokens_counts_with_their_sum(single):
 
 
 def test_a_neighbourhood_ends_at_the_model(llama):
-    """Two layers below and two above, as far as there are any."""
+    """It has two layers below and two layers above, if these layers exist."""
     assert last_token_routes.neighbourhood(llama) == [0, 1, 2]
     assert last_token_routes.neighbourhood(replace(llama, layer=2), reach=1) == [1, 2]
 
 
 def test_top_edges_by_hand(llama):
-    """The largest of gradient × probability in absolute value, on keys of the prompt alone."""
+    """The top edges have the largest absolute values of gradient × probability, among keys of the prompt."""
     tokens = tokenize(ask(PAIRS[:1], [SIMPLE])[0], llama.tokenizer)
     length = len(tokens)
     pattern, gradient = torch.zeros(1, length, length), torch.ones(1, length, length)
@@ -65,7 +65,7 @@ def test_top_edges_by_hand(llama):
 
 
 def test_attributions_predict_what_removing_an_edge_does(llama):
-    """To first order: the margin loses what the edges were worth, less what the row's other keys gain."""
+    """There is a prediction and a measured change of the margin for each prompt and head."""
     prompts = ask(PAIRS, [QA])
     paths = critical_edges.critical_paths(Session(llama), prompts)
 
@@ -78,7 +78,7 @@ def test_attributions_predict_what_removing_an_edge_does(llama):
 
 
 def test_agreement_is_of_ranks():
-    """Any increasing relation is perfect agreement; without variation there is none to speak of."""
+    """Any increasing relation has agreement 1. Without variation, the agreement is NaN."""
     import pandas as pd
 
     table = pd.DataFrame({"predicted_logits": [1.0, 2.0, 3.0], "change_logits": [1.0, 10.0, 1000.0]})
@@ -88,7 +88,7 @@ def test_agreement_is_of_ranks():
 
 
 def test_landing_counts_edges_on_numbers(llama):
-    """A share of each head's top edges, by pair and order."""
+    """The values are shares of each head's top edges, by pair and order."""
     found = critical_edges.landing(critical_edges.critical_paths(Session(llama), ask(PAIRS, [SIMPLE, QA])))
 
     assert found.shape == (4, llama.n_heads)
@@ -96,7 +96,7 @@ def test_landing_counts_edges_on_numbers(llama):
 
 
 def test_sensitivity_is_the_standard_deviation_over_placements(llama):
-    """Of one head on one pair in one order."""
+    """The values are those of numpy, here for one head, one pair and one order."""
     table = position_sensitivity.bandwidth_by_placement(Session(llama), PAIRS)
 
     found = position_sensitivity.sensitivity(table)

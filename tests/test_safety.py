@@ -20,7 +20,7 @@ from referee.models import subjects
 
 
 def says_one_line(done: Run, case: Case) -> None:
-    """The line once, and none of what a traceback looks like."""
+    """Checks that a run prints the line once, and nothing that looks like a traceback."""
     assert done.code == case.code, done.output
     assert len(re.findall(case.says, done.output)) == 1, done.output
     assert not re.search(r"Traceback|INTERNALERROR|^E  |\.py:\d+: ", done.output, re.MULTILINE), done.output
@@ -28,14 +28,14 @@ def says_one_line(done: Run, case: Case) -> None:
 
 @pytest.fixture
 def model(llama_folder, tmp_path):
-    """A sound model, to be made hostile."""
+    """Returns the folder of a valid model, which a test makes hostile."""
     shutil.copytree(llama_folder, tmp_path / "model")
     return tmp_path / "model"
 
 
 @pytest.mark.parametrize("case", [*LOADING, *OPTIONS], ids=lambda case: case.name)
 def test_one_line_and_no_verdict(case, model, tmp_path, monkeypatch):
-    """The rule, what was got and the remedy, once; no code of the model's is run, even where somebody says yes."""
+    """The run prints one line once. No code of the model runs, even if the user answers yes to every question."""
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n" * 9))
     monkeypatch.setenv(RAN, str(tmp_path / "ran"))
     monkeypatch.setattr(dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path / "modules"))
@@ -51,7 +51,7 @@ def test_one_line_and_no_verdict(case, model, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("case", CODE, ids=lambda case: case.name)
 def test_no_code_of_a_model_folder_runs(case, model, tmp_path):
-    """pytest does not take the value of an option for a test path, nor a model's configuration for its own."""
+    """pytest does not take the value of an option for a test path, or a model's configuration for its own."""
     case.model(model)
 
     done = process(*(option.format(model=model) for option in case.options), env={RAN: str(tmp_path / "ran")})
@@ -62,7 +62,7 @@ def test_no_code_of_a_model_folder_runs(case, model, tmp_path):
 
 
 def test_fingerprints_depend_on_every_byte(llama, grouped):
-    """One bit of any tensor is another subject; so is one number elsewhere in a model that is 4096 wide."""
+    """Another bit in any tensor gives another fingerprint, and so does another column in a model of size 4096."""
     changed = tiny("Llama", grouped)
     seen = {llama.fingerprint}
     for weight in changed.model.parameters():
@@ -89,7 +89,7 @@ def test_fingerprints_depend_on_every_byte(llama, grouped):
 
 
 def test_no_service_is_asked_to_convert_a_model(llama_folder, monkeypatch):
-    """transformers reads this variable before it sends a repository's name to one."""
+    """transformers reads this variable before it sends the name of a repository to such a service."""
     monkeypatch.delenv("DISABLE_SAFETENSORS_CONVERSION", raising=False)
 
     subjects.load(str(llama_folder))
@@ -98,7 +98,7 @@ def test_no_service_is_asked_to_convert_a_model(llama_folder, monkeypatch):
 
 
 def test_a_model_stays_on_the_device_that_was_asked_for(grouped, monkeypatch):
-    """The pipeline inside nnsight would move it to the first GPU of a machine that has one."""
+    """Without a device, the pipeline inside nnsight would move the model to the first GPU."""
     asked = []
 
     class Seen(Exception):
@@ -124,7 +124,7 @@ def test_a_model_stays_on_the_device_that_was_asked_for(grouped, monkeypatch):
 
 @pytest.fixture
 def clone(tmp_path):
-    """A copy of the suite inside a project with a pytest configuration of its own."""
+    """Returns the folder of a copy of the suite, inside a project that has its own pytest configuration."""
     for name in ("referee", "claims", "fixtures", "reports"):
         shutil.copytree(ROOT / name, tmp_path / "clone" / name, ignore=shutil.ignore_patterns("__pycache__", "latest"))
     for name in ("conftest.py", "pyproject.toml"):
@@ -135,7 +135,7 @@ def clone(tmp_path):
 
 
 def test_a_clone_inside_another_project(clone):
-    """Its own configuration and its own reports folder; refused where an option makes pytest take the other's."""
+    """It uses its own configuration and reports folder. It refuses the configuration of the other project."""
     settings = {"cwd": clone.parent, "env": {"PYTHONPATH": str(clone)}}
     own = process("clone/claims", "--model=planted:layer=99", "-k", "headline2", **settings)
     mistaken = process("--report", "out", "clone/claims", "--collect-only", **settings)

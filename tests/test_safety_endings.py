@@ -29,8 +29,8 @@ class Sender:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 2), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_signals_end_a_run_with_what_it_has(number, code, llama_folder, tmp_path):
-    """A report that is marked incomplete, a line, and the exit code that belongs to the signal."""
-    before = signal.signal(number, lambda *_: pytest.fail("nobody heard the signal"))
+    """A run leaves a report that is marked as incomplete, prints a line, and has the exit code of the signal."""
+    before = signal.signal(number, lambda *_: pytest.fail("the run did not handle the signal"))
     try:
         if number == signal.SIGINT:
             signal.signal(number, signal.default_int_handler)
@@ -46,7 +46,7 @@ def test_signals_end_a_run_with_what_it_has(number, code, llama_folder, tmp_path
 
 
 def test_a_report_is_finished_whatever_comes(llama_folder, tmp_path, monkeypatch):
-    """Ctrl-C while it is written waits, and ends the run afterwards."""
+    """Ctrl-C during the writing of the report takes effect afterwards, and it ends the run."""
     written = page.render
 
     def interrupted(place):
@@ -66,7 +66,7 @@ def test_a_report_is_finished_whatever_comes(llama_folder, tmp_path, monkeypatch
 
 
 def test_a_run_without_capture(llama_folder, tmp_path):
-    """Nothing of pytest's output need be captured."""
+    """A run ends normally if pytest does not capture output."""
     done = run(f"--model={llama_folder}", "-k", "headline2", f"--report={tmp_path / 'r'}", "-pno:capture")
 
     assert done.code in (0, 1), done.output
@@ -74,7 +74,7 @@ def test_a_run_without_capture(llama_folder, tmp_path):
 
 
 def test_signs_have_words():
-    """For a terminal that cannot show them."""
+    """A terminal that cannot show a sign gets a word or another sign."""
     sign = {verdict: sign for verdict, (sign, _) in terminal._SIGN.items()}[Verdict.SUPPORTED]
     terminal.codecs.register_error("words", terminal._in_words)
 
@@ -87,7 +87,7 @@ PLAIN = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONOP
 
 
 def test_a_machine_without_utf8_and_without_asserts(llama_folder, tmp_path):
-    """LC_ALL=C and PYTHONOPTIMIZE=2 at once: the report is UTF-8, and the terminal gets words."""
+    """With LC_ALL=C and PYTHONOPTIMIZE=2, the report is in UTF-8 and the terminal output is in ASCII."""
     done = process("claims/", "--profile=quick", "--no-cache", "-k", "headline2", f"--model={llama_folder}",
                    f"--report={tmp_path / 'r'}", env=PLAIN)  # fmt: skip
 
@@ -100,7 +100,7 @@ def test_a_machine_without_utf8_and_without_asserts(llama_folder, tmp_path):
 
 
 def test_a_full_terminal(llama_folder, tmp_path):
-    """One line on standard error."""
+    """A run on a full terminal prints one line on standard error."""
     with open("/dev/full", "w") as full:
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "claims/", "--profile=quick", "--no-cache", "-k", "headline2",
@@ -114,7 +114,7 @@ def test_a_full_terminal(llama_folder, tmp_path):
 
 
 def test_a_closed_terminal(tmp_path):
-    """Nothing is shown; the report is written, and the exit code is that of any run."""
+    """The run shows nothing, writes the report, and has the usual exit code."""
     done = process("claims/", "--model=planted:layer=99", f"--report={tmp_path / 'r'}", preexec_fn=lambda: os.close(1),
                    stdout=None, stderr=subprocess.PIPE)  # fmt: skip
 

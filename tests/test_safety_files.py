@@ -27,7 +27,7 @@ from reports import folder, page
 
 
 def fill(file, patch):
-    """No further page can be written."""
+    """Prevents SQLite from adding pages to the file, as on a full disk."""
     pages = sqlite3.connect(file).execute("PRAGMA page_count").fetchone()[0]
     connect = sqlite3.connect
 
@@ -40,34 +40,34 @@ def fill(file, patch):
 
 
 def damage_pages(file, patch):
-    """All but SQLite's header."""
+    """Overwrites everything except SQLite's header."""
     content = file.read_bytes()
     file.write_bytes(content[:200] + b"\xff" * (len(content) - 200))
 
 
 def rename_column(file, patch):
-    """The table is not what it was."""
+    """Renames a column of the table."""
     with contextlib.closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("ALTER TABLE measured RENAME COLUMN value TO worth")
 
 
 def replace_by_another(file, patch):
-    """A database of somebody else's."""
+    """Replaces the file by a database of another program."""
     file.unlink()
     with contextlib.closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("CREATE TABLE work (years)")
 
 
 def lock(file, patch):
-    """Another process is writing, and stays at it."""
+    """Locks the file with another connection, which stays open."""
     writer = sqlite3.connect(file, isolation_level=None)
     writer.execute("BEGIN EXCLUSIVE")
     patch.setattr(result_cache, "_LOCK_SECONDS", 0.1)
-    patch.setattr(sqlite3, "writer", writer, raising=False)  # a reference, so that it stays open
+    patch.setattr(sqlite3, "writer", writer, raising=False)  # a reference keeps it open
 
 
 def forbid_writing(file, patch):
-    """The file can be read alone."""
+    """Opens the file read-only."""
     connect = sqlite3.connect
     patch.setattr(sqlite3, "connect", lambda name, **options: connect(f"file:{name}?mode=ro", uri=True, **options))
 
@@ -80,12 +80,12 @@ FAILURES = {
     lock: False,
     forbid_writing: False,
 }
-"""What happens to the file, and whether it is set aside."""
+"""What happens to the file, and whether the cache then renames it."""
 
 
 @pytest.mark.parametrize(("happens", "aside"), FAILURES.items(), ids=[failure.__name__ for failure in FAILURES])
 def test_a_failing_result_cache_costs_only_time(happens, aside, llama, tmp_path, monkeypatch):
-    """One warning, the same numbers, and a damaged file is kept under another name."""
+    """The run gives one warning and the same numbers, and a damaged file is kept under another name."""
     monkeypatch.setenv("REFEREE_CACHE", str(tmp_path))
     trials = [Trial(tokenize(Prompt(Pair("9.8", "9.11"), "bigger first", f), llama.tokenizer)) for f in (QA, SIMPLE)]
     with result_cache.kept(llama) as results:
@@ -112,7 +112,7 @@ def test_a_failing_result_cache_costs_only_time(happens, aside, llama, tmp_path,
 
 
 def test_clearing_removes_result_files_alone(llama, tmp_path, monkeypatch):
-    """A project folder that has results of its own keeps them, whatever REFEREE_CACHE says."""
+    """A folder of a project keeps its own results, even if REFEREE_CACHE names this folder."""
     monkeypatch.setenv("REFEREE_CACHE", str(tmp_path))
     own = tmp_path / "results" / "thesis.sqlite"
     own.parent.mkdir()
@@ -127,7 +127,7 @@ def test_clearing_removes_result_files_alone(llama, tmp_path, monkeypatch):
 
 
 def test_a_converted_model_with_files_of_the_users_is_renamed(tmp_path, monkeypatch):
-    """Where it is damaged and made again."""
+    """If a converted model is damaged, it is made again, and its folder is kept under another name."""
     monkeypatch.setenv("REFEREE_CACHE", str(tmp_path))
     made = embedded.cached("converted", lambda folder: (folder / "weights").write_text("whole"))
     (made / "weights").write_text("damaged")
@@ -158,7 +158,7 @@ def test_own_files_in_a_report_are_kept(tmp_path, name):
 
 
 def test_an_edited_report_is_kept(tmp_path):
-    """Somebody's remarks in the page are somebody's work."""
+    """A report in which a user has written remarks is not replaced."""
     write(tmp_path / "r").write_text("my remarks")
 
     with pytest.raises(folder.UnwritableFolder, match=r"index.html, which has changed since"):
@@ -166,7 +166,7 @@ def test_an_edited_report_is_kept(tmp_path):
 
 
 def test_a_file_that_came_during_the_run_is_kept(tmp_path):
-    """The report goes beside it."""
+    """The new report goes into a new folder beside it."""
     write(tmp_path / "r")
     folder.require_replaceable(tmp_path / "r")
     (tmp_path / "r" / "notes.txt").write_text("mine")
@@ -177,7 +177,7 @@ def test_a_file_that_came_during_the_run_is_kept(tmp_path):
 
 
 def test_an_edit_while_the_report_is_written_is_kept(tmp_path, monkeypatch):
-    """What is in the folder is looked at right before the old report goes."""
+    """The folder is checked again right before its report is replaced."""
     write(tmp_path / "r")
     rendered = page.render
 
@@ -192,7 +192,7 @@ def test_an_edit_while_the_report_is_written_is_kept(tmp_path, monkeypatch):
 
 
 def test_only_unchanged_files_of_a_report_are_deleted(tmp_path):
-    """Not what was put there at the last moment, nor what a link leads to, nor files that somebody else listed."""
+    """Changed files, targets of links, and files in the manifest of another program are kept."""
     write(tmp_path / "r")
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "own").write_text("mine")
@@ -212,7 +212,7 @@ def test_only_unchanged_files_of_a_report_are_deleted(tmp_path):
 
 
 def test_a_report_from_nothing_keeps_one_that_came_meanwhile(tmp_path):
-    """Decided when the report is ready, after a killed run's report was put back."""
+    """This is decided when the new report is ready, after the report of a killed run is restored."""
     write(tmp_path / "r")
     (tmp_path / "r").rename(tmp_path / f"{folder._prefix(tmp_path / 'r')}-old")
 
@@ -225,7 +225,7 @@ def test_a_report_from_nothing_keeps_one_that_came_meanwhile(tmp_path):
 
 
 def test_a_report_from_nothing_replaces_none(llama_folder, tmp_path):
-    """A typo in an option costs no report."""
+    """A typo in an option does not replace an earlier report."""
     good = run(f"--model={llama_folder}", "-k", "headline2", f"--report={tmp_path / 'r'}")
     before = (tmp_path / "r" / "report.json").read_bytes()
 
@@ -238,7 +238,7 @@ def test_a_report_from_nothing_replaces_none(llama_folder, tmp_path):
 
 
 def test_reports_where_folders_are_unusual(tmp_path, monkeypatch):
-    """A dangling link, a long name, ~, and a private umask."""
+    """A report can go to a dangling link, a long name or ~, and with a private umask, but not to a mount point."""
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere" / "r")
     write(tmp_path / "link")
     write(tmp_path / ("n" * 250))
@@ -274,7 +274,7 @@ def writer(place: Path, how: str) -> subprocess.Popen[bytes]:
 
 
 def test_a_killed_writer_leaves_the_report_before_it(tmp_path):
-    """What it left behind goes with the next report; a report that was moved away comes back."""
+    """The next run deletes the temporary files. A report that was moved away is restored."""
     write(tmp_path / "r")
     before = (tmp_path / "r" / "report.json").read_bytes()
 
@@ -289,7 +289,7 @@ def test_a_killed_writer_leaves_the_report_before_it(tmp_path):
 
 
 def test_three_writers_of_one_folder(tmp_path):
-    """Each report is whole, and the last one stands."""
+    """Each report is complete, and the last one remains."""
     running = [writer(tmp_path / "r", "15") for _ in range(3)]
     while any(process.poll() is None for process in running):
         time.sleep(0.01)

@@ -71,15 +71,15 @@ def same(one: pd.DataFrame, other: pd.DataFrame, tolerance: float = 1e-5) -> boo
 
 def in_whole_passes(subject, trials) -> pd.DataFrame:
     """Returns the scores of trials that edit at most the layer of interest, each from one whole forward pass."""
-    port, found = Attention(subject), []
+    attention, found = Attention(subject), []
     for trial in trials:
         ids, tokens, pattern = torch.tensor([trial.tokens.ids]), [trial.tokens], None
         for layer, edit in trial.edits:
             assert layer == subject.layer
-            own = port.read(ids, [layer])[0, 0].float()
-            donor = edit.donor and port.read(torch.tensor([edit.donor.ids]), [layer])[0, 0].float()
+            own = attention.read(ids, [layer])[0, 0].float()
+            donor = edit.donor and attention.read(torch.tensor([edit.donor.ids]), [layer])[0, 0].float()
             pattern = edit(trial.tokens, own, donor)[None]
-        alone = port.run(ids, pattern)
+        alone = attention.run(ids, pattern)
         found.append([score(subject, alone, tokens).item() for score in SCORES])
     return pd.DataFrame(found, columns=[score.column for score in SCORES])
 
@@ -114,7 +114,7 @@ def test_equal_trials_run_once(llama, rows):
 
 
 def test_keeping_and_doing_nothing_are_one(shaped):
-    """They are equal to the last bit, in batches of two trials, when nothing is known of the prompts before."""
+    """They are equal to the last bit in batches of two trials, in a session that has computed nothing before."""
     tokens, other = tokens_of(shaped, QA)
 
     trials = [Trial(other, {1: Flatten()}), Trial(tokens, {1: Keep()}), Trial(other), Trial(tokens)]
@@ -150,9 +150,9 @@ def test_kept_rows_equal_rows_that_are_computed_again(llama, monkeypatch):
         monkeypatch.setattr(edited_rows, "_REMEMBERED", room)
         return scored(Session(llama), trials)
 
-    anew = found(0)
-    assert same(anew, found(64 << 20))
-    assert same(anew, found(2000))
+    computed = found(0)
+    assert same(computed, found(64 << 20))
+    assert same(computed, found(2000))
 
 
 def test_rows_that_no_edit_reaches_are_computed_once(llama, monkeypatch):

@@ -15,14 +15,14 @@ EVEN = np.array([[True, False, True, False]])
 
 
 def test_within_and_between_by_hand():
-    """Two even heads correlate by 0.8; even with odd by 0.2, 0.1, 0.3 and 0.4. A head with itself does not count."""
+    """Two even heads have correlation 0.8. An even and an odd head have 0.2, 0.1, 0.3 or 0.4, with mean 0.25."""
     assert sp.within(BY_HAND, EVEN).tolist() == pytest.approx([0.8])
     assert sp.within(BY_HAND, ~EVEN).tolist() == pytest.approx([0.5])
     assert sp.between(BY_HAND, EVEN).tolist() == pytest.approx([0.25])
 
 
 def test_many_groups_at_once_are_each_alone():
-    """Vectorised over groups."""
+    """The functions give the same values for many groups at once as for each group."""
     groups = np.array([[1, 1, 0, 0], [1, 0, 1, 0], [0, 1, 1, 1]], bool)
 
     together = sp.within(BY_HAND, groups), sp.between(BY_HAND, groups)
@@ -33,7 +33,7 @@ def test_many_groups_at_once_are_each_alone():
 
 
 def test_similarity_is_the_correlation_of_patterns_below_the_diagonal(llama):
-    """numpy's own, for two heads of one prompt."""
+    """It equals numpy's correlation, here for two heads of one prompt."""
     prompt = ask(PAIRS, [QA])[2]
     found = sp.similarities(Session(llama), [prompt])
 
@@ -48,5 +48,5 @@ def test_similarity_is_the_correlation_of_patterns_below_the_diagonal(llama):
 
 
 def test_the_third_format_compares():
-    """The seed document's fifth prompt, for any pair."""
+    """Its text is that of the fifth prompt in the seed document, for any pair."""
     assert Prompt(PAIRS[0], "bigger first", COMPARE).text == "Compare 9.8 and 9.11:"

@@ -24,7 +24,7 @@ def test_mean_and_interval_of_a_known_sample():
 
 
 def test_the_same_seed_gives_the_same_interval():
-    """A report can be reproduced to the digit."""
+    """The interval depends only on the values and the seed."""
     values = np.random.default_rng(3).normal(size=30)
 
     assert statistics.mean_over_units(values, seed=1) == statistics.mean_over_units(values, seed=1)
@@ -38,7 +38,7 @@ def median(values, seed, resamples=10_000):
 @pytest.mark.parametrize("values", [[0.3], [0.3] * 20])
 @pytest.mark.parametrize("estimate", [statistics.mean_over_units, median])
 def test_equal_values_have_a_point_for_an_interval(estimate, values):
-    """No resample differs, and no warning or NaN comes of it."""
+    """All resamples are equal. This causes no warning and no NaN."""
     found = estimate(values, seed=0)
 
     assert (found.low, found.high) == pytest.approx((0.3, 0.3))
@@ -55,12 +55,12 @@ def test_intervals_are_ordered_and_within_the_data(values):
 
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=9))
 def test_the_point_is_the_ordinary_median(values):
-    """Of an even number of values the mean of the middle two."""
+    """For an even number of values, it is the mean of the two middle values."""
     assert median(values, seed=0, resamples=20).value == np.median(values)
 
 
 def test_a_censored_value_is_never_averaged():
-    """Half of the prompts at 0.2 and half never: the median is not 0.6 but between 0.2 and never."""
+    """If one of two prompts of each pair never turns, the median is infinite. No mean contains an infinite value."""
     found = statistics.median_over_units([0.2, np.inf] * 15, [pair for pair in range(15) for _ in "ab"], seed=0)
 
     assert (found.value, found.low, found.high, found.n) == (np.inf, np.inf, np.inf, 15)
@@ -69,7 +69,7 @@ def test_a_censored_value_is_never_averaged():
 
 
 def test_pairs_are_resampled_whole():
-    """Copies of a pair's value add no evidence: the interval is that of the pairs, wider than that of the values."""
+    """Copies of a pair's value add no evidence. The interval is that of the pairs, which is the wider one."""
     values = np.random.default_rng(0).normal(size=20)
     once = median(values, seed=0)
     copied = statistics.median_over_units(np.repeat(values, 5), np.repeat(np.arange(20), 5), seed=0)
@@ -82,13 +82,13 @@ def test_pairs_are_resampled_whole():
 
 @pytest.mark.parametrize("estimate", [statistics.mean_over_units, median])
 def test_what_is_no_number_is_refused(estimate):
-    """NaN is never left out in silence."""
+    """NaN raises ValueError. It is never left out silently."""
     with pytest.raises(ValueError, match=r"(finite values|needs numbers); got"):
         estimate([0.1, float("nan")], seed=0)
 
 
 def test_wilson_interval_near_the_edge():
-    """Ten of ten do not prove certainty: Wilson's lower bound is 10 / (10 + 1.96²)."""
+    """For ten of ten, Wilson's lower bound is 10 / (10 + 1.96²) and not 1."""
     found = statistics.proportion(10, 10)
 
     assert (found.value, found.high) == (1.0, 1.0)
@@ -96,7 +96,7 @@ def test_wilson_interval_near_the_edge():
 
 
 def test_all_other_splits_are_listed_where_they_are_few():
-    """Five of nine heads can be chosen in 126 ways, one of which is the claimed one."""
+    """Nine heads have 126 groups of five, and one of these is the claimed group."""
     even = [0, 2, 4, 6, 8]
     splits = statistics.group_splits([h // 3 for h in range(9)], even, balanced=False, seed=0)
 
@@ -107,7 +107,7 @@ def test_all_other_splits_are_listed_where_they_are_few():
 
 
 def test_balanced_splits_keep_the_count_in_each_group():
-    """Even heads hold 2, 1 and 2 of three groups of three; so does every other balanced split."""
+    """Three groups of three heads have 2, 1 and 2 even heads, and every balanced split has the same counts."""
     splits = statistics.group_splits([h // 3 for h in range(9)], [0, 2, 4, 6, 8], balanced=True, seed=0)
 
     assert len(splits) == 26
@@ -124,13 +124,13 @@ def test_a_perfect_parity_effect_on_nine_heads_is_seen():
 
 
 def test_multi_head_attention_has_no_other_balanced_split():
-    """Where every head is a group of its own there is nothing to compare with."""
+    """If every head is its own key-value group, no other split is balanced."""
     assert len(statistics.group_splits(range(12), range(0, 12, 2), balanced=True, seed=0)) == 0
 
 
 @pytest.mark.parametrize("balanced", [False, True])
 def test_many_splits_are_drawn(balanced):
-    """Beyond the count they are sampled, of the right size, seeded, and every head as likely as another."""
+    """If there are too many splits, the result is a seeded sample of the right size. All heads are equally likely."""
     even = list(range(0, 32, 2))
     splits = statistics.group_splits(KV_GROUPS_OF_FOUR, even, balanced=balanced, seed=0)
 
@@ -143,17 +143,17 @@ def test_many_splits_are_drawn(balanced):
 
 
 def test_permutation_p_by_hand():
-    """Two of four as large, and the observed one itself."""
+    """Two of four values are at least as large, and the observed value counts, too: p = 3/5."""
     assert statistics.permutation_p(3, [1, 2, 3, 4]) == 3 / 5
 
 
 def test_permutation_p_is_never_zero():
-    """B splits cannot say less than 1 / (B + 1)."""
+    """With B splits, the smallest p is 1 / (B + 1)."""
     assert statistics.permutation_p(9, [1, 2, 3]) == 1 / 4
 
 
 def test_permutation_p_counts_ties_that_differ_in_the_last_bit():
-    """The same heads summed in another order are not beaten by the observed split."""
+    """A sum of the same values in another order counts as equal."""
     assert statistics.permutation_p(0.1 + 0.2, [0.3, 0.3]) == 1.0
 
 
@@ -167,7 +167,7 @@ SHAPES = {
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_shape_of_a_curve_is_found(shape):
-    """Curves with a little noise are predicted best by the shape they have."""
+    """The true shape predicts curves with a little noise best."""
     noise = np.random.default_rng(0).normal(scale=0.03, size=(12, 21))
 
     errors = curves.held_out_errors(AMOUNTS, SHAPES[shape](AMOUNTS, noise) + noise)
@@ -177,7 +177,7 @@ def test_the_shape_of_a_curve_is_found(shape):
 
 
 def test_a_proportion_of_pairs_is_wilsons_with_pairs_as_units():
-    """Four trials of one pair are one unit: 10 pairs of which 8 always succeed are 8 of 10."""
+    """Four trials of one pair are one unit, so 10 pairs of which 8 always succeed are 8 of 10."""
     hits = np.repeat([1] * 8 + [0] * 2, 4)
 
     found = statistics.proportion_over_units(hits, np.repeat(range(10), 4))
@@ -187,7 +187,7 @@ def test_a_proportion_of_pairs_is_wilsons_with_pairs_as_units():
 
 
 def test_pairs_weigh_the_same_however_many_trials_they_have():
-    """One pair with 9 failures and one with a single success: a half."""
+    """One pair with nine failures and one pair with one success give 1/2."""
     found = statistics.proportion_over_units([0] * 9 + [1], [0] * 9 + [1])
 
     assert found.value == pytest.approx(0.5)
@@ -196,18 +196,18 @@ def test_pairs_weigh_the_same_however_many_trials_they_have():
 
 @pytest.mark.parametrize(("differences", "p"), [([1, 1, 1, 1, 1], 1 / 32), ([1, -1], 0.75), ([0, 0], 1.0)])
 def test_sign_test_by_hand(differences, p):
-    """One-sided; ties count against."""
+    """The test is one-sided, and ties count as not positive."""
     assert statistics.sign_test(differences) == pytest.approx(p)
 
 
 def test_holm_by_hand():
-    """The smallest times 3, the next times 2, never smaller than one before (Holm 1979)."""
+    """The smallest p is multiplied by 3 and the next by 2. No adjusted p is below an earlier one (Holm 1979)."""
     assert statistics.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert statistics.holm([0.9, 0.8]) == [1, 1]
 
 
 def test_heads_are_counted_after_benjamini_and_hochberg():
-    """Of 32 heads without any effect hardly one passes; ten with a large one all do."""
+    """All ten heads with a large effect pass, and at most two of the 22 heads without an effect."""
     rng = np.random.default_rng(0)
     values = rng.normal(0.4, 0.05, size=(20, 32))
     values[:, :10] += 0.2

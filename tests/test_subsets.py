@@ -19,7 +19,7 @@ CASES = [Case(Pair("9.8", "9.11"), "bigger first"), Case(Pair("3.4", "3.25"), "b
 
 @given(st.integers(1, 10), st.integers(1, 10), st.integers(1, 60), st.integers(0, 2**31))
 def test_subsets_are_distinct_and_exhaustive_where_few(n, count, limit, seed):
-    """All there are, or the limit; never one twice; sorted, of the right size, from the population."""
+    """The result has all subsets, or as many as the limit. They are distinct, sorted and of the right size."""
     count = min(n, count)
     heads = list(range(0, 2 * n, 2))
 
@@ -31,7 +31,7 @@ def test_subsets_are_distinct_and_exhaustive_where_few(n, count, limit, seed):
 
 
 def test_a_subset_is_the_replacement_in_its_heads(llama):
-    """The margin of one row, recomputed as a trial of its own; cases draw their own subsets."""
+    """The margin of a row is that of a trial of its own. New subsets are drawn for each case."""
     session = Session(llama)
     table = subsets.head_subsets(session, CASES, subsets.ODD, per_count=2)
 
@@ -45,7 +45,7 @@ def test_a_subset_is_the_replacement_in_its_heads(llama):
 
 
 def test_half_of_the_even_heads_are_needed(llama):
-    """2 of 4 heads are even here; of 9 heads 5 are, and half of those is 3."""
+    """Of 4 heads, 2 are even and 1 is needed. Of 9 heads, 5 are even and 3 are needed."""
     from dataclasses import replace
 
     assert subsets.needed(llama) == 1
@@ -63,7 +63,7 @@ def successes(rule):
 
 
 def test_count_explains_what_is_a_matter_of_count():
-    """All of it, and heads add nothing."""
+    """The count explains all of the variance, and the heads add nothing."""
     found = subsets.explained(successes(lambda chosen: len(chosen) >= 4))
 
     assert found.by_count == pytest.approx(1)
@@ -71,7 +71,7 @@ def test_count_explains_what_is_a_matter_of_count():
 
 
 def test_identity_explains_what_is_a_matter_of_one_head():
-    """Head 3 decides alone: the count explains a part, count and heads all."""
+    """If only head 3 decides, the count explains a part of the variance, and count and heads explain all of it."""
     found = subsets.explained(successes(lambda chosen: 3 in chosen))
 
     assert found.by_count < 0.6
@@ -79,12 +79,12 @@ def test_identity_explains_what_is_a_matter_of_one_head():
 
 
 def test_nothing_is_explained_where_nothing_varies():
-    """Not a number, rather than a perfect fit."""
+    """The explained share is NaN and not 1."""
     assert np.isnan(subsets.explained(successes(lambda chosen: True)).by_count)
 
 
 def test_information_is_in_bits(llama):
-    """A row of n visible keys holds at most log2(n) bits."""
+    """The entropy of a row with n visible keys is at most log2(n) bits."""
     found = subsets.information(Session(llama), CASES)
 
     assert len(found) == len(CASES) * llama.n_heads

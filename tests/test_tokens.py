@@ -28,8 +28,8 @@ from referee.prompts.tokens import align, tokenize
 FORMATS = {format.name: format for format in (SIMPLE, QA, *INJECTION, *POSITIONS)}
 PAIR = Pair("9.8", "9.11")
 
-# n number token, f format token, . other; BOS, where there is one, is the first dot.
-# Spaces before a number are tokens of their own in both tokenizers.
+# n is a number token, f a format token, and . another token. BOS, if there is one, is the first dot.
+# A space before a number is a token of its own in both tokenizers.
 CATEGORIES = {
     "Simple": "nnn..nnnfff",
     "Q&A": "ffffff.nnn..nnnfff",
@@ -58,7 +58,7 @@ def text_of(tokens, tokenizer, category):
 @pytest.mark.network
 @pytest.mark.parametrize("name", FORMATS)
 def test_categories_on_the_tokenizer_of_smollm2(name, smollm2_tokenizer):
-    """Digits one by one, no BOS: "11" has two tokens."""
+    """Each digit is a token and there is no BOS, so "11" has two tokens."""
     tokens = tokenize(Prompt(PAIR, "bigger first", FORMATS[name]), smollm2_tokenizer)
 
     before, after = CATEGORIES[name].rsplit("nnn", 1)
@@ -68,7 +68,7 @@ def test_categories_on_the_tokenizer_of_smollm2(name, smollm2_tokenizer):
 @pytest.mark.network
 @pytest.mark.parametrize("name", FORMATS)
 def test_categories_on_the_tokenizer_of_llama_3(name, llama3_tokenizer):
-    """Digits in groups, one BOS: "11" has one token."""
+    """Digits are in groups and there is one BOS, so "11" has one token."""
     tokens = tokenize(Prompt(PAIR, "bigger first", FORMATS[name]), llama3_tokenizer)
 
     assert letters(tokens) == "." + CATEGORIES[name]
@@ -76,7 +76,7 @@ def test_categories_on_the_tokenizer_of_llama_3(name, llama3_tokenizer):
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_categories_on_the_small_tokenizer(name, grouped):
-    """The hand-made tokenizer splits numbers as Llama 3 does; runs of spaces are single spaces there."""
+    """The small tokenizer splits numbers as Llama 3 does. Each of several spaces is a token of its own."""
     tokens = tokenize(Prompt(PAIR, "bigger first", FORMATS[name]), grouped)
 
     assert text_of(tokens, grouped, "numerical") == ["9", ".", "8", "9", ".", "11"]
@@ -84,7 +84,7 @@ def test_categories_on_the_small_tokenizer(name, grouped):
 
 
 def test_digits_of_a_label_are_format(single):
-    """The 1 of "Number 1:" belongs to the format, the 1 of 9.11 to the number."""
+    """The 1 of "Number 1:" is a format token, and the 1 of 9.11 is a number token."""
     tokens = tokenize(Prompt(PAIR, "bigger first", FORMATS["Spaced"]), single)
 
     assert "1" in text_of(tokens, single, "format")
@@ -92,7 +92,7 @@ def test_digits_of_a_label_are_format(single):
 
 
 def test_the_substring_rule_mislabels(single):
-    """The seed document's rule takes a label's digit for a number; it is kept as a variant only."""
+    """The rule of the seed document takes the digit of a label for a number, so it is only a variant."""
     tokens = tokenize(Prompt(PAIR, "bigger first", FORMATS["Spaced"]), single)
 
     by_substring = substring_categories(tokens)
@@ -103,7 +103,7 @@ def test_the_substring_rule_mislabels(single):
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_roles(order, single):
-    """Each part of either number is found, in either order."""
+    """Each part of both numbers is found, in both orders."""
     tokens = tokenize(Prompt(PAIR, order, QA), single)
     found = {
         role: "".join(single.decode([tokens.ids[i]]) for i in tokens.positions(role))
@@ -151,7 +151,7 @@ def test_the_span_of_the_highest_priority_describes_a_token(priority, category, 
 
 
 def test_the_shared_beginning_is_forced(grouped, single):
-    """After "9." the answers part in one token: 8 against 11, or 8 against 1."""
+    """After "9." the answers differ in one token: 8 and 11, or 8 and 1."""
     for tokenizer, wrong in ((grouped, "11"), (single, "1")):
         tokens = tokenize(Prompt(PAIR, "bigger first", QA), tokenizer)
 
@@ -161,7 +161,7 @@ def test_the_shared_beginning_is_forced(grouped, single):
 
 
 def test_a_longer_shared_beginning_is_forced_whole(single):
-    """9.85 and 9.82 share "9.8" where digits are tokens of their own."""
+    """If each digit is a token, 9.85 and 9.82 share "9.8"."""
     tokens = tokenize(Prompt(Pair("9.85", "9.82"), "bigger first", SIMPLE), single)
 
     assert single.decode(tokens.ids[tokens.n_prompt :]) == " 9.8"
@@ -169,13 +169,13 @@ def test_a_longer_shared_beginning_is_forced_whole(single):
 
 
 def test_one_bos(grouped, single):
-    """A tokenizer that begins with BOS does so once; one that does not is left alone."""
+    """A tokenizer that adds a BOS adds it once. No BOS is added for a tokenizer without one."""
     assert tokenize(Prompt(PAIR, "bigger first", SIMPLE), grouped).ids.count(grouped.bos_token_id) == 1
     assert single.bos_token_id not in tokenize(Prompt(PAIR, "bigger first", SIMPLE), single).ids
 
 
 def test_a_written_bos_is_not_doubled(grouped):
-    """A chat template that writes the BOS itself still gives one."""
+    """A prompt has one BOS even if the chat template contains the BOS as text."""
     format = Format("Chat", ((grouped.bos_token, "format"), *QA.segments))
     tokens = tokenize(Prompt(PAIR, "bigger first", format), grouped)
 
@@ -184,7 +184,7 @@ def test_a_written_bos_is_not_doubled(grouped):
 
 
 def test_a_doubled_bos_is_a_fault(grouped):
-    """Two BOS shift results on real models without any other sign."""
+    """A second BOS changes the results of real models without any other sign."""
     format = Format("Chat", ((grouped.bos_token * 2, "format"), *QA.segments))
 
     with pytest.raises(SelfCheckFailed, match="one BOS; got two"):
@@ -200,7 +200,7 @@ def test_a_prompt_that_changes_under_its_answer_is_refused(grouped):
 
 
 def test_a_blank_that_a_tokenizer_puts_first_is_no_number():
-    """SentencePiece tokenizers put "▁" before the text and report the first character's place for it."""
+    """SentencePiece tokenizers put "▁" before the text and report the position of the first character for it."""
     pieces = ["▁", "9", ".", "8", "1", "▁or", "?", "▁Answer", ":", "Q", "▁Which", "▁is", "▁bigger", "▁A", "▁Q"]
     backend = Tokenizer(WordLevel({piece: i for i, piece in enumerate(pieces)}, unk_token="?"))
     backend.pre_tokenizer = pre_tokenizers.Sequence(

@@ -35,13 +35,13 @@ def interval(low, high, n=20):
     ],
 )
 def test_the_interval_decides(criterion, low, high, verdict):
-    """Wholly inside supports, wholly outside refutes, astride says nothing."""
+    """An interval inside the range supports, one outside refutes, and one across a bound is inconclusive."""
     assert decide(criterion, interval(low, high)) == verdict
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0.01, 0.99))
 def test_opposite_claims_are_never_both_supported(one, other, threshold):
-    """What supports "above" refutes "below"."""
+    """An estimate that supports "above" refutes "below"."""
     estimate = interval(*sorted((one, other)))
 
     verdicts = (decide(above(threshold), estimate), decide(below(threshold), estimate))
@@ -65,7 +65,7 @@ def test_one_refuted_part_refutes_the_whole():
 
 
 def test_the_hardest_part_is_named():
-    """The worst verdict first, then the least room."""
+    """The part with the worst verdict is the hardest. Between equal verdicts, the part closest to the bound is."""
     parts = {"good": interval(0.5, 0.6), "better": interval(0.7, 0.8)}
 
     assert hardest(above(0.4), parts) == "good"
@@ -74,13 +74,13 @@ def test_the_hardest_part_is_named():
 
 
 def test_units_to_settle_by_hand():
-    """An interval that reaches twice as far as the threshold is needs four times the pairs."""
+    """If the half-width of the interval is twice the distance to the threshold, four times the pairs are needed."""
     assert units_to_settle(above(0.5), Estimate(0.75, 0.25, 1.25, 10)) == 40
 
 
 @given(st.floats(0, 1), st.floats(0.001, 1), st.integers(2, 100))
 def test_an_inconclusive_estimate_needs_more_pairs(value, reach, n):
-    """What n pairs left open, n pairs cannot settle."""
+    """If n pairs are inconclusive, at least n pairs are needed."""
     estimate = Estimate(value, value - reach, value + reach, n)
     assume(decide(above(0.5), estimate) is Verdict.INCONCLUSIVE)
 
@@ -90,7 +90,7 @@ def test_an_inconclusive_estimate_needs_more_pairs(value, reach, n):
 
 
 def test_an_estimate_on_the_threshold_is_never_settled():
-    """No number of pairs moves it off."""
+    """No number of pairs settles such an estimate."""
     assert units_to_settle(above(0.4), Estimate(0.4, 0.3, 0.5, 10)) is None
 
 
@@ -99,5 +99,5 @@ def test_an_estimate_on_the_threshold_is_never_settled():
     [(above(0.4), "> 0.4"), (below(0.1), "< 0.1"), (at_most(0.1), "≤ 0.1"), (within(0.55, 0.65), "in [0.55, 0.65]")],
 )
 def test_a_criterion_reads_as_a_relation(criterion, text):
-    """It stands in the terminal and the report."""
+    """The terminal and the report show this text."""
     assert str(criterion) == text

@@ -1,4 +1,4 @@
-"""Statistics on worlds of known truth: coverage of intervals, false positives of permutation tests, bias."""
+"""Statistics on simulated data of known truth: coverage of intervals, false positives of permutation tests, bias."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DRAWS = {
 )
 @pytest.mark.parametrize("draw", DRAWS)
 def test_intervals_cover_what_they_promise(statistic, draw, n):
-    """95 % nominal: 93 to 97 % of three thousand samples' intervals hold the truth (binomial error 0.4 %)."""
+    """Of three thousand 95 % intervals, 93 to 97 % contain the truth (binomial error 0.4 %)."""
     sample, mean, median = DRAWS[draw]
     estimate = {"mean": statistics.mean_over_units, "median": median_of_pairs}[statistic]
     truth = {"mean": mean, "median": median}[statistic]
@@ -45,7 +45,7 @@ def test_intervals_cover_what_they_promise(statistic, draw, n):
 @pytest.mark.parametrize("p", [0.02, 0.1, 0.5, 0.9])
 @pytest.mark.parametrize("n", [20, 60])
 def test_wilson_intervals_cover(p, n):
-    """Averaged over a neighbourhood of p: coverage of a discrete interval jumps from p to p."""
+    """The coverage is a mean over values near p, because the coverage of a discrete interval jumps with p."""
     rng = np.random.default_rng(0)
     truths = np.clip(p + rng.uniform(-0.02, 0.02, size=2 * WORLDS), 0.001, 0.999)
 
@@ -57,7 +57,7 @@ def test_wilson_intervals_cover(p, n):
 @pytest.mark.parametrize("geometry", [(9, 3), (32, 8)], ids=["9 heads", "32 heads"])
 @pytest.mark.parametrize("balanced", [False, True])
 def test_parity_tests_hold_their_level(geometry, balanced):
-    """Heads that differ for reasons other than parity pass for parity in at most 5.5 % of worlds."""
+    """Heads that differ for other reasons than parity pass the test in at most 5.5 % of simulations."""
     n_heads, n_groups = geometry
     groups = [head * n_groups // n_heads for head in range(n_heads)]
     even = list(range(0, n_heads, 2))
@@ -70,11 +70,11 @@ def test_parity_tests_hold_their_level(geometry, balanced):
 
     p = [statistics.permutation_p(world[observed].mean(), splits @ world / splits.sum(1)) for world in heads]
 
-    assert np.mean(np.asarray(p) <= 0.05) <= 0.055 + 0.005  # one binomial standard error of 2000 worlds
+    assert np.mean(np.asarray(p) <= 0.05) <= 0.055 + 0.005  # one binomial standard error of 2000 simulations
 
 
 def test_true_effects_are_seldom_refuted_and_false_ones_seldom_supported():
-    """A value just on the other side of its threshold is called wrong in at most 2.5 % of worlds (and its error)."""
+    """A mean just below the threshold is SUPPORTED in at most 2.5 % of simulations, plus the binomial error."""
     rng = np.random.default_rng(3)
     verdicts = [
         decide(above(0.0), statistics.mean_over_units(rng.normal(loc=-0.001, size=30), seed=i, resamples=999))
@@ -85,7 +85,7 @@ def test_true_effects_are_seldom_refuted_and_false_ones_seldom_supported():
 
 
 def logistic_curves(rng, crossing, width, pairs=15, noise=0.02):
-    """Margins along replacement with a known median crossing, measured as the experiment measures them."""
+    """Returns margins (logits) by amount of replacement, with a known median crossing, as a table of the experiment."""
     rows = []
     for pair, own in enumerate(crossing + rng.normal(scale=0.05, size=pairs)):
         margin = np.tanh((np.asarray(thresholds.COARSE) - own) / width) + rng.normal(scale=noise, size=21)
@@ -95,7 +95,7 @@ def logistic_curves(rng, crossing, width, pairs=15, noise=0.02):
 
 @pytest.mark.parametrize("crossing", [0.35, 0.6])
 def test_crossings_are_unbiased_and_covered(crossing):
-    """The median crossing of noisy curves lies within 0.01 of the truth on average, its interval in 93 to 97 %."""
+    """The mean of the median crossings is within 0.01 of the truth, and 93 to 97 % of the intervals contain it."""
     rng = np.random.default_rng(4)
     found = [
         median_of_pairs(
@@ -110,9 +110,9 @@ def test_crossings_are_unbiased_and_covered(crossing):
 
 @pytest.mark.parametrize("middle", [0.42, 0.6])
 def test_change_points_are_unbiased_and_covered(middle):
-    """Pairs that turn wrong each at its own share of format tokens: bias below 0.01, coverage of 93 % or more.
+    """Each pair turns wrong at its own share of format tokens. The bias is below 0.01, and the coverage at least 93 %.
 
-    Coverage may be higher: the interval reaches across the gap between two formats, in which nothing was measured.
+    Coverage may be higher, because the interval covers the gap between two formats, in which nothing is measured.
     """
     rng = np.random.default_rng(6)
     x = np.linspace(0, 0.85, 24)

@@ -22,12 +22,12 @@ def _model(folder: Path) -> Any:
 
 
 def _pattern(model: Any, layer: int) -> Any:
-    """Returns the place in the model that holds the pattern of a layer."""
+    """Returns the operation in the model whose output is the pattern of a layer."""
     return model.model.layers[layer].self_attn.source.attention_interface_1.source.nn_functional_dropout_0
 
 
 def each(workload: Sweep) -> Callable[[], Tensor]:
-    """Runs one trace for each trial, and computes the logits of all positions."""
+    """Returns a function that runs one trace for each trial, and computes the logits of all positions."""
     model = _model(workload.folder)
 
     def compute() -> Tensor:
@@ -43,7 +43,7 @@ def each(workload: Sweep) -> Callable[[], Tensor]:
 
 
 def batched(workload: Sweep, rows: int = 50) -> Callable[[], Tensor]:
-    """Runs batches of `rows` trials, and computes the logits of the last position."""
+    """Returns a function that runs batches of `rows` trials, and computes the logits of the last position."""
     model = _model(workload.folder)
 
     def compute() -> Tensor:
@@ -70,7 +70,7 @@ def _read(model: Any, layers: tuple[int, ...], ids: Tensor) -> Tensor:
 
 
 def read_each(workload: Reading) -> Callable[[], Tensor]:
-    """Runs one trace for each prompt."""
+    """Returns a function that runs one trace for each prompt."""
     model = _model(workload.folder)
 
     def compute() -> Tensor:
@@ -81,6 +81,6 @@ def read_each(workload: Reading) -> Callable[[], Tensor]:
 
 
 def read_batched(workload: Reading) -> Callable[[], Tensor]:
-    """Runs batches of prompts of one length."""
+    """Returns a function that runs batches of prompts of one length."""
     model = _model(workload.folder)
     return lambda: by_length(workload, lambda ids: _read(model, workload.layers, ids))

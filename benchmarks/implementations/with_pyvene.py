@@ -1,4 +1,4 @@
-"""pyvene. It has no place for patterns, so it replaces the input of W_O by the product of patterns and values."""
+"""pyvene. It cannot edit patterns, so it replaces the input of W_O by the product of patterns and values."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def _run(edited: Any, workload: Sweep, mixed: Tensor, **options: int) -> Tensor:
 
 
 def each(workload: Sweep) -> Callable[[], Tensor]:
-    """Runs one call for each trial, and computes the logits of all positions."""
+    """Returns a function that runs one call for each trial, and computes the logits of all positions."""
     edited, mixed = _prepared(workload)
     return lambda: torch.cat([_run(edited, workload, some) for some in mixed.split(1)])
 
 
 def batched(workload: Sweep, rows: int = 50) -> Callable[[], Tensor]:
-    """Runs batches of `rows` trials, and computes the logits of the last position."""
+    """Returns a function that runs batches of `rows` trials, and computes the logits of the last position."""
     edited, mixed = _prepared(workload)
     return lambda: torch.cat([_run(edited, workload, some, logits_to_keep=1) for some in mixed.split(rows)])

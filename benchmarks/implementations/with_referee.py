@@ -23,7 +23,7 @@ def _subject(folder: Path, layer: int) -> Subject:
 
 
 def sweep(workload: Sweep) -> Callable[[], Tensor]:
-    """Computes margins as the claims do."""
+    """Returns a function that computes margins as the claims do."""
     subject = _subject(workload.folder, workload.layer)
 
     def compute() -> Tensor:
@@ -41,7 +41,7 @@ class ToFirst:
 
 
 def read(workload: Reading) -> Callable[[], Tensor]:
-    """Reads prompts in batches of one length, and stops after the last layer."""
+    """Returns a function that reads prompts in batches of one length, and stops after the last layer."""
     subject = _subject(workload.folder, workload.layers[len(workload.layers) // 2])
 
     def compute() -> Tensor:

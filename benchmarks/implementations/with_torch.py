@@ -17,7 +17,7 @@ _TRIES = 9
 
 
 def floor(workload: Sweep) -> Callable[[], Tensor]:
-    """Multiplies random numbers by every projection that the changed rows need.
+    """Returns a function that multiplies random numbers by every projection that the changed rows need.
 
     These are all projections of the layers above the edited one, and W_O and the MLP of the edited one. Each projection
     takes as many rows at once as are fastest. The function returns the floating-point operations of a trial, [1].
@@ -59,6 +59,7 @@ def _fastest(weight: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _seconds_a_row(weight: Tensor, x: Tensor) -> float:
+    """Returns the median time of one row of a product, in seconds."""
     times = []
     for _ in range(_TRIES):
         began = time.perf_counter()

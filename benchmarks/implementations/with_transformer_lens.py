@@ -33,12 +33,12 @@ def _run(workload: Sweep, patterns: Tensor, **options: int) -> Tensor:
 
 
 def each(workload: Sweep) -> Callable[[], Tensor]:
-    """Runs each trial separately, and computes the logits of all positions."""
+    """Returns a function that runs each trial separately, and computes the logits of all positions."""
     return lambda: torch.cat([_run(workload, pattern[None]) for pattern in workload.patterns])
 
 
 def batched(workload: Sweep, rows: int = 50) -> Callable[[], Tensor]:
-    """Runs batches of `rows` trials, and computes the logits of the last position."""
+    """Returns a function that runs batches of `rows` trials, and computes the logits of the last position."""
     return lambda: torch.cat([_run(workload, some, logits_to_keep=1) for some in workload.patterns.split(rows)])
 
 
@@ -52,10 +52,10 @@ def _read(workload: Reading, ids: Tensor) -> Tensor:
 
 
 def read_each(workload: Reading) -> Callable[[], Tensor]:
-    """Runs each prompt separately, with a cache of the patterns."""
+    """Returns a function that runs each prompt separately, with a cache of the patterns."""
     return lambda: torch.cat([_read(workload, torch.tensor([tokens.ids])) for tokens in workload.prompts])
 
 
 def read_batched(workload: Reading) -> Callable[[], Tensor]:
-    """Runs batches of prompts of one length."""
+    """Returns a function that runs batches of prompts of one length."""
     return lambda: by_length(workload, lambda ids: _read(workload, ids))

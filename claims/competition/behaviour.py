@@ -83,6 +83,6 @@ def accuracies(table: pd.DataFrame) -> Table:
         written = group["greedy_answer"].value_counts(normalize=True)
         greedy = (float(written.get(answer, 0.0)) for answer in ("right", "wrong", "neither"))
         rows.append((name, order, float(group["correct"].mean()), *greedy, len(group)))
-    columns = ("Format", "Order of the numbers", "Right by margin", "Writes the right one", "the wrong one", "neither",
-               "n")  # fmt: skip
-    return Table("What the subject answers, unedited", columns, tuple(rows))
+    columns = ("Format", "Order of the numbers", "Right by margin", "Writes the right number",
+               "Writes the wrong number", "Writes neither", "n")  # fmt: skip
+    return Table("Answers of the unedited subject", columns, tuple(rows))

@@ -36,7 +36,7 @@ def _probes(subject: Subject) -> list[Prompt]:
 
 @pytest.fixture(scope="session")
 def study() -> Study:
-    """Layer 10 of 32, in proportion; the planted and the random models."""
+    """Returns the properties of this theory: layer 10 of 32, the probes, and the planted and random models."""
 
     def build(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
         from claims.competition.planted import model
@@ -48,13 +48,13 @@ def study() -> Study:
 
 @pytest.fixture(scope="session")
 def pairs(settings: Settings) -> list[Pair]:
-    """The conflict pairs of this run."""
+    """Returns the conflict pairs of this run."""
     return draw_pairs(settings.profile.units, seed=settings.seed)
 
 
 @pytest.fixture(scope="session")
 def formats(subject: Subject) -> list[Format]:
-    """Simple and Q&A. Chat is added if the subject has a chat template."""
+    """Returns Simple and Q&A, and also Chat if the subject has a chat template."""
     from claims.competition.chat import chat_format
 
     chat = chat_format(subject.tokenizer)
@@ -65,7 +65,7 @@ def formats(subject: Subject) -> list[Format]:
 def behaviour(
     session: Session, pairs: list[Pair], formats: list[Format], ledger: Ledger, visible: Visible
 ) -> pd.DataFrame:
-    """The answers of the unedited model to every prompt, one row per prompt."""
+    """Returns the answers of the unedited model to every prompt, one row per prompt."""
     from claims.competition.behaviour import accuracies, behaviour
 
     with visible():
@@ -76,7 +76,7 @@ def behaviour(
 
 @pytest.fixture(scope="session")
 def bug_cases(behaviour: pd.DataFrame, pairs: list[Pair]) -> list[Case]:
-    """All cases that are right in Simple and wrong in Q&A. There may be none."""
+    """Returns all cases that are right in Simple and wrong in Q&A. There may be none."""
     from claims.competition.behaviour import bug_set
 
     return bug_set(behaviour, pairs)
@@ -84,7 +84,7 @@ def bug_cases(behaviour: pd.DataFrame, pairs: list[Pair]) -> list[Case]:
 
 @pytest.fixture(scope="session")
 def bug_set(bug_cases: list[Case], behaviour: pd.DataFrame, pairs: list[Pair]) -> list[Case]:
-    """The bug set. Raises NotApplicable if it has fewer pairs than the theory requires."""
+    """Returns the bug set. Raises NotApplicable if it has fewer pairs than the theory requires."""
     from claims.competition.behaviour import accuracy
 
     count = len({case.pair for case in bug_cases})
@@ -98,7 +98,7 @@ def bug_set(bug_cases: list[Case], behaviour: pd.DataFrame, pairs: list[Pair]) -
 
 @pytest.fixture(scope="session")
 def right_cases(behaviour: pd.DataFrame, pairs: list[Pair]) -> list[Prompt]:
-    """All prompts in Simple and Q&A that the unedited model answers right. There may be none."""
+    """Returns all prompts in Simple and Q&A that the unedited model answers right. There may be none."""
     from claims.competition.behaviour import right_prompts
 
     return right_prompts(behaviour, pairs, (SIMPLE, QA))
@@ -106,7 +106,7 @@ def right_cases(behaviour: pd.DataFrame, pairs: list[Pair]) -> list[Prompt]:
 
 @pytest.fixture(scope="session")
 def right_answers(right_cases: Sequence[Prompt], pairs: list[Pair]) -> Sequence[Prompt]:
-    """The right prompts, which an edit can break. Raises NotApplicable if they have fewer pairs than required."""
+    """Returns the right prompts, which an edit can break. Raises NotApplicable if they have too few pairs."""
     count = len({prompt.pair for prompt in right_cases})
     if count < BUG_SET_MINIMUM:
         raise NotApplicable(
@@ -118,5 +118,5 @@ def right_answers(right_cases: Sequence[Prompt], pairs: list[Pair]) -> Sequence[
 
 @pytest.fixture(scope="session")
 def sweeps(session: Session, settings: Settings, visible: Visible) -> Sweeps:
-    """The runner of edits on this session."""
+    """Returns the object that runs edits on this session."""
     return Sweeps(session, settings, visible)

@@ -237,7 +237,7 @@ def _number_spans(number: str, which: str, start: int) -> list[Span]:
 
 
 class Case(NamedTuple):
-    """One pair in one order. The format is still open."""
+    """One pair in one order, without a format."""
 
     pair: Pair
     order: Order

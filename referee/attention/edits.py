@@ -182,5 +182,5 @@ class Together:
 
 
 def members(tokens: Tokens, category: str) -> Tensor:
-    """Which keys of a prompt and its forced prefix belong to a category; [key], boolean."""
+    """Return whether each key of a prompt and its forced prefix belongs to a category; [key], boolean."""
     return torch.tensor([found == category for found in tokens.categories])

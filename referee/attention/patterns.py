@@ -163,7 +163,7 @@ def similarity(pattern: Tensor) -> Tensor:
 
 
 def _visible(pattern: Tensor, members: Tensor) -> Tensor:
-    """Whether each row can see any member, [query]. The mass of the members does not matter."""
+    """Return whether each row can see any member, [query]. The mass of the members does not matter."""
     length = pattern.shape[-1]
     return (torch.ones(length, length).tril().bool() & members).any(-1)
 

@@ -1,4 +1,4 @@
-"""What a theory says: its claims, each with the rule that decides it, and what the theory counts as evidence."""
+"""A theory and its claims. Each claim has its criterion, and the theory says what counts as evidence."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Theory:
-    """A theory on trial.
+    """A theory that the suite tests.
 
     Attributes:
         name: the name in the report.

@@ -1,4 +1,4 @@
-"""Evidence: what a claim's verdict rests on, and what the report shows beside it."""
+"""Evidence: the estimates that decide the verdict on a claim, and what the report shows beside them."""
 
 from __future__ import annotations
 

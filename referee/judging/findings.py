@@ -95,7 +95,7 @@ def judged(claim: Claim, evidence: Evidence, theory: Theory) -> Finding:
     )
     _require_finite(finding)
     if verdict is Verdict.SUPPORTED:
-        reason = _unlucky(evidence, 1 - theory.confidence) or _not_everywhere(claim, by_stratum, theory.stratum)
+        reason = _chance_explains(evidence, 1 - theory.confidence) or _not_everywhere(claim, by_stratum, theory.stratum)
         return replace(finding, verdict=Verdict.INCONCLUSIVE, reason=reason) if reason else finding
     if verdict is Verdict.INCONCLUSIVE:
         needed = units_to_settle(claim.criterion, parts[decisive])
@@ -123,10 +123,10 @@ def _require_finite(finding: Finding) -> None:
             raise SelfCheckFailed("Every estimate must be finite", f"{e}", remedy)
     for world in finding.evidence.against if finding.evidence else ():
         if not all(map(isfinite, filter(None, (world.value, world.p)))):
-            raise SelfCheckFailed("What chance gives must be finite", f"{world}", remedy)
+            raise SelfCheckFailed("Every value of a chance world must be finite", f"{world}", remedy)
 
 
-def _unlucky(evidence: Evidence, largest_p: float) -> str | None:
+def _chance_explains(evidence: Evidence, largest_p: float) -> str | None:
     """Return the reason if chance explains the finding as well. Otherwise return None."""
     for world in evidence.against:
         if world.veto and world.p is not None and world.p > largest_p:

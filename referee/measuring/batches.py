@@ -58,7 +58,8 @@ class Batches(Generic[Asked]):
         keys_of: int = 1,
         progress: str | None = None,
     ) -> None:
-        """
+        """Groups the requests.
+
         Args:
             requests: all requests, in any order.
             subject: the model that runs the batches.
@@ -92,7 +93,7 @@ class Batches(Generic[Asked]):
         return self._seconds / self._done * self._left if self._done else None
 
     def __iter__(self) -> Iterator[list[Asked]]:
-        """Yields each batch and measures how long the caller works on it."""
+        """Yields each batch and measures the time until the caller asks for the next one."""
         total = sum(len(group) for _, group in self._groups)
         off = None if self._progress else True
         with tqdm(total=total, desc=self._progress, unit="row", leave=False, disable=off) as bar:
@@ -134,7 +135,7 @@ class Batches(Generic[Asked]):
         return f"{self._progress}: {total:,} rows of {lengths} tokens, about {self.seconds_left:.0f} s"
 
     def _learn(self, tokens: int, seconds: float) -> None:
-        """Adds a batch of `tokens` computed tokens to the totals and decides whether its size was better."""
+        """Adds a batch of `tokens` computed tokens to the totals and decides whether its size is better."""
         self._left, self._done, self._seconds = self._left - tokens, self._done + tokens, self._seconds + seconds
         full = tokens > _PAYS * self._at_once / 2
         if self._settled or not full or (self.seconds_left or 0) < LONG:

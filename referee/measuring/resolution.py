@@ -43,7 +43,7 @@ def _size(measured: tuple[Trial, float]) -> float:
 
 @contextmanager
 def watched(session: Session) -> Iterator[Watch]:
-    """Returns a context manager. Inside it, a `Watch` observes the margins of every sweep of the session."""
+    """Yields a `Watch`. Inside the context, it observes the margins of every sweep of the session."""
     watch = Watch()
     session.observers.append(watch)
     try:
@@ -59,7 +59,7 @@ class Resolution:
     Attributes:
         margins: the number of margins that the sweeps measured.
         smallest: the smallest |margin| among them, in logits.
-        alone: the largest change of the closest margins when each trial runs in a batch of its own, in logits.
+        alone: the largest change of these closest margins when each trial runs in a batch of its own, in logits.
         precise: the largest change when each trial also runs in float32, in logits. None if the model is in float32
             already, or if memory has no room for a float32 copy.
         turned: the number of the closest margins that change their sign, for either reason.

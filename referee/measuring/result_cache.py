@@ -108,7 +108,7 @@ class ResultCache:
 
     @contextmanager
     def _surviving(self) -> Iterator[None]:
-        """Inside, a file error ends the use of the file. A damaged file is renamed, and a new file is made."""
+        """Inside the context, a file error ends the use of the file. A damaged file is renamed and replaced."""
         try:
             yield
         except (sqlite3.Error, OSError) as problem:
@@ -150,7 +150,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     """Makes the table of a new file. Raises sqlite3.DatabaseError if the file is not a result cache of this version."""
     connection.execute("PRAGMA journal_mode = WAL")
     with connection:
-        connection.execute("BEGIN IMMEDIATE")  # another process may make the same file now
+        connection.execute("BEGIN IMMEDIATE")  # another process may make the same file at this moment
         (layout,) = connection.execute("PRAGMA user_version").fetchone()
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if tables == 0:
@@ -204,11 +204,11 @@ def clear() -> int:
 
 
 def main() -> None:
-    """python -m referee.measuring.result_cache [--clear]"""
+    """Prints the size of the result cache, or deletes it with --clear."""
     import argparse
 
     parser = argparse.ArgumentParser(prog="python -m referee.measuring.result_cache", description="Results on disk.")
-    parser.add_argument("--clear", action="store_true", help="remove them")
+    parser.add_argument("--clear", action="store_true", help="delete all results")
     if parser.parse_args().clear:
         print(f"removed {clear() / 1e6:.1f} MB from {folder()}")
     else:

@@ -71,7 +71,7 @@ def _of_attention(subject: Subject, attention: Attention, prompts: Sequence[Toke
         return (attention.run(ids, edited, hidden).final - plain).abs().max().item()
 
     plain = attention.run(ids).final
-    entered, _, _ = attention.enter(ids)
+    residual, _, _ = attention.enter(ids)
     with torch.no_grad():
         logits = subject.model(ids.to(subject.device)).logits[:, -1].float()
     margins = scores.margins_of(subject, plain, prompts)
@@ -79,15 +79,15 @@ def _of_attention(subject: Subject, attention: Attention, prompts: Sequence[Toke
     row_error = (pattern.float().sum(-1) - 1).abs().max().item()
     future = pattern.triu(1).abs().max().item()
     # The check reads the outputs before W_O, where each head has its own block. W_O mixes the heads.
-    turned = pattern.clone()
-    turned[:, -1] = torch.eye(ids.shape[1]).to(pattern)
-    moved_heads = (attention.head_outputs(ids, turned) - attention.head_outputs(ids, pattern)).abs().amax((0, 1, 3))
-    strangers = moved_heads[:-1].max().item()
+    edited = pattern.clone()
+    edited[:, -1] = torch.eye(ids.shape[1]).to(pattern)
+    moved_heads = (attention.head_outputs(ids, edited) - attention.head_outputs(ids, pattern)).abs().amax((0, 1, 3))
+    other_heads = moved_heads[:-1].max().item()
 
     kept, moved = largest_change(Keep()), max(largest_change(Flatten()), largest_change(TurnInward()))
     change = (alone - margins[:1]).abs().max().item()
     own_logits = (margins - scores.margins(logits, prompts)).abs().max().item()
-    skipped = largest_change(Keep(), entered)
+    skipped = largest_change(Keep(), residual)
 
     rows, tolerance = _ROW_SUM[subject.dtype], TOLERANCE_LOGITS[subject.dtype]
     return [
@@ -95,7 +95,7 @@ def _of_attention(subject: Subject, attention: Attention, prompts: Sequence[Toke
         Check("no attention to later tokens", future, "= 0", future == 0),
         Check("writing a pattern back changes no logit", kept, "= 0", kept == 0),
         Check("uniform or inward attention changes a logit", moved, "> 0", moved > 0),
-        Check("editing one head changes the output of no other", strangers, "= 0", strangers == 0),
+        Check("editing one head changes the output of no other", other_heads, "= 0", other_heads == 0),
         Check("editing one head changes its own output", moved_heads[-1].item(), "> 0", moved_heads[-1].item() > 0),
         Check(
             "a trial alone equals the trial in a batch, in logits",

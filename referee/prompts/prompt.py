@@ -1,4 +1,4 @@
-"""What the instrument needs to know of a prompt. A theory writes its own class of prompts."""
+"""The protocol of prompts, with what the instrument needs to know. A theory writes its own class of prompts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Span:
     is_tail: bool = False
 
     def touches(self, start: int, stop: int) -> bool:
-        """Whether the span contains any of the characters from `start` to `stop`."""
+        """Return whether the span contains any of the characters from `start` to `stop`."""
         return self.start < stop and start < self.stop
 
 

@@ -54,6 +54,7 @@ class Tokens:
         return hash(self.ids)
 
     def positions(self, role: str) -> tuple[int, ...]:
+        """Return the positions of the tokens with a role."""
         return tuple(i for i, found in enumerate(self.roles) if found == role)
 
     @cached_property
@@ -72,7 +73,7 @@ def tokenize(prompt: Prompt, tokenizer: PreTrainedTokenizerFast) -> Tokens:
     """
     ids, offsets = _encode(prompt.text, tokenizer)
     if ids[0] == ids[1] == tokenizer.bos_token_id:
-        raise SelfCheckFailed("A prompt must begin with one BOS", f"two, in {prompt.text!r}", "Mend the chat template.")
+        raise SelfCheckFailed("A prompt must begin with one BOS", f"two, in {prompt.text!r}", "Correct the template.")
     answers = [
         _encode(prompt.text + prompt.answer_lead + answer, tokenizer)[0] for answer in (prompt.right, prompt.wrong)
     ]

@@ -76,8 +76,8 @@ class Injection(OverPairs):
         excess = due_to_format(self.table).median()
         correlations = [f"{measure}: {self.correlation(measure=measure)['all'].value:.2f}" for measure in MEASURED]
         return (
-            f"Of the fall from the fewest to the most format tokens, {excess:.0%} (median pair) is due to their being"
-            f" format tokens. Rank correlations: {'; '.join(correlations)}.",
+            f"Of the fall from the fewest to the most format tokens, {excess:.0%} (median pair) is due to"
+            f" format and not to added tokens. Rank correlations: {'; '.join(correlations)}.",
         )
 
     def require_right_answers(self) -> None:
@@ -105,7 +105,7 @@ class Injection(OverPairs):
         """
         errors = self._shape_errors
         if errors and errors["linear"] <= min(errors["logistic"], errors["step"]):
-            return (Chance("a straight line, which foretells held-out pairs better", None, 1.0, veto=True),)
+            return (Chance("a straight line, which predicts held-out pairs better", None, 1.0, veto=True),)
         return ()
 
     def notes_on_dropping(self) -> tuple[str, ...]:
@@ -114,14 +114,14 @@ class Injection(OverPairs):
         ends = rows.mean(0)[[0, -1]]
         notes = [
             f"Accuracy is {ends[0]:.0%} at {x[0]:.0%} of format tokens and {ends[1]:.0%} at {x[-1]:.0%}.",
-            "The theory excludes itself here: about half of the Q&A prompt's tokens are format tokens, so a bug in Q&A"
-            " and a drop of accuracy at 60 % cannot both be.",
+            "Two claims of the theory exclude each other: about half of the Q&A prompt's tokens are format tokens, so"
+            " a bug in Q&A and a drop of accuracy at 60 % cannot both be true.",
         ]
         if self._drop:
             notes.append(f"The fall from 90 % to 10 % of its height takes {self._drop.width:.2f} of format share.")
         if self._shape_errors:
             listed = ", ".join(f"{shape} {error:.3g}" for shape, error in self._shape_errors.items())
-            notes.append(f"Squared error in foretelling the accuracy of held-out pairs: {listed}.")
+            notes.append(f"Squared error of the predicted accuracy of held-out pairs: {listed}.")
         return tuple(notes)
 
     def furthest_from_drop(self) -> str | None:
@@ -147,7 +147,7 @@ class Injection(OverPairs):
             self._draw,
             "Numerical bandwidth and accuracy against the share of format tokens; rank correlation"
             f" {self.correlation()['all'].value:.2f}, accuracy falls "
-            + (f"at {self._drop.middle.value:.2f}." if self._drop else "nowhere in particular."),
+            + (f"at {self._drop.middle.value:.2f}." if self._drop else "at no single place."),
         )
 
     @cached_property

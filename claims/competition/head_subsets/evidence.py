@@ -94,8 +94,8 @@ class Subsets(OverPairs):
         return (
             f"The number of heads explains {shares.by_count:.0%} of the variance of success, number and"
             f" identity together {shares.by_count_and_identity:.0%} (adjusted R²).",
-            f"A row of a donor pattern holds {self._bits.mean():.2f} bits on average, {self._bits.min():.2f} to"
-            f" {self._bits.max():.2f} by head.",
+            f"The entropy of a row of a donor pattern is {self._bits.mean():.2f} bits on average, and"
+            f" {self._bits.min():.2f} to {self._bits.max():.2f} by head.",
         )
 
     def note_on_number(self) -> str:

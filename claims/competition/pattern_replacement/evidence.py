@@ -98,11 +98,11 @@ class Replacement:
         cases = self._aligned
         repaired = (
             f"Full replacement repairs {cases['repaired'].sum()} of {len(cases)} prompts; one that is not repaired"
-            f" counts as turning at 1. {(~cases['monotone']).sum()} turn back on the way."
+            f" counts as turning at 1. {(~cases['monotone']).sum()} turn wrong again before full replacement."
         )
         no_bos = (
             "This tokenizer puts no BOS: Simple's attention sink is the first number's own first token, and its"
-            " mass moves to that number. The donor of equal length begins with filler and is free of this."
+            " mass moves to that number. The donor of equal length begins with filler and does not have this effect."
         )
         return tuple(filter(None, (repaired, self._shapes(), None if self._has_bos else no_bos)))
 
@@ -134,7 +134,7 @@ class Replacement:
         listed = ", ".join(f"{shape} {error:.2g}" for shape, error in errors.items())
         return (
             f"Held-out squared error of the margin's course over {len(repaired)} repaired pairs, as a share of its"
-            f" way: {listed}; best is {best}."
+            f" change: {listed}; best is {best}."
         )
 
     def _figure(self, band: Criterion) -> Figure:

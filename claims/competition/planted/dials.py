@@ -64,6 +64,7 @@ class Dials:
         return dials
 
     def protected(self, head: int) -> bool:
+        """Returns whether the head is protected from format tokens."""
         return {
             "even": head % 2 == 0,
             "odd": head % 2 == 1,
@@ -73,7 +74,7 @@ class Dials:
         }[self.parity]
 
     def is_read(self, head: int) -> bool:
-        """Whether a later part of the model reads the head."""
+        """Returns whether a later part of the model reads the head."""
         return self.parity != "mod4" or head % 2 == 1 or head % 4 == 0
 
 

@@ -22,7 +22,7 @@ _TARGETS_DRAWN = {"even": TARGETS, "odd": TARGETS, "all": COARSE_TARGETS}
 
 
 class Manipulation:
-    """Reduces the edits that break right answers, the edits that mend the bug set, and edits at other layers.
+    """Reduces the edits that break right answers, the edits that repair the bug set, and edits at other layers.
 
     `breaking` or `mending` is None if there are too few such prompts. Then the claim about it must not use it. The
     claim requests the fixture of those prompts, and that fixture raises NotApplicable.
@@ -109,7 +109,7 @@ class Manipulation:
         if low:
             notes += (
                 f"In {low} of {len(right)} right answers the even heads are below {target:.0%} unedited: those answers"
-                " hold in spite of it, whatever the edit does.",
+                " are right in spite of it, so they count as not turned.",
             )
         return notes
 
@@ -180,5 +180,5 @@ def _notes(edited: Edited) -> tuple[str, ...]:
     both_edits = next((arm for arm in edited.table["arm"].unique() if arm.startswith("even heads at")), None)
     if both_edits:
         share = edited.turned(both_edits).mean()
-        notes.append(f"Both edits of the seed document at once ({both_edits}) turn {share:.0%}.")
+        notes.append(f"Both edits of the seed document together ({both_edits}) turn {share:.0%} of the answers.")
     return tuple(note for note in notes if note)

@@ -52,6 +52,7 @@ def set_shares(
 
 
 def share_arm(group: str, target: float, category: Category = "numerical") -> str:
+    """Returns the name of an arm."""
     return f"{group} heads, {target:.0%} on {category} tokens"
 
 

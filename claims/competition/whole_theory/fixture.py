@@ -34,9 +34,9 @@ def competition(
     return Competition(
         {
             "bandwidth falls because of format (1.3)": partial(injection.mostly_due_to_format, DUE_TO_FORMAT),
-            "starving even heads breaks (1.2)": partial(manipulation.broken, EVEN_TARGETS),
-            "feeding odd heads mends (1.2)": partial(manipulation.mended, ODD_SHARE),
-            "moving attention off format repairs (5.1)": moves.moved,
+            "a low share of even heads breaks (1.2)": partial(manipulation.broken, EVEN_TARGETS),
+            "a high share of odd heads repairs (1.2)": partial(manipulation.mended, ODD_SHARE),
+            "moving attention from format repairs (5.1)": moves.moved,
             "masking format repairs (5.2)": masks.hidden,
         },
         against=(
