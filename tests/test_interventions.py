@@ -109,7 +109,7 @@ def test_interventions_are_trials_with_names(llama):
 
 def test_manipulation_has_separate_arms_and_controls(llama):
     """The arms are all groups at all targets, the named group on other tokens, and random groups of its size."""
-    arms = manipulation_arms(llama, "odd", 0.5, groups=2, seed=0)
+    arms = manipulation_arms(llama, "odd", 0.5, document=(0.3, 0.5), groups=2, seed=0)
 
     assert len(arms) == 2 * 9 + 3 + 1 + 1 + 2
     assert arms[share_arm("odd", 0.5)] == InHeads(SetShare(0.5, "numerical"), (1, 3))

@@ -5,7 +5,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from claims.competition.prompts import QA, Pair, Prompt
 from referee.attention import onednn
+from referee.measuring.requests import Trial
+from referee.measuring.session import Session
+from referee.prompts.tokens import tokenize
 
 
 @pytest.fixture(params=[True, False], ids=["oneDNN", "elsewhere"], autouse=True)
@@ -59,3 +63,17 @@ def test_nothing_is_left_on_a_model(llama):
 
     assert len(linear) == 3 * 7 + 1
     assert all(type(module) is nn.Linear for module in linear)
+
+
+def test_a_session_can_leave_onednn_out(llama, monkeypatch):
+    """Without it, the session computes the same margins with PyTorch's default products."""
+    used = []
+    monkeypatch.setattr(onednn, "_fits", lambda *given: used.append(1) or False)
+    trial = Trial(tokenize(Prompt(Pair("9.8", "9.11"), "bigger first", QA), llama.tokenizer))
+
+    without = Session(llama, onednn=False).margins([trial])
+    assert used == []
+    with_it = Session(llama).margins([trial])
+
+    assert bool(used) == onednn._pays()
+    assert with_it.equals(without)

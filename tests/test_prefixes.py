@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pandas as pd
 import pytest
 import torch
@@ -234,3 +236,33 @@ def test_at_least_one_prompt_is_kept_and_at_most_a_thousand(llama, monkeypatch):
     for free, expected in ((0, 1), (1 << 50, prefix_cache.PROMPTS)):
         monkeypatch.setattr(prefix_cache, "free_bytes", lambda device, free=free: free)
         assert prefix_cache.prompts_kept(llama, tokens_of(llama.tokenizer, [QA])) == expected
+
+
+@dataclass(frozen=True)
+class LookBack:
+    """Lets the last row attend to the first token only. With `in_place` it changes the pattern that it gets."""
+
+    in_place: bool
+    donor: None = None
+
+    def __call__(self, target, own, donor_pattern):
+        edited = own if self.in_place else own.clone()
+        edited[:, -1] = torch.eye(own.shape[-1])[0]
+        return edited
+
+
+def test_an_edit_may_change_its_arguments(llama):
+    """It gets copies, so the patterns that the session keeps stay those of the model."""
+    (tokens, *_) = tokens_of(llama.tokenizer, [QA], pairs=1)
+    session = Session(llama)
+
+    (pattern,) = session.patterns([tokens], Whole())
+    pattern.zero_()
+    found = session.margins([Trial(tokens, {1: InHeads(LookBack(in_place), (0,))}) for in_place in (True, False)])
+    again = session.margins([Trial(tokens, {1: InHeads(LookBack(False), (0,))}), Trial(tokens)])
+
+    assert found["margin_logits"].nunique() == 1
+    assert again["margin_logits"][0] == pytest.approx(found["margin_logits"][0], abs=1e-5)
+    own = Session(llama).margins([Trial(tokens)])["margin_logits"][0]
+    assert again["margin_logits"][1] == pytest.approx(own, abs=1e-5)
+    assert abs(own - found["margin_logits"][0]) > 1e-4

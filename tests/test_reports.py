@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 
@@ -220,6 +221,8 @@ def test_the_schema_is_printed(capsys):
     document.main(["--schema"])
 
     printed = json.loads(capsys.readouterr().out)
+    digest = hashlib.sha256(json.dumps(printed, sort_keys=True).encode()).hexdigest()[:12]
+    assert (models.SCHEMA_VERSION, digest) == (4, "b83549f24493"), "another schema needs another version"
     assert printed == models.schema()
     for described in (printed, *printed["$defs"].values()):
         if described["type"] == "object":

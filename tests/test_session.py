@@ -128,11 +128,11 @@ def test_reading_gives_layers_in_the_order_asked_for(llama, rows):
     """Equal prompts are read only once."""
     one, other = tokens_of(llama, QA)
 
-    found = Session(llama).patterns([one, other, one], Whole(), layers=[0, 2])
+    found = Session(llama).patterns([one, other, one], Whole(), layers=[2, 0])
 
     assert rows["read"] == [2]
     assert torch.equal(found[0], found[2])
-    assert torch.equal(found[0][1], Session(llama).patterns([one], Whole(), layers=[2])[0][0])
+    assert torch.equal(found[0][0], Session(llama).patterns([one], Whole(), layers=[2])[0][0])
 
 
 def test_no_trials_give_an_empty_table(llama):

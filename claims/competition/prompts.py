@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 from claims.competition.reading import first_named
 from referee.prompts.prompt import Answer, Span
@@ -24,9 +24,6 @@ ORDERS: tuple[Order, Order] = ("bigger first", "bigger second")
 Category = Literal["numerical", "format", "other"]
 CATEGORIES: tuple[Category, ...] = ("numerical", "format", "other")
 """The categories of a prompt's tokens."""
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -54,11 +51,6 @@ class Pair:
 
     def __str__(self) -> str:
         return f"{self.bigger} > {self.smaller}"
-
-    @classmethod
-    def parse(cls, text: str) -> Pair:
-        """Read a pair from text such as "9.8 > 9.11"."""
-        return cls(*text.split(" > "))
 
     @property
     def kind(self) -> Kind:

@@ -31,11 +31,6 @@ class Readout:
     final: Tensor
     output_norm: Tensor
 
-    @classmethod
-    def joined(cls, parts: Sequence[Readout]) -> Readout:
-        """Joins the parts of a batch, in order."""
-        return cls(*(torch.cat([getattr(part, name) for part in parts]) for name in ("final", "output_norm")))
-
 
 class Attention:
     """Reads a subject's attention at every layer and writes it at the layer of interest.
@@ -60,11 +55,12 @@ class Attention:
         The forward pass stops after the last of `layers`.
         """
         patterns: list[Tensor] = []
+        upwards = sorted(set(layers))
         with torch.no_grad(), self._products(), self._trace(ids) as tracer:
-            for layer in layers:
+            for layer in upwards:
                 patterns.append(self._wrapped.site(layer).output.clone().save())
             tracer.stop()
-        return torch.stack(patterns, dim=1)
+        return torch.stack([patterns[upwards.index(layer)] for layer in layers], dim=1)
 
     def enter(self, ids: Tensor, before: Keys | None = None, *, keep: bool = False) -> tuple[Tensor, Tensor, Keys]:
         """Runs prompts [prompt, token] up to the attention of the layer of interest.

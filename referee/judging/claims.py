@@ -42,7 +42,7 @@ class Theory:
         claims: all claims, in the order in which they are judged.
         unit: what is counted as one independent observation, in the plural.
         stratum: what divides the observations of a unit into strata. A claim must be true in every stratum.
-        confidence: nominal level of every interval. A chance world with a veto must be rejected at this level.
+        confidence: the level at which a chance world with a veto must be rejected.
         fewest_units: fewest units of a variant that gets a verdict of its own.
         words: for each beginning of a claim's id, a word by which pytest's option -k also finds the claim.
     """

@@ -82,6 +82,8 @@ def judged(claim: Claim, evidence: Evidence, theory: Theory) -> Finding:
     Raises SelfCheckFailed if an estimate or a value of a chance world is not finite.
     """
     parts, by_stratum = evidence.estimate.parts, evidence.estimate.by_stratum
+    if not parts:
+        raise ValueError(f"The evidence on claim {claim.id} must have at least one estimate")
     verdict = decide_all(claim.criterion, list(parts.values()))
     decisive = hardest(claim.criterion, parts)
     finding = Finding(

@@ -63,7 +63,7 @@ class Dispatcher:
             return {}
         try:
             return {request: self._keys.of(*kind, request) for request in requests}
-        except NotKeepable:
+        except (NotKeepable, TypeError):  # a part without a hash has no key either
             return {}
 
     def _by_prompt(self, requests: Sequence[Request]) -> Iterator[list[Request]]:

@@ -94,9 +94,9 @@ class EditedRows:
     def _edited_later(self, trials: Sequence[Trial], layer: int, pattern: Tensor) -> Tensor:
         """Returns the edited patterns of a layer above the lowest edited one, [trial, head, query, key]."""
         edited = []
-        for trial, own in zip(trials, pattern.float().cpu(), strict=True):
+        for trial, own in zip(trials, pattern.float().cpu().clone(), strict=True):
             edit = dict(trial.edits)[layer]
-            donor = self._donors[layer, edit.donor] if edit.donor else None
+            donor = self._donors[layer, edit.donor].clone() if edit.donor else None
             edited.append(edit(trial.tokens, own, donor))
         return torch.stack(edited)
 
@@ -110,8 +110,9 @@ class EditedRows:
     def _in_all_heads(self, tokens: Tokens, edit: Edit) -> Tensor:
         """Returns the pattern after an edit, [head, query, key]. The latest result is kept for the next call."""
         if (tokens, edit) != self._latest[0]:
-            donor = self._prefixes.pattern(edit.donor) if edit.donor else None
-            self._latest = ((tokens, edit), edit(tokens, self._prefixes.pattern(tokens), donor))
+            # The edit gets copies, because it may change its arguments.
+            donor = self._prefixes.pattern(edit.donor).clone() if edit.donor else None
+            self._latest = ((tokens, edit), edit(tokens, self._prefixes.pattern(tokens).clone(), donor))
         return self._latest[1]
 
     def _rows_edited(self, tokens: Tokens, edit: Edit, start: int) -> Tensor:

@@ -21,7 +21,7 @@ _AT_ONCE = 500
 """The largest number of keys in one query. SQLite allows 999."""
 _LOCK_SECONDS = 10.0
 """The longest wait for a file that another process has locked, in seconds."""
-_LAYOUT = 0x62770002
+_LAYOUT = 0x72660001
 """The user_version of our SQLite files. Change it when the table changes: files of another version are not read."""
 _NOT_DAMAGE = {
     sqlite3.SQLITE_BUSY,

@@ -105,7 +105,7 @@ class Session:
 
         def read(some: Sequence[Reading]) -> Iterable[Tensor]:
             if known:
-                return (known.pattern(request.tokens)[None] for request in some)
+                return (known.pattern(request.tokens)[None].clone() for request in some)
             return self.attention().read(_ids(some), chosen).float().cpu()
 
         def measured(some: Sequence[Reading]) -> list[Tensor]:

@@ -229,7 +229,7 @@ def _geometry(name: str, config: Any) -> tuple[int, int]:
 def _require_layer(name: str, layer: int, n_layers: int) -> None:
     if not 0 <= layer < n_layers:
         raise LayerOutOfRange(
-            f"The layer of interest of {name} must be 0 to {n_layers - 1}",
+            f"A layer of {name} must be 0 to {n_layers - 1}",
             layer,
             "Give --layer another number.",
         )

@@ -127,10 +127,10 @@ class Entropy:
         return patterns.entropy(pattern[0])
 
 
-def information(session: Session, cases: Sequence[Case], *, progress: str | None = None) -> pd.DataFrame:
+def information(session: Session, cases: Sequence[Case]) -> pd.DataFrame:
     """Returns the mean row entropy of the donor patterns, `entropy_bits`, one row per case × head."""
     donors = [session.tokenize(case.asked(SIMPLE)) for case in cases]
-    bits = torch.stack(session.patterns(donors, Entropy(), progress=progress))
+    bits = torch.stack(session.patterns(donors, Entropy()))
     places = pd.MultiIndex.from_tuples(
         [(str(case.pair), case.order, head) for case in cases for head in range(session.subject.n_heads)],
         names=["pair", "order", "head"],

@@ -26,16 +26,17 @@ def manipulation(sweeps: Sweeps, bug_cases: list[Case], right_cases: list[Prompt
     subject, groups, seed = sweeps.session.subject, settings.profile.groups, settings.seed
     others = other_layers(subject, settings)
     breaking = mending = None
+    document = (max(EVEN_TARGETS), ODD_SHARE)
     shares_before: dict[tuple[str, str, str], float] = {}
     elsewhere: list[tuple[int, Edited]] = []
     if len({prompt.pair for prompt in right_cases}) >= BUG_SET_MINIMUM:
-        arms = manipulation_arms(subject, "even", max(EVEN_TARGETS), groups=groups, seed=seed)
+        arms = manipulation_arms(subject, "even", max(EVEN_TARGETS), document=document, groups=groups, seed=seed)
         breaking = sweeps.on_right(right_cases, arms, "lowering shares on numbers")
         shares_before = even_shares(sweeps.session, right_cases)
         alone = set_shares({"even": even_heads(subject)}, [max(EVEN_TARGETS)])
         elsewhere += [(k, sweeps.on_right(right_cases, alone, f"the same at layer {k}", k)) for k in others]
     if len({case.pair for case in bug_cases}) >= BUG_SET_MINIMUM:
-        arms = manipulation_arms(subject, "odd", ODD_SHARE, groups=groups, seed=seed)
+        arms = manipulation_arms(subject, "odd", ODD_SHARE, document=document, groups=groups, seed=seed)
         mending = sweeps.on_bugs(bug_cases, arms, "raising shares on numbers")
         alone = set_shares({"odd": odd_heads(subject)}, [ODD_SHARE])
         elsewhere += [(k, sweeps.on_bugs(bug_cases, alone, f"the same at layer {k}", k)) for k in others]

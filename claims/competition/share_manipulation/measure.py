@@ -18,12 +18,18 @@ COARSE_TARGETS = TARGETS[::4]
 
 
 def manipulation_arms(
-    subject: Subject, group: Literal["even", "odd"], share: float, *, groups: int = 0, seed: int = 0
+    subject: Subject,
+    group: Literal["even", "odd"],
+    share: float,
+    *,
+    document: tuple[float, float],
+    groups: int = 0,
+    seed: int = 0,
 ) -> dict[str, Edit]:
     """Returns all arms of experiment 1.2 for a claim about one group at one share, with controls at that share.
 
     The first control sets the share of the group on tokens that are neither numbers nor format. The other controls
-    use `groups` random groups of heads.
+    use `groups` random groups of heads. `document` has the shares of `document_arm`.
     """
     heads = {
         "even": even_heads(subject),
@@ -35,7 +41,7 @@ def manipulation_arms(
         **set_shares({name: heads[name] for name in ("even", "odd")}),
         **set_shares({"all": heads["all"]}, COARSE_TARGETS),
         **set_shares({group: heads[group]}, [share], "other"),
-        **document_arm(subject),
+        **document_arm(subject, *document),
         **set_shares(drawn, [share]),
     }
 
@@ -56,8 +62,8 @@ def share_arm(group: str, target: float, category: Category = "numerical") -> st
     return f"{group} heads, {target:.0%} on {category} tokens"
 
 
-def document_arm(subject: Subject, even: float = 0.3, odd: float = 0.5) -> dict[str, Edit]:
-    """Returns one edit that combines both edits of experiment 1.2, as in the seed document."""
+def document_arm(subject: Subject, even: float, odd: float) -> dict[str, Edit]:
+    """Returns one edit that sets the shares of the even heads and of the odd heads, as in the seed document."""
     edits = (
         InHeads(SetShare(even, "numerical"), tuple(even_heads(subject))),
         InHeads(SetShare(odd, "numerical"), tuple(odd_heads(subject))),
