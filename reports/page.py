@@ -10,7 +10,6 @@ import jinja2
 from referee.judging.verdict import Verdict
 from reports.models import ClaimEntry, Report
 
-_ICONS = {"SUPPORTED": "✓", "REFUTED": "✗", "INCONCLUSIVE": "?", "NOT APPLICABLE": "–", "ERROR": "!"}
 _WORST_FIRST = (
     Verdict.ERROR,
     Verdict.REFUTED,
@@ -35,7 +34,7 @@ def render(folder: Path) -> Path:
         claims=claims,
         headlines=sorted((c for c in claims if c.headline), key=lambda claim: claim.headline or 0),
         counts={verdict: sum(c.verdict == verdict for c in claims) for verdict in _WORST_FIRST},
-        icons=_ICONS,
+        passed=Verdict.SUPPORTED,
         figures={c.id: _inline(folder / c.figure.file) for c in claims if c.figure},
         scales={c.id: scale(c) for c in claims if c.estimate},
     )

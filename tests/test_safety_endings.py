@@ -75,7 +75,7 @@ def test_a_run_without_capture(llama_folder, tmp_path):
 
 def test_signs_have_words():
     """A terminal that cannot show a sign gets a word or another sign."""
-    sign = {verdict: sign for verdict, (sign, _) in terminal._SIGN.items()}[Verdict.SUPPORTED]
+    sign = Verdict.SUPPORTED.sign
     terminal.codecs.register_error("words", terminal._in_words)
 
     words = f"{sign} SUPPORTED · ≤ 0.4 … 日".encode("iso-8859-1", "words").decode("iso-8859-1")

@@ -17,11 +17,18 @@ if TYPE_CHECKING:
 
 
 class Verdict(StrEnum):
+    """The possible verdicts. ERROR says nothing about the claim."""
+
     SUPPORTED = "SUPPORTED"
     REFUTED = "REFUTED"
     INCONCLUSIVE = "INCONCLUSIVE"
     NOT_APPLICABLE = "NOT APPLICABLE"
     ERROR = "ERROR"
+
+    @property
+    def sign(self) -> str:
+        """One character that stands for the verdict in tables."""
+        return dict(zip(Verdict, "✓✗?–!", strict=True))[self]
 
 
 @dataclass(frozen=True)
