@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from runs import ROOT, run
 
-from fixtures import discovery
+from fixtures import discovery, record
 from fixtures.ledger import Judge, _require_one_theory
 from referee.judging.claims import Claim, Theory
 from referee.judging.evidence import Estimates, Evidence
@@ -82,6 +82,12 @@ def test_evidence_without_an_estimate_is_a_fault():
         judged(CLAIM, Evidence(Estimates({})), THEORY)
 
 
+def test_two_claims_do_not_share_an_id():
+    """They would share a figure, a table and an entry of ground truth."""
+    with pytest.raises(ValueError, match=r"different ids; got 1\.1a twice"):
+        Theory("A theory", (CLAIM, CLAIM), unit="units", stratum="order")
+
+
 def test_two_experiments_do_not_share_the_name_of_a_fixture(tmp_path, monkeypatch):
     """Otherwise a claim would be judged on the evidence of another experiment."""
     for experiment in ("first", "second"):
@@ -96,3 +102,11 @@ def test_two_experiments_do_not_share_the_name_of_a_fixture(tmp_path, monkeypatc
 
     with pytest.raises(ValueError, match="must have different names; got measured again"):
         discovery.fixtures_of_experiments("twins")
+
+
+def test_the_recorded_trial_belongs_to_the_theory():
+    """Otherwise reports could not quote it. `python -m claims.trial --record` makes a new one."""
+    recorded = record.recorded("competition")
+
+    assert set(recorded) == {claim.id for claim in discovery.theories()["competition"].claims}
+    assert all(counts["right"] == counts["calls"] > 0 for counts in recorded.values())

@@ -55,6 +55,12 @@ class Theory:
     fewest_units: int = 1
     words: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Raises ValueError if two claims have the same id."""
+        ids = [claim.id for claim in self.claims]
+        if twice := sorted({id for id in ids if ids.count(id) > 1}):
+            raise ValueError(f"The claims of a theory must have different ids; got {', '.join(twice)} twice")
+
     @property
     def headlines(self) -> int:
         """The number of headline claims. P-values are adjusted for all of them together."""

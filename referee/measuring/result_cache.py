@@ -157,7 +157,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
             connection.execute("CREATE TABLE measured (key BLOB PRIMARY KEY, sum BLOB, value BLOB)")
             connection.execute(f"PRAGMA user_version = {_LAYOUT}")
         elif layout != _LAYOUT:
-            raise sqlite3.DatabaseError("not a result cache of this version")
+            raise sqlite3.DatabaseError("another version of the suite wrote it")
 
 
 def _identity(file: Path) -> tuple[int, int] | None:
