@@ -93,7 +93,7 @@ def matrix(calls: Sequence[Call]) -> str:
         cells = []
         for claim_id in claim_ids:
             found = [call for call in calls if (call.model, call.claim_id) == (model, claim_id)]
-            cells.append("".join(Verdict(call.verdict).sign + ("" if call.right else "!") for call in found))
+            cells.append("".join(call.verdict.sign + ("" if call.right else "!") for call in found))
         lines.append(f"{model:<29}" + "".join(f"{cell:<{width}}" for cell in cells))
     return "\n".join(lines)
 

@@ -28,7 +28,9 @@ def keys(llama, tokens):
     """Returns a key, and by ingredient the same key with this ingredient changed."""
     half = Mask(0.5, "format")
 
-    def trial(edit=InHeads(half, (0, 1)), layer=1, **changes):  # noqa: B008
+    in_two_heads = InHeads(half, (0, 1))
+
+    def trial(edit=in_two_heads, layer=1, **changes):
         return Trial(replace(tokens, **changes), {layer: edit})
 
     def of_trial(*edit, **changes):

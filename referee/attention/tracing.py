@@ -38,6 +38,9 @@ class Attention:
     All prompts of one call have the same number of tokens. The caller can pad shorter prompts at the end: no token
     of the prompt itself attends to the padding. The constructor raises NoReadableAttention when nnsight finds no
     attention pattern in the model.
+
+    Attributes:
+        products: returns the context manager in which forward passes run. It chooses the library of matrix products.
     """
 
     def __init__(self, subject: Subject, wrapped: Wrapped | None = None, *, onednn: bool = True) -> None:
@@ -46,7 +49,7 @@ class Attention:
         Without `onednn`, all matrix products are those of PyTorch's default library; see `onednn.quick`.
         """
         self.subject = subject
-        self._products = quick if onednn else nullcontext
+        self.products = quick if onednn else nullcontext
         self._wrapped = wrapped or wrap(subject)
 
     def read(self, ids: Tensor, layers: Sequence[int]) -> Tensor:
@@ -56,7 +59,7 @@ class Attention:
         """
         patterns: list[Tensor] = []
         upwards = sorted(set(layers))
-        with torch.no_grad(), self._products(), self._trace(ids) as tracer:
+        with torch.no_grad(), self.products(), self._trace(ids) as tracer:
             for layer in upwards:
                 patterns.append(self._wrapped.site(layer).output.clone().save())
             tracer.stop()
@@ -77,7 +80,7 @@ class Attention:
         """
         layer, start = self.subject.layer, rows_of(before)
         cache = cache_of(before or {}) if keep or before else None
-        with torch.no_grad(), self._products(), self._trace(ids[:, start:], past_key_values=cache) as tracer:
+        with torch.no_grad(), self.products(), self._trace(ids[:, start:], past_key_values=cache) as tracer:
             hidden = self._wrapped.layers[layer].input.clone().save()
             pattern = self._wrapped.site(layer).output.clone().save()
             tracer.stop()
@@ -93,7 +96,7 @@ class Attention:
         """
         cache, start = cache_of(before or {}), rows_of(before)
         first, last = self.subject.layer, self.subject.n_layers - 1
-        with torch.no_grad(), self._products(), self._trace(ids[:, start:], past_key_values=cache) as tracer:
+        with torch.no_grad(), self.products(), self._trace(ids[:, start:], past_key_values=cache) as tracer:
             self._start_with(hidden[:, start:])
             self._wrapped.site(last).output.save()
             tracer.stop()
@@ -120,7 +123,7 @@ class Attention:
         """
         layer, last, start = self.subject.layer, self.subject.n_layers - 1, rows_of(before)
         cache = cache_of(before) if before else None
-        with torch.no_grad(), self._products(), self._trace(ids[:, start:], past_key_values=cache) as tracer:
+        with torch.no_grad(), self.products(), self._trace(ids[:, start:], past_key_values=cache) as tracer:
             if hidden is not None:
                 self._start_with(hidden[:, start:])
             if pattern is not None:
@@ -183,7 +186,7 @@ class Attention:
         The outputs are the input of the output projection W_O, split by head: [trial, token, head, size].
         """
         layer = self.subject.layer
-        with torch.no_grad(), self._products(), self._trace(ids) as tracer:
+        with torch.no_grad(), self.products(), self._trace(ids) as tracer:
             self._write(layer, pattern)
             mixed = self._projection(layer).input.clone().save()
             tracer.stop()

@@ -7,7 +7,6 @@ runs. It groups the other requests by length and runs them in batches. It return
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
@@ -15,7 +14,6 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from referee.attention.onednn import quick
 from referee.attention.tracing import Attention
 from referee.attention.wrapping import wrap
 from referee.errors import SelfCheckFailed
@@ -157,7 +155,7 @@ class Session:
 
         def measured(some: Sequence[Reading]) -> list[Answer]:
             tokens = [request.tokens for request in some]
-            with quick() if self._onednn else nullcontext():
+            with self.attention().products():
                 return greedy_answers(self.subject, tokens, known.all_keys(tokens, starts[tokens[0]]))
 
         def rows(request: Reading) -> int:
@@ -188,7 +186,8 @@ class Session:
         self._require_layers(trials)
         rows: dict[int, Row] = {}
         for group in alike(trials, self._lowest_layer):
-            edited = EditedRows(self.attention(self._lowest_layer(trials[group[0]])), self.prefixes)
+            layer = self._lowest_layer(trials[group[0]])
+            edited = EditedRows(self.attention(layer), self.prefixes)
             found = self._dispatcher.answers(
                 [trials[i] for i in group],
                 partial(self._rows, edited, scores),
@@ -197,7 +196,7 @@ class Session:
                 prepare=edited.prepare,
                 rows=edited.count,
                 joined_by=of_one_length,
-                keys_of=self.subject.n_layers - self._lowest_layer(trials[group[0]]),
+                keys_of=self.subject.n_layers - layer,
             )
             rows |= dict(zip(group, found, strict=True))
         table = _table([rows[i] for i in range(len(trials))], scores)

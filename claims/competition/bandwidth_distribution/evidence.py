@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from claims.competition.bandwidth_distribution.measure import ALL_ROWS, ENRICHMENT, MEASURES, per_head, per_pair
+from claims.competition.bandwidth_distribution.measure import (
+    ALL_ROWS,
+    ENRICHMENT,
+    OTHER_MEASURES,
+    UNIFORM,
+    per_head,
+    per_pair,
+)
 from claims.competition.estimates import OverPairs, of_order
 from claims.competition.parity import Parity
 from claims.competition.prompts import CATEGORIES
@@ -25,7 +32,6 @@ if TYPE_CHECKING:
     from referee.judging.evidence import Parts
 
 Group = Literal["even", "odd"]
-_UNIFORM = "uniform attention"
 
 
 class Distribution(OverPairs):
@@ -56,8 +62,7 @@ class Distribution(OverPairs):
 
     def other_measures(self, group: Group, formats: Sequence[str]) -> Mapping[str, Parts]:
         """Returns the same as `shares` by each other measure of the numerical bandwidth."""
-        others = [measure for measure in MEASURES if measure not in (ALL_ROWS, _UNIFORM)]
-        return {measure: self.shares(group, formats, measure=measure) for measure in others}
+        return {measure: self.shares(group, formats, measure=measure) for measure in OTHER_MEASURES}
 
     def against(self, group: Group, formats: Sequence[str], criterion: Criterion) -> tuple[Chance, ...]:
         """Returns the chance worlds: uniform attention, other groups of heads, and other layers.
@@ -65,10 +70,10 @@ class Distribution(OverPairs):
         Each value is the numerical bandwidth in the format in which the criterion is hardest to meet.
         """
         sign, _ = _bound(criterion)
-        uniform = per_head(self.table, _UNIFORM).loc[list(formats)]
+        uniform = per_head(self.table, UNIFORM).loc[list(formats)]
         own = per_head(self.table).loc[list(formats)].to_numpy()
         statistic = self.parity.worst_mean(own, sign)
-        flat = Chance(_UNIFORM, float((sign * uniform).min(axis=None)) * sign)
+        flat = Chance(UNIFORM, float((sign * uniform).min(axis=None)) * sign)
         return (flat, *self.parity.chance(group, statistic, sign=sign), *self._other_layers(group, formats, sign))
 
     def _other_layers(self, group: Group, formats: Sequence[str], sign: int) -> tuple[Chance, ...]:
@@ -135,7 +140,7 @@ class Distribution(OverPairs):
             means = of_group.groupby("format")[[f"{c}_share" for c in CATEGORIES]].mean()
             shares += [(group, f, c, means.loc[f, f"{c}_share"]) for f in self.formats for c in CATEGORIES]
             intervals += [(group, f, e.low, e.high) for f, e in self.shares(group, self.formats).items()]
-        uniform = per_head(self.table, _UNIFORM).mean(axis=1)
+        uniform = per_head(self.table, UNIFORM).mean(axis=1)
         return figure.bandwidth_distribution(
             pd.DataFrame(shares, columns=["group", "format", "category", "share"]),
             pd.DataFrame(intervals, columns=["group", "format", "low", "high"]),

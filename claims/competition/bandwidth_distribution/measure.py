@@ -17,7 +17,10 @@ from referee.measuring.session import Session
 from referee.prompts.tokens import Tokens
 
 ALL_ROWS, LAST_ROW, ENRICHMENT = "all rows", "last row", "enrichment"
-MEASURES = (ALL_ROWS, LAST_ROW, "without BOS", "substring categories", ENRICHMENT, "uniform attention")
+OTHER_MEASURES = (LAST_ROW, "without BOS", "substring categories", ENRICHMENT)
+"""The measures of a pattern beside the primary one, ALL_ROWS."""
+UNIFORM = "uniform attention"
+MEASURES = (ALL_ROWS, *OTHER_MEASURES, UNIFORM)
 
 
 def bandwidth_distribution(
@@ -73,7 +76,7 @@ class Shares:
             "without BOS": without,
             "substring categories": patterns.share(pattern, _one_hot(substring_categories(tokens)[:length])),
             ENRICHMENT: whole / even_spread,
-            "uniform attention": even_spread.expand_as(whole),
+            UNIFORM: even_spread.expand_as(whole),
         }
         return torch.stack([shares[measure] for measure in MEASURES], dim=1)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from claims.competition.bandwidth_distribution.measure import ALL_ROWS, ENRICHMENT, MEASURES
+from claims.competition.bandwidth_distribution.measure import ALL_ROWS, ENRICHMENT, OTHER_MEASURES, UNIFORM
 from claims.competition.estimates import OverPairs
 from claims.competition.parity import Parity
 from claims.competition.position_sensitivity.measure import by_placement, sensitivity
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from referee.judging.evidence import Parts
-
-_UNIFORM = "uniform attention"
 
 
 class Positions(OverPairs):
@@ -51,13 +49,12 @@ class Positions(OverPairs):
 
     def other_measures(self) -> dict[str, Parts]:
         """Returns the estimate with each other measure of bandwidth, by its name."""
-        measures = [measure for measure in MEASURES if measure not in (ALL_ROWS, _UNIFORM)]
-        return {measure: self.excess_of_even_heads(measure=measure) for measure in measures}
+        return {measure: self.excess_of_even_heads(measure=measure) for measure in OTHER_MEASURES}
 
     def notes(self) -> tuple[str, ...]:
         """Returns the standard deviations of both groups, and the one under uniform attention."""
         even, odd = self._means()
-        flat = sensitivity(self._table, _UNIFORM).mean().mean()
+        flat = sensitivity(self._table, UNIFORM).mean().mean()
         return (
             f"Standard deviation over the six placements: even heads {even:.3f}, odd heads {odd:.3f}; uniform"
             f" attention {flat:.3f}.",
