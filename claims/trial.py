@@ -14,8 +14,10 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -23,7 +25,7 @@ import pytest
 from claims.expectations import GroundTruth
 from fixtures.discovery import folder_of, theories
 from fixtures.options import PROFILES, ROOT
-from fixtures.record import digest, record_of
+from fixtures.record import code_digest, digest, record_of
 from referee.judging.verdict import Verdict
 
 Counts = dict[str, int]
@@ -70,7 +72,7 @@ def judge(theory: str, model: str, seed: int, profile: str = "quick", only: str 
     name = f"{model}:{seed}" if model in truth.seeded else model
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()) as terminal:
         options = ["--model", name, "--seed", str(seed), "--profile", profile, "--report", f"{folder}/report"]
-        options += ["--no-cache", *(["-k", only] if only else [])]
+        options += ["--no-cache", "--no-figures", *(["-k", only] if only else [])]
         pytest.main(["--rootdir", str(ROOT), "-p", "no:cacheprovider", *options, str(folder_of(theory))])
         try:
             report = json.loads(Path(folder, "report", "report.json").read_text(encoding="utf-8"))
@@ -119,31 +121,19 @@ def tally(calls: Iterable[Call]) -> dict[str, Counts]:
 _COUNTS = ("calls", "right", "true", "false_support", "false_refutation")
 
 
-def smallest_effect(units: int, *, simulations: int = 300, seed: int = 0) -> float:
-    """Returns the smallest distance from a threshold at which 90 % of simulations with so many units are SUPPORTED.
-
-    It is measured in standard deviations between units.
-    """
-    import numpy as np
-
-    from referee.judging.statistics import mean_over_units
-    from referee.judging.verdict import above, decide
-
-    samples = np.random.default_rng(seed).normal(size=(simulations, units))
-
-    def power(effect: float) -> float:
-        estimates = [mean_over_units(values + effect, seed=seed, resamples=999) for values in samples]
-        return sum(decide(above(0), estimate) is Verdict.SUPPORTED for estimate in estimates) / simulations
-
-    low, high = 0.0, 4.0
-    while high - low > 0.02:
-        middle = (low + high) / 2
-        low, high = (low, middle) if power(middle) >= 0.9 else (middle, high)
-    return high
+def mistakes(calls: Iterable[Call]) -> str:
+    """Returns one line for each wrong verdict, with the verdicts that would be right. Ends with an empty line."""
+    lines = [
+        f"wrong: {call.model}, seed {call.seed}, claim {call.claim_id}: {call.verdict}"
+        f"{f' ({call.fault})' if call.fault else ''}; right: {' or '.join(sorted(call.expected))}"
+        for call in calls
+        if not call.right
+    ]
+    return "\n".join([*lines, "", ""]) if lines else ""
 
 
 def summary(counts: dict[str, Counts]) -> str:
-    """Returns one line per claim, with Wilson's 95 % intervals."""
+    """Returns one line per claim, with exact 95 % intervals of the error rates."""
     from referee.judging.statistics import proportion
 
     def share(k: int, n: int) -> str:
@@ -164,28 +154,27 @@ def summary(counts: dict[str, Counts]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints the table, the error rates and the power. Returns 1 if any verdict was wrong, else 0."""
+    """Prints the table and the error rates. Returns 1 if any verdict was wrong, else 0."""
     options = _parser().parse_args(arguments)
     wanted = tuple(options.models.split(",")) if options.models else ("",)
+    models = [model for model in truth_of(options.theory).models if model.startswith(wanted)]
+    jobs = [(options.theory, model, seed, options.profile) for model in models for seed in range(options.seeds)]
     calls: list[Call] = []
-    for model in truth_of(options.theory).models:
-        if model.startswith(wanted):
-            for seed in range(options.seeds):
-                calls += judge(options.theory, model, seed, options.profile)
-            print(matrix([call for call in calls if call.model == model]).splitlines()[-1], flush=True)
+    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
+        for (_, model, seed, _), found in zip(jobs, pool.map(judge, *zip(*jobs, strict=True)), strict=True):
+            calls += found
+            if seed == options.seeds - 1:
+                print(matrix([call for call in calls if call.model == model]).splitlines()[-1], flush=True)
     counts = tally(calls)
-    print(f"\n{matrix(calls)}\n\n{summary(counts)}\n")
-    unit = theories()[options.theory].unit
-    effects = {name: smallest_effect(profile.units) for name, profile in PROFILES.items()}
-    for name, effect in effects.items():
-        print(f"power: profile {name} detects {effect:.2f} standard deviations between {unit} in 90 % of runs")
+    print(f"\n{matrix(calls)}\n\n{mistakes(calls)}{summary(counts)}\n")
     if options.record:
-        record: dict[str, object] = {
+        record = {
             "theory": digest(options.theory),
+            "code": code_digest(options.theory),
             "seeds": options.seeds,
             "profile": options.profile,
+            "claims": counts,
         }
-        record |= {"claims": counts, "smallest_effect": effects}
         record_of(options.theory).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     return int(not all(call.right for call in calls))
 
@@ -197,6 +186,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--theory", choices=names, default=only, required=only is None, help="folder in claims/")
     parser.add_argument("--seeds", type=int, default=5, help="number of seeds (default: 5)")
     parser.add_argument("--profile", default="quick", choices=list(PROFILES))
+    parser.add_argument("--jobs", type=int, default=1, help="number of processes (default: 1)")
     parser.add_argument("--models", help="comma-separated prefixes of model names (default: all)")
     parser.add_argument("--record", action="store_true", help="write trial.json into the theory's folder")
     return parser

@@ -26,7 +26,7 @@ from reports.folder import replacement, resolved
 if TYPE_CHECKING:
     from referee.judging import statistics, verdict
     from referee.judging.evidence import Drawing
-    from referee.judging.findings import Finding
+    from referee.judging.findings import Finding, HeadlineFinding
 
 _PACKAGES = ("torch", "transformers", "nnsight", "scipy", "pandas", "hypothesis", "pytest")
 
@@ -37,12 +37,12 @@ def entry(
     test: str,
     seconds: float,
     command: str,
-    p_holm: float | None = None,
+    layer: int | None = None,
     trial: dict[str, int] | None = None,
 ) -> models.ClaimEntry:
     """Returns the entry of a finding in report.json, without its figure and data.
 
-    `p_holm` is the p value, adjusted for all headline claims of the theory. `trial` counts how often the test of the
+    `layer` is the layer of interest. It is None if the model was not loaded. `trial` counts how often the test of the
     claim was right on models of known truth. It is None if there is no such record.
     """
     claim, evidence = finding.claim, finding.evidence
@@ -62,9 +62,11 @@ def entry(
         decisive_part=finding.decisive,
         parts={name: _estimate(part) for name, part in finding.parts.items()},
         by_stratum={name: _estimate(part) for name, part in finding.by_stratum.items()},
-        p_holm=p_holm,
         chance=tuple(models.ChanceWorld.model_validate(world) for world in (evidence.against if evidence else ())),
         variants=tuple(models.Variant.model_validate(variant) for variant in finding.variants),
+        agreement=_agreement(finding),
+        fragile=finding.fragile,
+        layers=_layers(finding, layer),
         counterexample=evidence.counterexample if evidence else None,
         notes=evidence.notes if evidence else (),
         figure=None,
@@ -72,6 +74,39 @@ def entry(
         trial=models.KnownTruth.model_validate(trial) if trial else None,
         seconds=round(seconds, 3),
         command=command,
+    )
+
+
+def headline(found: HeadlineFinding) -> models.HeadlineEntry:
+    """Returns the entry of a headline in report.json."""
+    return models.HeadlineEntry(
+        number=found.number,
+        statement=found.statement,
+        verdict=found.verdict,
+        reason=found.reason,
+        p_holm=found.p,
+        parts=tuple(part.claim.id for part in found.parts),
+        decisive=found.decisive.claim.id if found.decisive else None,
+    )
+
+
+def _agreement(finding: Finding) -> models.Agreement | None:
+    if finding.agreeing is None:
+        return None
+    agreeing, judged = finding.agreeing
+    return models.Agreement(agreeing=agreeing, judged=judged)
+
+
+def _layers(finding: Finding, layer: int | None) -> models.Layers | None:
+    """Returns the quantity at every layer. Returns None if the evidence does not have it."""
+    values, criterion = finding.evidence.by_layer if finding.evidence else {}, finding.claim.criterion
+    if layer is None or layer not in values or (rank := finding.layer_rank(layer)) is None:
+        return None
+    return models.Layers(
+        values={n: value if math.isfinite(value) else None for n, value in sorted(values.items())},
+        layer=layer,
+        meeting=tuple(n for n, value in sorted(values.items()) if criterion.admits(value)),
+        rank=rank[0],
     )
 
 
@@ -111,24 +146,32 @@ def now() -> str:
 
 
 def write(
-    folder: Path, report: models.Report, findings: Sequence[Finding], *, keep_existing: bool = False
+    folder: Path,
+    report: models.Report,
+    findings: Sequence[Finding],
+    *,
+    keep_existing: bool = False,
+    figures: bool = True,
 ) -> Path | None:
     """Writes report.json, index.html, figures and data of a run into `folder`. Returns the path of the page.
 
     `reports.folder.replacement` decides on the final place of the report. The function returns None if an existing
     report was kept. `findings[i]` belongs to `report.claims[i]`, which has no figure and no data yet.
+    `figures` says whether figures are drawn.
     """
     from reports import page
 
     with replacement(resolved(folder), keep_existing=keep_existing) as (new, final):
-        claims = tuple(_attach(new, claim, found) for claim, found in zip(report.claims, findings, strict=True))
+        claims = tuple(
+            _attach(new, claim, found, figures) for claim, found in zip(report.claims, findings, strict=True)
+        )
         complete = report.model_copy(update={"claims": claims})
         (new / "report.json").write_text(complete.model_dump_json(indent=1), encoding="utf-8")
         page.render(new)
     return final[0] / "index.html" if final else None
 
 
-def _attach(folder: Path, entry: models.ClaimEntry, finding: Finding) -> models.ClaimEntry:
+def _attach(folder: Path, entry: models.ClaimEntry, finding: Finding, figures: bool) -> models.ClaimEntry:
     """Writes the figure (SVG) and the data (CSV) of a finding. Returns the entry with their file names.
 
     If the figure cannot be drawn, the entry gets no figure and a note with the reason.
@@ -137,7 +180,7 @@ def _attach(folder: Path, entry: models.ClaimEntry, finding: Finding) -> models.
     if evidence is None:
         return entry
     added: dict[str, Any] = {}
-    if evidence.drawing is not None:
+    if evidence.drawing is not None and figures:
         try:
             drawn = _svg(evidence.drawing)
             added["figure"] = models.Figure(file=f"figures/{name}.svg", alt=evidence.drawing.alt)

@@ -2,108 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import Field
 
 from referee.judging.verdict import Verdict
+from reports.entry_parts import (
+    Agreement,
+    ChanceWorld,
+    Count,
+    Criterion,
+    Estimate,
+    Figure,
+    KnownTruth,
+    Layers,
+    Model,
+    Share,
+    Text,
+    Variant,
+)
 
-SCHEMA_VERSION: Final = 4
-
-
-def _readable(text: object) -> object:
-    """Returns a text in which bytes that are not UTF-8 are escapes. A file name may contain such bytes."""
-    return text.encode("utf-8", "backslashreplace").decode() if isinstance(text, str) else text
-
-
-Text = Annotated[str, BeforeValidator(_readable)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0)]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        allow_inf_nan=False,
-        from_attributes=True,
-        use_attribute_docstrings=True,
-    )
+SCHEMA_VERSION: Final = 5
 
 
-class Estimate(_Model):
-    """A measured value with its interval."""
-
-    value: float
-    low: float
-    """Lower end of the interval."""
-    high: float
-    """Upper end of the interval."""
-    n: int = Field(ge=1)
-    """Number of independent units."""
-
-
-class Criterion(_Model):
-    """The range in which the estimate must lie for the claim to be true."""
-
-    low: float | None
-    """Lower bound. Null if there is none."""
-    high: float | None
-    """Upper bound. Null if there is none."""
-    text: Text
-    """The range as the page shows it."""
-
-
-class ChanceWorld(_Model):
-    """The value of the same quantity in a world in which the cause in the claim is absent."""
-
-    world: Text
-    """Description of the difference."""
-    value: float | None
-    """The quantity in this world. Null if it was not measured."""
-    p: Share | None
-    """Probability in this world of a value at least as extreme as the estimate."""
-
-
-class Variant(_Model):
-    """The same claim under another analysis choice."""
-
-    name: Text
-    estimate: Estimate
-    verdict: Verdict | None
-    """Null if the threshold of the claim does not apply to the variant."""
-
-
-class Figure(_Model):
-    file: Text
-    """Path of the SVG, relative to the folder of the report."""
-    alt: Text = Field(min_length=1)
-    """Content of the figure in words."""
-
-
-class KnownTruth(_Model):
-    """How often the test of the claim was right on models of known truth."""
-
-    calls: Count
-    """Number of verdicts."""
-    right: Count
-    """Number of right verdicts."""
-    true: Count
-    """Number of verdicts on models on which the claim is true."""
-    false_support: Count
-    """Number of verdicts SUPPORTED on models on which the claim is false."""
-    false_refutation: Count
-    """Number of verdicts REFUTED on models on which the claim is true."""
-    models: Count
-    """Number of different models."""
-
-
-class ClaimEntry(_Model):
+class ClaimEntry(Model):
     """One claim with its verdict and its evidence."""
 
     id: Text
     headline: int | None
-    """Number among the headline claims of the theory. Null if the claim is none of them."""
+    """Number of the headline of which the claim is a part. Null if it is a part of none."""
     statement: Text
     quantity: Text
     """What is estimated, with its unit."""
@@ -127,10 +54,14 @@ class ClaimEntry(_Model):
     """Estimate of each part. A claim is true only if all its parts are true."""
     by_stratum: dict[Text, Estimate]
     """Estimate of the hardest part in each stratum."""
-    p_holm: Share | None
-    """P-value of a headline claim, adjusted for all headline claims of the theory."""
     chance: tuple[ChanceWorld, ...]
     variants: tuple[Variant, ...]
+    agreement: Agreement | None
+    """Null if no variant has a verdict."""
+    fragile: bool
+    """True if a variant is REFUTED and the claim is SUPPORTED, or the reverse."""
+    layers: Layers | None
+    """Null if the quantity was not measured at every layer."""
     counterexample: Text | None
     """One observation that contradicts the claim."""
     notes: tuple[Text, ...]
@@ -145,7 +76,23 @@ class ClaimEntry(_Model):
     """Command that judges only this claim again."""
 
 
-class Theory(_Model):
+class HeadlineEntry(Model):
+    """One headline of the theory. It is true only if all the claims that are its parts are true."""
+
+    number: int
+    statement: Text
+    verdict: Verdict
+    reason: Text | None
+    """Reason for the verdict, if the verdicts of the parts do not explain it."""
+    p_holm: Share | None
+    """P-value of the null hypothesis "not as the headline says", adjusted for all headlines. Null if not measured."""
+    parts: tuple[Text, ...]
+    """Ids of the claims that are its parts."""
+    decisive: Text | None
+    """Id of the claim that decides the verdict."""
+
+
+class Theory(Model):
     name: Text
     digest: Text
     """First 12 hexadecimal digits of the SHA-256 digest of the file that states the theory."""
@@ -155,7 +102,7 @@ class Theory(_Model):
     """What divides the observations of a unit into strata."""
 
 
-class Subject(_Model):
+class Subject(Model):
     """The model under study."""
 
     name: Text
@@ -173,7 +120,7 @@ class Subject(_Model):
     """Digest of the weights, the configuration, the tokenizer and the chat template."""
 
 
-class Options(_Model):
+class Options(Model):
     profile: Text
     seed: int
     units: Count
@@ -182,7 +129,7 @@ class Options(_Model):
     """The model as the command line names it."""
 
 
-class SelfCheck(_Model):
+class SelfCheck(Model):
     """The result of one self-check of the instrument on the subject."""
 
     rule: Text
@@ -191,7 +138,7 @@ class SelfCheck(_Model):
     passed: bool
 
 
-class Margins(_Model):
+class Margins(Model):
     """How reliable the signs of the margins are."""
 
     margins: int = Field(ge=1)
@@ -206,7 +153,7 @@ class Margins(_Model):
     """Number of the margins closest to zero that change their sign."""
 
 
-class Table(_Model):
+class Table(Model):
     """A table of facts about the subject that the theory adds."""
 
     title: Text
@@ -215,13 +162,13 @@ class Table(_Model):
     """Cells in the order of the columns. A number with a decimal point is a share from 0 to 1."""
 
 
-class Git(_Model):
+class Git(Model):
     commit: Text
     modified: bool
     """True if a tracked file differs from the commit."""
 
 
-class Environment(_Model):
+class Environment(Model):
     """What another person needs to repeat the run."""
 
     python: Text
@@ -232,10 +179,10 @@ class Environment(_Model):
     """Null outside a git checkout."""
 
 
-class Report(_Model):
+class Report(Model):
     """A validation report of a theory on one subject."""
 
-    schema_version: Literal[4]
+    schema_version: Literal[5]
     created: Text
     """Time of writing, in UTC."""
     theory: Theory
@@ -252,6 +199,8 @@ class Report(_Model):
     margins: Margins | None
     """Null if no margin was measured."""
     tables: tuple[Table, ...]
+    headlines: tuple[HeadlineEntry, ...]
+    """The headlines all of whose claims have an entry."""
     claims: tuple[ClaimEntry, ...]
 
 

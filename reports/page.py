@@ -8,6 +8,7 @@ from pathlib import Path
 import jinja2
 
 from referee.judging.verdict import Verdict
+from reports import words
 from reports.models import ClaimEntry, Report
 
 _WORST_FIRST = (
@@ -32,9 +33,10 @@ def render(folder: Path) -> Path:
     html = environment.get_template("page.html.jinja").render(
         report=report,
         claims=claims,
-        headlines=sorted((c for c in claims if c.headline), key=lambda claim: claim.headline or 0),
+        by_id={claim.id: claim for claim in claims},
         counts={verdict: sum(c.verdict == verdict for c in claims) for verdict in _WORST_FIRST},
         passed=Verdict.SUPPORTED,
+        words=words,
         figures={c.id: _inline(folder / c.figure.file) for c in claims if c.figure},
         scales={c.id: scale(c) for c in claims if c.estimate},
     )
@@ -50,7 +52,7 @@ def scale(claim: ClaimEntry) -> dict[str, float | None]:
     """
     criterion, estimate = claim.criterion, claim.estimate
     assert estimate is not None
-    chance = next((world.value for world in claim.chance if world.value is not None), None)
+    chance = next((world.value for world in claim.chance if world.value is not None and not world.explains), None)
     marks = [estimate.low, estimate.high, criterion.low, criterion.high, chance]
     known = [mark for mark in marks if mark is not None]
     low, high = min(0.0, *known), max(1.0, *known)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from claims import simulations
 from claims.competition.edited import Edited
 from claims.competition.interventions import UNEDITED
 from claims.competition.prompts import ORDERS
@@ -40,21 +41,6 @@ def verdict(claim: Claim, evidence: Evidence) -> Finding:
     return judged(claim, evidence, THEORY)
 
 
-class JudgeByHand:
-    """The judge of a claim. It keeps the finding and raises nothing."""
-
-    def __init__(self, claim: Claim) -> None:
-        self.claim = claim
-        self.finding: Finding | None = None
-
-    def __call__(self, evidence: Evidence) -> None:
-        self.finding = verdict(self.claim, evidence)
-
-
 def finding_of(test: Callable[..., None], **measurements: Any) -> Finding:
     """Returns the finding of a claim's own test, from measurements made by hand with the names of the fixtures."""
-    (claim,) = [mark.args[0] for mark in test.pytestmark if mark.name == "claim"]
-    judge = JudgeByHand(claim)
-    test(**measurements, judge=judge)
-    assert judge.finding is not None
-    return judge.finding
+    return simulations.finding_of(test, THEORY, **measurements)

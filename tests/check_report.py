@@ -1,11 +1,13 @@
-"""Exits with 1 unless a report is valid, complete, and has a verdict (no error) for every claim of the theory.
+"""Exits with 1 unless a report is valid, complete, and has a verdict (no error) for every claim and every headline.
 
-On a model of known truth, every verdict must also be right.
+The verdict on a headline must follow from the verdicts on its claims. On a model of known truth, every verdict on a
+claim must also be right.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -13,20 +15,50 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from claims.competition.ground_truth import TRUTH
 from claims.competition.theory import THEORY
 from referee.judging.verdict import Verdict
-from reports.models import Report
+from reports.models import HeadlineEntry, Report
 
 
 def problems(report: Report) -> list[str]:
     """Returns one sentence for each problem of a report."""
     verdicts = {claim.id: claim.verdict for claim in report.claims}
-    found = [f"{claim.id} has no verdict" for claim in THEORY.claims if claim.id not in verdicts]
+    expected = [claim.id for claim in THEORY.claims]
+    found = [f"{id} has no verdict" for id in expected if id not in verdicts]
+    found += [f"{id} is no claim of the theory" for id in verdicts if id not in expected]
     found += [f"{id} is an error" for id, verdict in verdicts.items() if verdict is Verdict.ERROR]
+    listed = [headline.number for headline in report.headlines]
+    if listed != sorted(THEORY.headlines):
+        found.append(f"the headlines are {listed} instead of {sorted(THEORY.headlines)}")
+    found += [problem for headline in report.headlines for problem in _faults(headline, verdicts)]
     model = report.options.model
     if model in TRUTH.models:
         found += [
-            f"{id} is {v}, which is wrong on {model}" for id, v in verdicts.items() if v not in TRUTH.right(id, model)
+            f"{id} is {v}, which is wrong on {model}"
+            for id, v in verdicts.items()
+            if id in expected and v not in TRUTH.right(id, model)
         ]
     return found + ([] if report.complete else ["the run is incomplete"])
+
+
+def _faults(headline: HeadlineEntry, verdicts: Mapping[str, Verdict]) -> list[str]:
+    """Returns one sentence for each reason why a headline does not follow from the verdicts on its claims."""
+    expected = {claim.id for claim in THEORY.claims if claim.headline == headline.number}
+    if set(headline.parts) != expected:
+        return [f"headline {headline.number} has the claims {sorted(headline.parts)} instead of {sorted(expected)}"]
+    parts = [verdicts.get(id, Verdict.ERROR) for id in headline.parts]
+    each_supported, one_refuted = set(parts) == {Verdict.SUPPORTED}, Verdict.REFUTED in parts
+    certain = headline.p_holm is not None and headline.p_holm <= 1 - THEORY.confidence + 1e-12
+    possible = {
+        Verdict.SUPPORTED: each_supported and certain,
+        Verdict.REFUTED: one_refuted,
+        # A headline of more claims needs more certainty than each claim alone, for support and for refutation.
+        Verdict.INCONCLUSIVE: one_refuted or Verdict.INCONCLUSIVE in parts or (each_supported and not certain),
+        Verdict.NOT_APPLICABLE: Verdict.NOT_APPLICABLE in parts and not one_refuted,
+        Verdict.ERROR: False,
+    }
+    if possible[headline.verdict]:
+        return []
+    claims = ", ".join(f"{id} {verdict}" for id, verdict in zip(headline.parts, parts, strict=True))
+    return [f"headline {headline.number} is {headline.verdict}, but its claims are {claims}, and p = {headline.p_holm}"]
 
 
 if __name__ == "__main__":

@@ -4,11 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from by_hand import SETTINGS
 
 from claims.competition import behaviour
 from claims.competition.bandwidth_distribution import measure as bandwidth
+from claims.competition.bandwidth_distribution.evidence import Distribution
+from claims.competition.observed import by_head
 from claims.competition.pattern_replacement import measure as thresholds
-from claims.competition.prompts import QA, SIMPLE, Case, Pair, ask, pairs
+from claims.competition.prompts import ORDERS, QA, SIMPLE, Case, Pair, ask, pairs
+from conftest import tiny
 from referee.attention import patterns
 from referee.attention.edits import Replace
 from referee.measuring.requests import Trial, Whole
@@ -67,28 +71,38 @@ def test_uniform_attention_alone_is_above_forty_percent_in_simple(distribution):
     assert flat.loc["Q&A"].mean() == pytest.approx(0.16, abs=0.02)
 
 
-def test_reductions_average_over_what_they_say(distribution):
-    """`per_pair` averages over heads and orders, and `per_head` over pairs and orders. Their means are equal."""
-    by_pair = bandwidth.per_pair(distribution, range(4), "Q&A")
-    by_head = bandwidth.per_head(distribution).loc["Q&A"]
+def test_reductions_average_over_what_they_say(distribution, llama):
+    """`by_head` has each prompt and head once, and `per_head` averages over pairs and orders. Their means are equal."""
+    of_prompts = by_head(distribution, "numerical_share")[llama.layer, bandwidth.ALL_ROWS, "Q&A"]
+    means = bandwidth.per_head(distribution).loc["Q&A"]
 
-    assert list(by_pair.index) == [str(pair) for pair in PAIRS]
-    assert by_pair.mean() == pytest.approx(by_head.mean())
+    assert list(of_prompts.index.get_level_values("pair")) == [str(pair) for pair in PAIRS for _ in ORDERS]
+    assert of_prompts.mean().tolist() == pytest.approx(means.tolist())
 
 
-def test_the_bug_set_is_right_in_simple_and_wrong_in_question():
-    """One order of a pair can be in the bug set without the other."""
-    answers = {"bigger first": (True, False), "bigger second": (True, True)}
-    table = pd.DataFrame(
-        [
-            (str(PAIRS[0]), order, name, right)
-            for order, both in answers.items()
-            for name, right in zip(("Simple", "Q&A"), both, strict=True)
-        ],
-        columns=["pair", "order", "format", "correct"],
-    )  # fmt: skip
+def test_attention_to_bos_is_a_column_of_the_last_row(llama):
+    """It is the mean over heads and orders, by format."""
+    prompts = ask(PAIRS[:1], [SIMPLE])
 
-    assert behaviour.bug_set(table, PAIRS[:1]) == [(PAIRS[0], "bigger first")]
+    found = bandwidth.attention_to_bos(Session(llama), prompts)
+
+    patterns = Session(llama).patterns([tokenize(prompt, llama.tokenizer) for prompt in prompts], Whole())
+    rows = [p[0, :, tokenize(q, llama.tokenizer).n_prompt - 1, 0] for p, q in zip(patterns, prompts, strict=True)]
+    assert found == {"Simple": pytest.approx(torch.stack(rows).mean().item())}
+
+
+def test_a_subject_without_a_bos_says_so(distribution, llama, single):
+    """The sentence has the published shares in both cases."""
+    without = Session(tiny("Llama", single))
+    published = "(published for Llama-3.1-8B-Instruct, layer 10: 72.7 % in Simple, 60.7 % in Q&A)."
+
+    none, some = (
+        Distribution(distribution, llama, SETTINGS, to_bos=to_bos).sink()
+        for to_bos in (bandwidth.attention_to_bos(without, ask(PAIRS[:1], [SIMPLE])), {"Simple": 0.727, "Q&A": 0.5})
+    )
+
+    assert none == f"This subject has no BOS, to which the last token could attend {published}"
+    assert some == (f"The last token's attention to BOS, mean over heads, is 72.7% in Simple, 50.0% in Q&A {published}")
 
 
 def test_behaviour_scores_and_reads_every_prompt(llama):
@@ -156,13 +170,6 @@ def test_a_margin_that_never_turns_is_censored():
     (found,) = thresholds.crossings(curve([-2.0, -1.5, -1.0])).itertuples()
 
     assert (found.crossing_share, found.width_share, found.repaired) == (np.inf, np.inf, False)
-
-
-def test_a_margin_that_turns_back_is_not_repaired():
-    """The margin is positive in the middle and negative at full replacement, so the crossing is infinite."""
-    (found,) = thresholds.crossings(curve([-1.0, 1.0, -0.5])).itertuples()
-
-    assert (found.crossing_share, found.repaired, found.monotone) == (np.inf, False, False)
 
 
 def test_width_of_a_straight_line_is_eight_tenths():

@@ -118,11 +118,11 @@ def test_a_figure_is_titled_labelled_and_legible(name):
 
 @pytest.mark.parametrize("name", [name for name in FIGURES if name != "edges"])
 def test_a_figure_says_how_many_pairs(name):
-    """The number of pairs is in its title or in the title of a panel."""
+    """The number of pairs, or of phrasings, is in its title or in the title of a panel."""
     figure = FIGURES[name]()
 
     titles = [figure.get_suptitle(), *(ax.get_title() for ax in figure.axes)]
-    assert any("n = 12 pairs" in title for title in titles)
+    assert any(f"n = 12 {unit}" in title for title in titles for unit in ("pairs", "phrasings"))
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -1,21 +1,28 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from test_patterns import any_pattern, assert_pattern
 
 from claims.competition import interventions
 from claims.competition.attention_moves.measure import margins_after_move, moves
-from claims.competition.heads import RANDOM, odd_heads
+from claims.competition.heads import RANDOM, balanced_groups, compared_groups, even_heads, odd_heads, random_groups
+from claims.competition.interventions import placebo_of
 from claims.competition.pattern_swaps import measure as pattern_swaps
 from claims.competition.prompts import ORDERS, QA, SIMPLE, Case, Pair, ask
 from claims.competition.share_manipulation.measure import manipulation_arms, share_arm
+from claims.competition.sweeps import one_of_each_pair
 from referee.attention import patterns
-from referee.attention.edits import Exchange, InHeads, KnockOut, Mask, Move, SetShare, Together, members
+from referee.attention.edits import Exchange, InHeads, KnockOut, Mask, MatchedPlacebo, Move, SetShare, Together, members
 from referee.measuring.requests import Trial, Whole
 from referee.measuring.session import Session
-from referee.prompts.tokens import tokenize
+from referee.prompts.tokens import ANSWER, tokenize
 
 PAIRS = [Pair("9.8", "9.11"), Pair("3.4", "3.25")]
 
@@ -79,6 +86,129 @@ def test_edits_together_are_one_after_the_other(tokens, own):
     assert torch.equal(found, second(tokens, first(tokens, own, None), None))
 
 
+def test_a_placebo_keeps_fixed_categories_and_moves_as_much(tokens, own):
+    """Numbers and format tokens keep their mass. Each row moves what the edit moves, or less without enough mass."""
+    edit, fixed = Move(0.2, "format", "numerical"), ("numerical", "format")
+
+    found = MatchedPlacebo(edit, fixed)(tokens, own, None)
+
+    wanted = patterns.moved(own, edit(tokens, own, None))
+    for category in fixed:
+        assert torch.equal(found[..., members(tokens, category)], own[..., members(tokens, category)])
+    assert (patterns.moved(own, found) <= wanted + 1e-6).all()
+    assert patterns.moved(own, found).sum() > 0
+    assert_pattern(found)
+
+
+def test_a_placebo_leaves_the_answers_own_digits_alone(tokens, own):
+    """To the model, the forced prefix of the answer is a number, so a placebo must not take its attention."""
+    (placebo,) = interventions.placebos(
+        {"arm": InHeads(SetShare(0.3, "numerical"), (0, 2))}, named=["numerical"]
+    ).values()
+
+    found = placebo(tokens, own, None)
+
+    fixed = members(tokens, "numerical") | members(tokens, ANSWER)
+    assert members(tokens, ANSWER).any()
+    assert torch.equal(found[..., fixed], own[..., fixed])
+    assert torch.equal(found[[1, 3]], own[[1, 3]])
+    assert not torch.equal(found[[0, 2]], own[[0, 2]])
+
+
+def test_shuffling_by_hand():
+    """The free keys 0, 2 and 3 make the sets {0, 3} and {2}. The set with more mass gives, and the other receives."""
+    row = torch.tensor([0.2, 0.3, 0.3, 0.2])
+    pattern = torch.eye(4).index_put((torch.tensor([3]),), row)
+
+    found = patterns.shuffle(pattern, torch.tensor([True, False, True, True]), torch.full((4,), 0.1))
+
+    assert torch.allclose(found[3], torch.tensor([0.15, 0.3, 0.4, 0.15]))
+    assert torch.equal(found[:2], pattern[:2])
+    assert torch.allclose(found[2], torch.tensor([0.1, 0.0, 0.9, 0.0]))
+
+
+@given(any_pattern(), st.integers(0, 2**31), st.floats(0, 1))
+def test_shuffling_moves_the_amount_between_free_keys(pattern, seed, amount):
+    """The result is a pattern, the other keys keep their mass, and the total variation is the amount or all there is.
+
+    A row can always move half of its free mass, if it sees two free keys.
+    """
+    free = torch.rand(pattern.shape[-1], generator=torch.Generator().manual_seed(seed)) < 0.7
+    length = pattern.shape[-1]
+
+    found = patterns.shuffle(pattern, free, torch.full(pattern.shape[:-1], amount))
+
+    assert_pattern(found)
+    assert torch.equal(found[..., ~free], pattern[..., ~free])
+    moved, mass = patterns.moved(pattern, found), (pattern * free).sum(-1)
+    sees_two = (torch.ones(length, length).tril() * free).sum(-1) >= 2
+    assert (moved <= amount + 1e-5).all()
+    assert torch.equal(moved[:, ~sees_two], torch.zeros_like(moved[:, ~sees_two]))
+    assert (moved >= torch.where(sees_two, (mass / 2).clamp_max(amount), 0) - 1e-5).all()
+
+
+def test_the_strength_of_a_placebo_is_measured(llama):
+    """It is the mass that the placebo moves in the named heads, divided by the mass that the edit moves."""
+    session, prompts = Session(llama), ask(PAIRS, [QA])
+    arms = moves({"odd": odd_heads(llama)})
+    (edit,), (placebo,) = arms.values(), interventions.placebos(arms, named=["numerical", "format"]).values()
+
+    found = interventions.share_matched(session, prompts, edit, placebo)
+
+    mass = dict.fromkeys((edit, placebo), 0.0)
+    for prompt in prompts:
+        asked = session.tokenize(prompt)
+        (own,) = session.patterns([asked], Whole())[0]
+        for one in mass:
+            mass[one] += float((one(asked, own, None) - own).abs().sum() / 2)
+    assert 0 < found <= 1
+    assert found == pytest.approx(mass[placebo] / mass[edit], rel=1e-4)
+
+
+def test_random_groups_differ_and_are_balanced_where_they_say_so(llama):
+    """39 groups of 16 of 32 heads. Balanced ones have two heads of each key-value group of four."""
+    subject = replace(llama, n_heads=32, n_kv_heads=8)
+    even = even_heads(subject)
+
+    drawn, balanced = random_groups(subject, even, 39, seed=0), balanced_groups(subject, even, 39, seed=0)
+
+    for groups in (drawn, balanced):
+        assert len(set(groups.values())) == len(groups) == 39
+        assert tuple(even) not in groups.values()
+        assert all(len(set(group)) == 16 for group in groups.values())
+    assert all(sum(head // 4 == kv for head in group) == 2 for group in balanced.values() for kv in range(8))
+    assert random_groups(subject, even, 39, seed=1) != drawn
+    several = (random_groups(replace(llama, n_heads=16), range(0, 16, 2), 10_000, seed) for seed in range(4))
+    assert not any(tuple(range(0, 16, 2)) in groups.values() for groups in several)
+
+
+def test_small_models_have_few_groups(llama):
+    """Two of four heads: five other groups exist, and only three within key-value groups, too few for a test."""
+    assert len(random_groups(llama, [0, 2], 39, seed=0)) == 5
+    assert balanced_groups(llama, [0, 2], 39, seed=0) == {}
+
+
+def test_rivals_leave_out_the_named_heads(llama):
+    """With as many key-value groups as heads, the heads of even key-value groups are the even heads."""
+    subject = replace(llama, n_heads=32, n_kv_heads=32)
+
+    found = compared_groups(subject, even_heads(subject), 3, seed=0)
+
+    assert found["heads 1 mod 4"] == (1, 5, 9, 13, 17, 21, 25, 29)
+    assert found["second half of the heads"] == tuple(range(16, 32))
+    assert "heads of even key-value groups" not in found
+    assert found["heads of odd key-value groups"] == tuple(range(1, 32, 2))
+
+
+def test_one_prompt_of_each_pair_alternates(llama):
+    """The first pair gives its first prompt, the second pair its second one."""
+    prompts = ask([*PAIRS, Pair("8.7", "8.12")], [QA])
+
+    found = one_of_each_pair(prompts, 2)
+
+    assert [(p.pair, p.order) for p in found] == [(PAIRS[0], ORDERS[0]), (PAIRS[1], ORDERS[1])]
+
+
 def test_knocking_out_removes_just_these_edges(tokens, own):
     """Head 2 loses its edge from row 5 to key 3, and the row is renormalised. No other row changes."""
     found = KnockOut(((2, 5, 3),))(tokens, own, None)
@@ -107,29 +237,42 @@ def test_interventions_are_trials_with_names(llama):
     assert rows[arm] == pytest.approx(expected[1], abs=1e-5)
 
 
-def test_manipulation_has_separate_arms_and_controls(llama):
-    """The arms are all groups at all targets, the named group on other tokens, and random groups of its size."""
-    arms = manipulation_arms(llama, "odd", 0.5, document=(0.3, 0.5), groups=2, seed=0)
+def test_manipulation_has_separate_arms_and_placebos(llama):
+    """The arms are all groups at all targets, the placebo of each target of the claim, and the document's edit."""
+    arms = manipulation_arms(llama, "odd", [0.5], document=(0.3, 0.5))
 
-    assert len(arms) == 2 * 9 + 3 + 1 + 1 + 2
+    assert len(arms) == 2 * 9 + 3 + 1 + 1
     assert arms[share_arm("odd", 0.5)] == InHeads(SetShare(0.5, "numerical"), (1, 3))
-    assert arms[share_arm("odd", 0.5, "other")] == InHeads(SetShare(0.5, "other"), (1, 3))
-    drawn = [edit for name, edit in arms.items() if name.startswith(RANDOM)]
-    assert [len(edit.heads) for edit in drawn] == [2, 2]
+    placebo = MatchedPlacebo(SetShare(0.5, "numerical"), ("numerical", ANSWER))
+    assert arms[placebo_of(share_arm("odd", 0.5))] == InHeads(placebo, (1, 3))
 
 
 @pytest.mark.parametrize("count", [4, 9, 32])
 def test_swaps_pair_neighbours(llama, count):
     """Every odd head takes the pattern of the even head before it. A last head without a neighbour keeps its own."""
-    from dataclasses import replace
-
-    arms = pattern_swaps.swaps(replace(llama, n_heads=count), groups=3)
+    arms = pattern_swaps.swaps(replace(llama, n_heads=count))
 
     taken = arms[pattern_swaps.EVEN_INTO_ODD].taken
     assert taken == tuple((head, head - 1) for head in range(1, count, 2))
     assert arms[pattern_swaps.ODD_INTO_EVEN].taken == tuple((giver, taker) for taker, giver in taken)
     assert all(taker % 2 == giver % 2 == 1 for taker, giver in arms[pattern_swaps.ODD_INTO_ODD].taken)
-    assert len({edit.taken for name, edit in arms.items() if name.startswith(RANDOM)}) >= 2
+
+
+@pytest.mark.parametrize(("count", "random"), [(4, 3), (9, 15), (32, 39)])
+@pytest.mark.parametrize("swap", [pattern_swaps.EVEN_INTO_ODD, pattern_swaps.ODD_INTO_EVEN])
+def test_other_swaps_are_different_choices_and_parts(llama, count, random, swap):
+    """Random choices differ from one another and from the swap. With few heads, all choices are there."""
+    subject = replace(llama, n_heads=count)
+    own = pattern_swaps.swaps(subject)[swap].taken
+
+    arms = pattern_swaps.other_swaps(subject, swap, count=39, seed=0)
+
+    drawn = [frozenset(edit.taken) for name, edit in arms.items() if name.startswith(RANDOM)]
+    rivals = [set(edit.taken) for name, edit in arms.items() if not name.startswith(RANDOM)]
+    assert len(set(drawn)) == len(drawn) == random
+    assert frozenset(own) not in drawn
+    assert len(rivals) == 4
+    assert all(rival < set(own) for rival in rivals)
 
 
 def test_outcomes_and_shifts_by_hand():
@@ -142,7 +285,7 @@ def test_outcomes_and_shifts_by_hand():
 
     assert interventions.outcomes(table, "edited").tolist() == [True]
     assert interventions.outcomes(table, "edited", "top_answer").tolist() == [False]
-    assert interventions.shifts(table, "edited").tolist() == [3.0]
+    assert interventions.shifts(table)["edited"].tolist() == [3.0]
 
 
 def test_what_needs_no_repair_is_no_counterexample(llama):

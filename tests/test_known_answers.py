@@ -212,15 +212,17 @@ def test_the_matrix_marks_what_must_not_be():
     assert lines[2].split() == ["false", "✓!", "?"]
 
 
-def test_error_rates_have_wilson_intervals():
+def test_error_rates_have_exact_intervals():
     """No error in a few verdicts does not mean an error rate of 0."""
-    assert "false support 1 of 1 [20.7%, 100.0%]; false refutation 1 of 2 [9.5%, 90.5%]" in trial.summary(
-        trial.tally(CALLS)
-    )
+    summary = trial.summary(trial.tally(CALLS))
+
+    assert "false support 1 of 1 [2.5%, 100.0%]; false refutation 1 of 2 [1.3%, 98.7%]" in summary
 
 
-def test_more_pairs_see_smaller_effects():
-    """The smallest effect is in standard deviations between pairs."""
-    few, many = (trial.smallest_effect(pairs, simulations=60) for pairs in (10, 80))
-
-    assert 0.2 < many < few < 1.5
+def test_a_wrong_verdict_is_printed_with_the_right_one():
+    """Each line names the model, the seed, the claim and both verdicts."""
+    assert trial.mistakes(CALLS).splitlines()[:2] == [
+        "wrong: true, seed 1, claim 1.1a: REFUTED; right: SUPPORTED",
+        "wrong: false, seed 0, claim 1.1a: SUPPORTED; right: REFUTED",
+    ]
+    assert trial.mistakes([CALLS[0]]) == ""

@@ -1,58 +1,53 @@
-"""The evidence of claim 1.2a on tables of edited right answers that are made by hand."""
+"""The evidence of claim 1.2a on tables of edited right answers: which prompts can be starved, and how many."""
 
 from __future__ import annotations
 
-from functools import partial
-
+import numpy as np
 import pytest
-from by_hand import BOTH, NEITHER, SETTINGS, edited
+from test_worlds_of_edits import CASES, PAIRS, starved
 
-from claims.competition.edited import Edited
-from claims.competition.share_manipulation.evidence import Manipulation
-from claims.competition.share_manipulation.measure import share_arm
-from claims.competition.strata import in_both_orders
-from claims.competition.theory import EVEN_HEADS_BREAK, THEORY
-from referee.judging.evidence import Evidence
-from referee.judging.findings import judged
+from claims.competition.theory import EVEN_TARGETS
 from referee.judging.verdict import Verdict
 
-TARGET = 0.3
-BREAKING = {share_arm("even", TARGET): BOTH, share_arm("odd", TARGET): NEITHER}
+
+def shares_of(pairs: int, share: float) -> np.ndarray:
+    """Returns the unedited shares by case: `share` for the first pairs, and 5 % for the others, below each target."""
+    return np.array([share if pair in PAIRS[:pairs] else 0.05 for pair, _ in CASES])
 
 
-def breaking(share_before, placebo):
-    """Returns the finding on right answers that break when the even heads get a share of 30 %.
+def test_a_prompt_that_is_below_the_target_already_is_left_out():
+    """Its answer does not turn, and that says nothing about starving. The other prompts decide."""
+    turns = np.where(shares_of(12, 0.6) > 0.3, -1.0, 1.0)
 
-    `share_before` is their share without an edit. `placebo` says in which orders the placebo breaks answers.
-    """
-    repaired = edited(BREAKING | {share_arm("even", TARGET, "other"): placebo})
-    manipulation = Manipulation(
-        Edited(repaired.table.assign(right=~repaired.table["right"]), SETTINGS, wrong_before=False),
-        None,
-        [],
-        shares_before=dict.fromkeys(repaired.turned(share_arm("even", TARGET)).index, share_before),
-        threshold=0.4,
-    )
-    evidence = Evidence(
-        estimate=in_both_orders(partial(manipulation.broken, [TARGET])),
-        against=manipulation.against_breaking(TARGET),
-        notes=manipulation.notes_on_breaking(TARGET),
-    )
-    return judged(EVEN_HEADS_BREAK, evidence, THEORY)
+    plain, _ = starved(own=turns, share=shares_of(12, 0.6))
+
+    assert plain.verdict is Verdict.SUPPORTED
+    assert plain.estimate.value == 1.0
+    assert plain.estimate.n == 12
+    assert "8 of 32 right answers at 30%" in plain.evidence.notes[0]
 
 
-@pytest.mark.parametrize(("other", "share"), [(NEITHER, 0.0), (BOTH, 1.0)])
-def test_starving_is_supported_when_it_breaks(other, share):
-    """The effect of the same share on other tokens is shown. Its mass also comes from the numbers, so it is no veto."""
-    found = breaking(0.6, other)
+def test_targets_that_starve_too_few_prompts_are_left_out():
+    """Unedited shares of 25 % are above the targets 10 % and 20 % only. So the largest target is no part."""
+    plain, _ = starved(share=0.25)
 
-    assert found.verdict is Verdict.SUPPORTED
-    assert [world.value for world in found.evidence.against if "neither" in world.world] == [share]
+    assert plain.verdict is Verdict.SUPPORTED
+    assert list(plain.parts) == ["even heads at 10%", "even heads at 20%"]
+    assert "No part at 30%: only 0 of 16 pairs" in " ".join(plain.evidence.notes)
 
 
-def test_an_edit_that_feeds_does_not_starve():
-    """Right answers whose even heads are below the target without an edit are evidence against the claim."""
-    found = breaking(0.1, NEITHER)
+@pytest.mark.parametrize("pairs", [0, 9])
+def test_a_model_whose_heads_are_all_starved_is_not_applicable(pairs):
+    """With fewer than ten pairs above the smallest target, nothing can be starved."""
+    plain, _ = starved(share=shares_of(pairs, 0.6))
 
-    assert found.verdict is Verdict.REFUTED
-    assert "In 32 of 32 right answers the even heads are below 30% unedited" in found.evidence.notes[-1]
+    assert plain.verdict is Verdict.NOT_APPLICABLE
+    assert plain.reason.startswith(f"{min(EVEN_TARGETS):.0%}: only {pairs} of 16 pairs have a right answer")
+
+
+def test_each_target_must_break_most_answers():
+    """The target at which fewest answers break decides."""
+    plain, _ = starved(own=1.0)
+
+    assert plain.verdict is Verdict.REFUTED
+    assert plain.estimate.value == 0.0

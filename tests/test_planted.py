@@ -11,7 +11,7 @@ from claims.competition.bandwidth_distribution import measure as bandwidth
 from claims.competition.chat import chat_format
 from claims.competition.heads import even_heads, odd_heads
 from claims.competition.planted.model import build
-from claims.competition.prompts import INJECTION, ORDERS, POSITIONS, QA, SIMPLE, Prompt, ask, pairs
+from claims.competition.prompts import INJECTION, ORDERS, POSITIONS, QA, SIMPLE, Format, Prompt, ask, pairs
 from conftest import built
 from referee.attention import patterns
 from referee.errors import UnknownModel
@@ -153,6 +153,18 @@ def test_order_drives_the_answer_where_the_dial_says_so():
     assert (table["correct"] == (table["order"] == "bigger second")).all()
 
 
+def test_a_full_stop_is_no_number(subject):
+    """A head gives nothing to the full stop of a sentence, and the point of a number keeps its weight."""
+    format = Format.parse("", "Compare the numbers. {first} {or} {second}? [Answer:]")
+    tokens = tokenize(Prompt(PAIRS[0], ORDERS[0], format), subject.tokenizer)
+    (pattern,) = Session(subject).patterns([tokens], Whole())
+    stop, *points = [i for i, text in enumerate(tokens.texts) if text == "."]
+    last = pattern[0, 0, -1]
+
+    assert last[stop] < 1e-6
+    assert (last[points] > 0.05).all()
+
+
 def test_uniform_attention_is_what_inert_layers_do(subject):
     """A layer whose attention weights are zero attends uniformly, as in the chance world."""
     tokens = tokenize(Prompt(PAIRS[0], ORDERS[0], QA), subject.tokenizer)
@@ -166,7 +178,7 @@ def test_uniform_attention_is_what_inert_layers_do(subject):
     [
         ("planted:heads", "heads must be a whole number from 1 to 16"),
         ("planted:head=3", "A dial of a planted model must be one of threshold, .*"),
-        ("planted:parity=odder", "parity must be one of even, odd, none, pairs, mod4"),
+        ("planted:parity=odder", "parity must be one of even, odd, none, pairs, fourth, mod4"),
         ("planted:graded=maybe", "graded must be on or off"),
     ],
 )

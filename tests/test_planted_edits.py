@@ -68,6 +68,97 @@ def test_only_every_fourth_head_matters_where_the_dial_says_so():
     assert not repaired(subject, list(range(2, 32, 4)))
 
 
+def test_half_of_the_eight_protected_heads_repair_where_every_fourth_is_protected():
+    """With parity=fourth, any four of the heads 0 mod 4 repair, and all other even heads do not."""
+    subject = built("planted:parity=fourth")
+
+    assert repaired(subject, [0, 12, 20, 28])
+    assert not repaired(subject, [0, 12, 20])
+    assert not repaired(subject, list(range(2, 32, 4)))
+
+
+def test_a_spread_mechanism_needs_both_layers():
+    """With spread, the pattern at one layer repairs nothing. At both layers it repairs, and twelve heads are enough."""
+    subject = built("planted:spread")
+    case = Case(PAIRS[4], ORDERS[0])
+    donor, target = (tokenize(case.asked(format), subject.tokenizer) for format in (SIMPLE, QA))
+
+    def right(heads):
+        edits = {layer: InHeads(Replace(donor, 1.0), tuple(heads)) for layer in (4, 5)}
+        return Session(subject).margins([Trial(target, edits)])["margin_logits"].item() > 0
+
+    assert not repaired(subject, range(32), layer=4)
+    assert not repaired(subject, range(32), layer=5)
+    assert right(even_heads(subject)[:12])
+    assert not right(even_heads(subject)[:11])
+
+
+def test_a_spread_mechanism_breaks_at_one_layer():
+    """With spread, starved even heads break right answers at either layer."""
+    subject = built("planted:spread")
+    starved = InHeads(SetShare(0.3, "numerical"), tuple(even_heads(subject)))
+
+    for layer in (4, 5):
+        assert (margins(subject, ask(PAIRS[:2], [SIMPLE]), starved, layer) < 0).all()
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_even_heads_break_answers_in_both_orders_where_the_bug_has_one(order):
+    """With bug=one_order, Simple needs the even heads in either order."""
+    subject = built("planted:bug=one_order")
+    starved = InHeads(SetShare(0.3, "numerical"), tuple(even_heads(subject)))
+    asked = [Case(pair, order).asked(SIMPLE) for pair in PAIRS[:3]]
+
+    assert (margins(subject, asked, starved) < 0).all()
+
+
+@pytest.mark.parametrize(
+    ("dials", "amounts"),
+    [
+        ("relapse", {0.5: False, 0.7: True, 0.95: True, 1.0: False}),
+        ("relapse,pair_noise=0.5", {0.5: False, 0.7: True, 0.93: True, 1.0: False}),
+        ("bug=one_order", {0.55: False, 0.65: True, 1.0: True}),
+    ],
+)
+def test_the_answer_turns_and_turns_back_as_the_dials_say(dials, amounts):
+    """With relapse, 60 to 95 % repair and 100 % does not. Half of the even heads repair completely."""
+    subject = built(f"planted:{dials}")
+    cases = [Case(pair, ORDERS[0]) for pair in PAIRS[:3]]
+    table = pattern_replacement.replacement(Session(subject), cases, amounts=tuple(amounts), refine=False)
+
+    for amount, right in amounts.items():
+        assert ((table.loc[table["amount"] == amount, "margin_logits"] > 0) == right).all()
+    assert repaired(subject, even_heads(subject)[:8])
+
+
+def test_dilution_turns_at_the_threshold_if_the_alignment_keeps_simples_tokens():
+    """The alignment by meaning leaves out Simple's separators, so less of its pattern is enough."""
+    subject = built("planted:dilution")
+    cases = [Case(pair, ORDERS[0]) for pair in PAIRS[:3]]
+    right_block = next(arm for arm in pattern_replacement.VARIANTS if arm.name == "right-aligned block")
+    by_meaning, whole = (
+        pattern_replacement.crossings(pattern_replacement.replacement(Session(subject), cases, arm))["crossing_share"]
+        for arm in (pattern_replacement.ALIGNED, right_block)
+    )
+
+    assert (whole - 0.6).abs().max() < 0.05
+    assert (by_meaning < 0.5).all()
+
+
+def test_pair_noise_spreads_the_crossings():
+    """With pair_noise=1, the crossings of pairs differ by a few hundredths, and without it they do not."""
+
+    def crossings(name):
+        cases = [Case(pair, ORDERS[0]) for pair in PAIRS[:12]]
+        table = pattern_replacement.replacement(Session(built(name)), cases)
+        return pattern_replacement.crossings(table)["crossing_share"]
+
+    noisy, quiet = crossings("planted:pair_noise=1"), crossings("planted")
+    assert quiet.std() < 0.012
+    assert 0.015 < noisy.std() < 0.06
+    assert abs(noisy.mean() - 0.6) < 0.03 > abs(quiet - 0.6).max()
+
+
 def test_replacing_at_another_layer_does_nothing(subject):
     """Layers without the mechanism have no effect."""
     assert not repaired(subject, list(range(32)), layer=5)

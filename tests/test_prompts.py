@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from claims.competition.phrasings import FILLERS, INSTRUCTIONS
 from claims.competition.prompts import (
     DOCUMENT_PAIRS,
     INJECTION,
     ORDERS,
     POSITIONS,
     QA,
+    QUESTIONS,
     SIMPLE,
     Pair,
     Prompt,
     ask,
+    filled,
+    injected,
     pairs,
 )
+from referee.prompts.tokens import tokenize
+
+GENERATED = [*(injected(30, text) for text in range(len(INSTRUCTIONS))), *(filled(kind, 9) for kind in FILLERS)]
 
 
 def test_formats_read_as_in_the_seed_document():
@@ -45,7 +53,7 @@ def test_formats_read_as_in_the_seed_document():
 
 def test_spans_tile_the_text():
     """Every character of a prompt belongs to exactly one span."""
-    for prompt in ask(DOCUMENT_PAIRS, [SIMPLE, QA, *INJECTION, *POSITIONS]):
+    for prompt in ask(DOCUMENT_PAIRS, [SIMPLE, *QUESTIONS, *INJECTION, *POSITIONS, *GENERATED]):
         edges = [0, *(span.stop for span in prompt.spans)]
 
         assert [span.start for span in prompt.spans] == edges[:-1]
@@ -71,6 +79,18 @@ def test_control_pairs_agree_as_versions(count, seed):
     for pair in pairs(count, kind="control", seed=seed):
         assert pair.kind == "control"
         assert int(pair.bigger.split(".")[1]) > int(pair.smaller.split(".")[1])
+
+
+def test_fewer_pairs_are_the_first_of_more():
+    """The order of the pairs does not depend on their number."""
+    for kind in ("conflict", "control"):
+        assert pairs(300, kind=kind)[:60] == pairs(60, kind=kind)
+
+
+@given(st.sampled_from([*pairs(50), *pairs(50, kind="control")]))
+def test_a_pair_is_read_from_its_text(pair):
+    """Reading gives back what `str` wrote."""
+    assert Pair.parse(str(pair)) == pair
 
 
 def test_seeds_draw_other_pairs():
@@ -101,3 +121,66 @@ def test_every_pair_is_asked_in_both_orders():
     assert [prompt.order for prompt in prompts] == [*ORDERS] * 3
     assert prompts[1].text == "9.11 or 9.8? Answer:"
     assert prompts[1].right == "9.8"
+
+
+def test_instructions_are_many_short_and_different():
+    """Apart from the first one there are at least 24. Each has 6 to 20 words and signs, and no full stop or digit."""
+    assert len(INSTRUCTIONS) >= 25
+    assert len({frozenset(re.findall("[a-z]+", text.lower())) for text in INSTRUCTIONS}) == len(INSTRUCTIONS)
+    for text in INSTRUCTIONS[1:]:
+        assert 6 <= len(text.split()) <= 20
+        assert re.fullmatch("[A-Za-z,:?' ]+", text)
+
+
+@pytest.mark.parametrize("text", range(len(INSTRUCTIONS)))
+def test_an_instruction_is_repeated_word_by_word(text):
+    """Words are added one at a time behind the numbers, and the instruction starts anew at its end."""
+    words = INSTRUCTIONS[text].split()
+    count = len(words) + 2
+
+    asked = Prompt(Pair("9.8", "9.11"), "bigger first", injected(count, text)).text
+
+    assert asked == " ".join(["9.8 or 9.11", *words, *words[:2]])
+    assert Prompt(Pair("9.8", "9.11"), "bigger first", injected(0, text)).text == "9.8 or 9.11"
+
+
+def test_generated_formats_have_different_names():
+    """Results are told apart by the name of the format. The first instruction needs no number."""
+    names = [format.name for format in [*GENERATED, *QUESTIONS, *INJECTION, *POSITIONS, SIMPLE]]
+
+    assert len(set(names)) == len(names)
+    assert injected(3).name == "3 words"
+    assert injected(3, 2).name == "text 2, 3 words"
+
+
+def test_questions_share_a_frame():
+    """There are at least twelve, the first is Q&A, and only the wording of the question differs."""
+    texts = [Prompt(Pair("9.8", "9.11"), "bigger first", format).text for format in QUESTIONS]
+
+    assert QUESTIONS[0] is QA
+    assert len(set(texts)) == len(texts) >= 12
+    assert all(re.fullmatch(r"Q: [A-Za-z ]+: 9\.8 or 9\.11\? A:", text) for text in texts)
+
+
+@pytest.mark.parametrize("tokenizer", ["grouped", "single"])
+def test_every_word_is_a_token_of_the_planted_models(request, tokenizer):
+    """No instruction, question or filler has an unknown word. Fillers are no format tokens."""
+    tokenizer = request.getfixturevalue(tokenizer)
+    for prompt in ask(DOCUMENT_PAIRS[:1], [*QUESTIONS, *GENERATED]):
+        tokens = tokenize(prompt, tokenizer)
+
+        assert tokenizer.unk_token_id not in tokens.ids
+        assert ("format" in tokens.categories) == (prompt.format not in [filled(kind, 9) for kind in FILLERS])
+
+
+@pytest.mark.parametrize("tokenizer", ["grouped", "single", "smollm2_tokenizer", "llama3_tokenizer"])
+def test_more_filler_is_more_tokens(request, tokenizer):
+    """In every tokenizer twenty words are at least eight tokens more than two, and the answer can be scored."""
+    tokenizer = request.getfixturevalue(tokenizer)
+    for kind in FILLERS:
+        two, twenty = (
+            tokenize(Prompt(DOCUMENT_PAIRS[0], "bigger first", filled(kind, words)), tokenizer) for words in (2, 20)
+        )
+
+        assert len(twenty) >= len(two) + 8
+        assert set(twenty.categories) == {"numerical", "other", "answer"}

@@ -7,53 +7,15 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from pydantic import ValidationError
+from sample_reports import BAD, CLAIM, GOOD, OPEN, THEORY, entry, found, report_of, written
 
 from referee.errors import SelfCheckFailed, UnwritableFolder
-from referee.judging.claims import Claim, Theory
-from referee.judging.evidence import Chance, Drawing, Estimates, Evidence
-from referee.judging.findings import Finding, judged
+from referee.judging.evidence import Chance, Drawing
+from referee.judging.findings import Finding, headline_findings
 from referee.judging.statistics import Estimate
-from referee.judging.verdict import Verdict, above
+from referee.judging.verdict import Verdict
 from reports import document, folder, models, page
 from reports.tables import Table
-
-CLAIM = Claim("9.9a", "Numbers <win> & hold.", "share of wins", above(0.5), "nobody", headline=1)
-THEORY = Theory("A theory", (CLAIM,), unit="pairs", stratum="order of the numbers", fewest_units=10)
-GOOD, BAD, OPEN = Estimate(0.8, 0.7, 0.9, 20), Estimate(0.2, 0.1, 0.3, 20), Estimate(0.625, 0.375, 0.875, 20)
-
-
-def found(estimate=GOOD, *, by_stratum=None, **evidence):
-    """Returns the finding on one estimate, or on several estimates by part."""
-    parts = estimate if isinstance(estimate, dict) else {"all": estimate}
-    return judged(CLAIM, Evidence(Estimates(parts, by_stratum or {}), **evidence), THEORY)
-
-
-def entry(finding):
-    return document.entry(finding, test="claims/test_x.py::test_x", seconds=0.1, command="pytest claims/")
-
-
-def report_of(*findings, **changed):
-    fields = {
-        "schema_version": models.SCHEMA_VERSION,
-        "created": document.now(),
-        "theory": models.Theory(name="A theory", digest="abc", unit="pairs", stratum="order of the numbers"),
-        "subject": None,
-        "options": models.Options(profile="quick", seed=0, units=20, model="tiny"),
-        "complete": True,
-        "command": "pytest claims/",
-        "seconds": 1.0,
-        "environment": models.Environment(python="3", platform="x", packages={}, git=None),
-        "self_checks": (),
-        "margins": None,
-        "tables": (),
-        "claims": tuple(map(entry, findings)),
-    }
-    return models.Report(**fields | changed)
-
-
-def written(place, *findings, **changed):
-    document.write(place, report_of(*findings, **changed), findings)
-    return models.Report.model_validate_json((place / "report.json").read_text(encoding="utf-8"))
 
 
 def written_once(place):
@@ -65,6 +27,16 @@ def figure():
     drawn = Figure()
     drawn.subplots().plot([0, 1])
     return drawn
+
+
+def test_a_report_without_figures_has_everything_else(tmp_path):
+    """The option --no-figures saves the time of drawing. The table behind the figure stays."""
+    finding = found(drawing=Drawing(lambda: 1 / 0, "never drawn"), data=pd.DataFrame({"x": [1]}))
+
+    document.write(tmp_path / "r", report_of(finding), [finding], figures=False)
+
+    entry = json.loads((tmp_path / "r" / "report.json").read_text(encoding="utf-8"))["claims"][0]
+    assert (entry["figure"], entry["data"], entry["notes"]) == (None, "data/9.9a.csv", [])
 
 
 def test_a_supported_claim_that_chance_explains_is_inconclusive():
@@ -81,6 +53,18 @@ def test_chance_without_a_veto_is_only_shown():
     shown = found(against=(Chance("random groups", 0.9, p=0.9),))
 
     assert shown.verdict is Verdict.SUPPORTED
+
+
+def test_a_rival_that_explains_the_finding_prevents_support(tmp_path):
+    """The reason names the rival, and so does the page."""
+    rival = found(against=(Chance("every fourth", 0.8, explains=True),))
+    written(tmp_path / "latest", rival)
+
+    assert rival.verdict is Verdict.INCONCLUSIVE
+    assert "every fourth" in rival.reason
+    assert "<td>every fourth</td><td>0.800</td><td></td><td>explains it as well</td>" in (
+        tmp_path / "latest" / "index.html"
+    ).read_text(encoding="utf-8")
 
 
 def test_chance_does_not_soften_a_refutation():
@@ -186,7 +170,6 @@ def test_the_page_uses_the_words_of_the_theory(tmp_path):
     html = (tmp_path / "latest" / "index.html").read_text()
     for text in (
         "20 pairs, seed 0",
-        "<th>n pairs</th>",
         "n = 20 pairs.",
         "By order of the numbers",
         "<h2>Answers</h2>",
@@ -199,15 +182,18 @@ def test_the_page_uses_the_words_of_the_theory(tmp_path):
 
 def test_the_model_of_the_report_is_strict():
     """It refuses unknown fields, missing fields, shares above 1, and numbers that JSON does not have."""
-    valid = json.loads(report_of(found()).model_dump_json())
+    headlines = headline_findings([found()], THEORY)
+    valid = json.loads(report_of(found(), headlines=headlines).model_dump_json())
     assert models.Report.model_validate(valid).claims[0].estimate.value == 0.8
 
-    claim = valid["claims"][0]
+    claim, headline = valid["claims"][0], valid["headlines"][0]
     for wrong in (
         valid | {"behaviour": []},
         {name: value for name, value in valid.items() if name != "complete"},
-        valid | {"schema_version": 3},
-        valid | {"claims": [claim | {"p_holm": 1.5}]},
+        valid | {"schema_version": 4},
+        valid | {"headlines": [headline | {"p_holm": 1.5}]},
+        valid | {"headlines": [headline | {"parts": None}]},
+        valid | {"claims": [claim | {"p_holm": 0.5}]},
         valid | {"claims": [claim | {"estimate": claim["estimate"] | {"value": math.nan}}]},
         valid | {"claims": [claim | {"verdict": "TRUE"}]},
     ):
@@ -275,8 +261,9 @@ def test_a_variant_of_few_pairs_has_no_verdict():
 
 
 def test_the_scale_places_marks_in_percent():
-    """The axis goes from 0 to 1, unless a value lies beyond."""
-    scale = page.scale(entry(found(against=(Chance("coin", 0.5),))))
+    """The axis goes from 0 to 1, unless a value lies beyond. A rival is not chance."""
+    rival = Chance("every fourth", 0.9, explains=True)
+    scale = page.scale(entry(found(against=(rival, Chance("coin", 0.5)))))
 
     assert scale == {
         "axis_low": 0.0, "axis_high": 1.0, "low": 70.0, "high": 90.0, "value": 80.0,

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from by_hand import SETTINGS
 
 from claims.competition.critical_edges import measure as critical_edges
+from claims.competition.critical_edges.evidence import Paths
 from claims.competition.last_token_routes import measure as last_token_routes
 from claims.competition.position_sensitivity import measure as position_sensitivity
+from claims.competition.position_sensitivity.evidence import Positions
 from claims.competition.prompts import QA, SIMPLE, Pair, ask
+from claims.competition.theory import CRITICAL_EDGES, EVEN_HEADS_STEADY
 from referee.measuring.requests import Whole
 from referee.measuring.session import Session
 from referee.prompts.tokens import tokenize
@@ -104,3 +109,57 @@ def test_sensitivity_is_the_standard_deviation_over_placements(llama):
     chosen = table[(table["measure"] == "all rows") & (table["head"] == 2) & (table["pair"] == str(PAIRS[1]))]
     shares = chosen[chosen["order"] == "bigger second"]["numerical_share"]
     assert found.loc[(str(PAIRS[1]), "bigger second"), 2] == pytest.approx(np.std(shares, ddof=1))
+
+
+def test_edges_at_another_layer_are_those_of_a_session_there(llama):
+    """The margin depends on the edges of other layers too. The layer of interest stays as it is."""
+    prompts = ask(PAIRS, [SIMPLE, QA])
+    session = Session(llama)
+
+    found = critical_edges.landing_at(session, prompts, [0, 2])
+
+    assert list(found) == [0, 2]
+    there = critical_edges.landing(critical_edges.critical_paths(Session(llama.at(2)), prompts))
+    assert found[2].equals(there)
+    assert session.layer == llama.layer
+
+
+def test_edges_of_all_layers_are_compared(llama):
+    """Every layer has the median excess of its even heads. Without other layers, none is compared."""
+    prompts = ask(PAIRS, [SIMPLE, QA])
+    found = critical_edges.critical_paths(Session(llama), prompts)
+    removed = critical_edges.knocked_out(Session(llama), prompts[:2], found)
+    elsewhere = critical_edges.landing_at(Session(llama), prompts, [0, 2])
+    criterion = CRITICAL_EDGES.criterion
+
+    paths = Paths(found, removed, dict.fromkeys(prompts), llama, SETTINGS, elsewhere)
+
+    by_layer = paths.by_layer(criterion, partial(paths.excess, "even"))
+    assert sorted(by_layer) == [0, 1, 2]
+    by_pair = elsewhere[2].groupby("pair", sort=False).mean()
+    assert by_layer[2] == pytest.approx((by_pair[[0, 2]].mean(axis=1) - by_pair[[1, 3]].mean(axis=1)).median())
+
+
+def test_a_layer_without_influence_has_no_value(llama):
+    """At layer 0 the margin depends on no edge of the odd heads, so there is no excess to compare."""
+    prompts = ask(PAIRS, [QA])
+    found = critical_edges.critical_paths(Session(llama), prompts)
+    removed = critical_edges.knocked_out(Session(llama), prompts[:1], found)
+    elsewhere = {0: critical_edges.landing(found[found["head"] % 2 == 0]), 2: critical_edges.landing(found[:0])}
+
+    paths = Paths(found, removed, dict.fromkeys(prompts), llama, SETTINGS, elsewhere)
+
+    assert list(paths.by_layer(CRITICAL_EDGES.criterion, partial(paths.excess, "even"))) == [1]
+
+
+def test_placements_at_all_layers_are_compared(llama):
+    """The value at another layer is that of a session whose layer of interest it is."""
+    table = position_sensitivity.bandwidth_by_placement(Session(llama), PAIRS)
+    elsewhere = position_sensitivity.bandwidth_by_placement(Session(llama), PAIRS, layers=[0, 2], kept=["all rows"])
+    there = position_sensitivity.bandwidth_by_placement(Session(llama.at(2)), PAIRS)
+
+    positions = Positions(table, llama, SETTINGS, elsewhere)
+
+    by_layer = positions.by_layer(EVEN_HEADS_STEADY.criterion, partial(positions.excess, "even"))
+    assert sorted(by_layer) == [0, 1, 2]
+    assert by_layer[2] == pytest.approx(Positions(there, llama.at(2), SETTINGS).excess("even")["all"].value, abs=1e-6)

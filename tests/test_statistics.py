@@ -6,93 +6,145 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from referee.judging import curves, statistics
 
 KV_GROUPS_OF_FOUR = [head // 4 for head in range(32)]
 
 
-def test_mean_and_interval_of_a_known_sample():
-    """The interval of 0 … 99 is close to the mean plus and minus 1.96 standard errors."""
-    found = statistics.mean_over_units(np.arange(100), seed=0)
+def test_the_interval_of_a_median_by_hand():
+    """Of ten values, the second and the ninth enclose the median with 97.9 %. The third and the eighth have 89 %."""
+    found = statistics.median(range(10))
 
-    error = np.arange(100).std(ddof=1) / 10
-    assert found.value == 49.5
-    assert found.low == pytest.approx(49.5 - 1.96 * error, abs=0.4)
-    assert found.high == pytest.approx(49.5 + 1.96 * error, abs=0.4)
-    assert found.n == 100
+    assert (found.value, found.low, found.high, found.n) == (4.5, 1, 8, 10)
+    assert found.interval(0.06) == (2, 7)
+    assert found.interval(0.0005) == (-np.inf, np.inf)
 
 
-def test_the_same_seed_gives_the_same_interval():
-    """The interval depends only on the values and the seed."""
-    values = np.random.default_rng(3).normal(size=30)
+def test_with_few_values_no_interval_covers():
+    """Five values enclose the median with 94 %. The report shows their range, and no verdict comes from it."""
+    found = statistics.median([1, 2, 3, 4, 5])
 
-    assert statistics.mean_over_units(values, seed=1) == statistics.mean_over_units(values, seed=1)
-    assert statistics.mean_over_units(values, seed=1) != statistics.mean_over_units(values, seed=2)
+    assert (found.low, found.high) == (1, 5)
+    assert found.interval(statistics.TAIL) == (-np.inf, np.inf)
 
 
-def median(values, seed, resamples=10_000):
-    return statistics.median_over_units(values, range(len(values)), seed=seed, resamples=resamples)
+@given(st.lists(st.floats(-5, 5), min_size=1, max_size=30))
+def test_the_median_and_its_interval_are_within_the_data(values):
+    """The point is the ordinary median, and the limits are values of the sample."""
+    found = statistics.median(values)
+
+    assert found.value == pytest.approx(np.median(values))
+    assert min(values) <= found.low <= found.high <= max(values)
 
 
 @pytest.mark.parametrize("values", [[0.3], [0.3] * 20])
-@pytest.mark.parametrize("estimate", [statistics.mean_over_units, median])
-def test_equal_values_have_a_point_for_an_interval(estimate, values):
-    """All resamples are equal. This causes no warning and no NaN."""
-    found = estimate(values, seed=0)
+def test_equal_values_have_a_point_for_an_interval(values):
+    """Twenty equal values are evidence about the median. The number of values decides whether it is enough."""
+    found = statistics.median(values)
 
-    assert (found.low, found.high) == pytest.approx((0.3, 0.3))
-
-
-@given(st.lists(st.floats(-5, 5), min_size=2, max_size=30))
-def test_intervals_are_ordered_and_within_the_data(values):
-    """A resampled mean or median cannot leave the range of the sample."""
-    for estimate in (statistics.mean_over_units, median):
-        found = estimate(values, seed=0, resamples=200)
-
-        assert min(values) - 1e-9 <= found.low <= found.high <= max(values) + 1e-9
+    assert (found.low, found.high, found.tied) == (0.3, 0.3, False)
 
 
-@given(st.lists(st.integers(-3, 3), min_size=1, max_size=9))
-def test_the_point_is_the_ordinary_median(values):
-    """For an even number of values, it is the mean of the two middle values."""
-    assert median(values, seed=0, resamples=20).value == np.median(values)
+def test_an_interval_without_width_is_tied_if_some_value_differs():
+    """Of ten values, nine are equal. The equal ones may be so by chance."""
+    assert statistics.median([0.0] * 9 + [-1.0]).tied
+
+
+def test_values_within_the_resolution_are_zero():
+    """Rounding errors of either sign are no differences."""
+    found = statistics.median([1e-9, -1e-9] * 10, resolution=1e-6)
+
+    assert (found.value, found.low, found.high) == (0, 0, 0)
 
 
 def test_a_censored_value_is_never_averaged():
     """If one of two prompts of each pair never turns, the median is infinite. No mean contains an infinite value."""
-    found = statistics.median_over_units([0.2, np.inf] * 15, [pair for pair in range(15) for _ in "ab"], seed=0)
+    found = statistics.median([0.2, np.inf] * 15, [pair for pair in range(15) for _ in "ab"])
 
     assert (found.value, found.low, found.high, found.n) == (np.inf, np.inf, np.inf, 15)
-    mixed = median([0.2] * 8 + [np.inf] * 7, seed=0)
+    mixed = statistics.median([0.2] * 8 + [np.inf] * 7)
     assert (mixed.value, mixed.low, mixed.high) == (0.2, 0.2, np.inf)
 
 
-def test_pairs_are_resampled_whole():
-    """Copies of a pair's value add no evidence. The interval is that of the pairs, which is the wider one."""
+def test_copies_of_a_unit_add_no_evidence():
+    """Five equal trials of each unit give the estimate of the units."""
     values = np.random.default_rng(0).normal(size=20)
-    once = median(values, seed=0)
-    copied = statistics.median_over_units(np.repeat(values, 5), np.repeat(np.arange(20), 5), seed=0)
-    as_if_independent = median(np.repeat(values, 5), seed=0)
 
-    assert copied.n == 20
-    assert (copied.low, copied.high) == pytest.approx((once.low, once.high), abs=0.1)
-    assert as_if_independent.high - as_if_independent.low < copied.high - copied.low
+    once, copied = statistics.median(values), statistics.median(np.repeat(values, 5), np.repeat(np.arange(20), 5))
+
+    assert (copied.value, copied.low, copied.high, copied.n) == pytest.approx((once.value, once.low, once.high, once.n))
 
 
-@pytest.mark.parametrize("estimate", [statistics.mean_over_units, median])
-def test_what_is_no_number_is_refused(estimate):
-    """NaN raises ValueError. It is never left out silently."""
-    with pytest.raises(ValueError, match=r"(finite values|needs numbers); got"):
-        estimate([0.1, float("nan")], seed=0)
+def test_what_is_no_number_is_refused():
+    """NaN raises ValueError. It is never left out silently. A share must be from 0 to 1."""
+    with pytest.raises(ValueError, match="needs numbers; got"):
+        statistics.median([0.1, float("nan")])
+    with pytest.raises(ValueError, match="from 0 to 1; got"):
+        statistics.share([0.1, float("nan")], range(2))
 
 
-def test_wilson_interval_near_the_edge():
-    """For ten of ten, Wilson's lower bound is 10 / (10 + 1.96²) and not 1."""
-    found = statistics.proportion(10, 10)
+@pytest.mark.parametrize(("successes", "n"), [(10, 10), (0, 10), (36, 36), (3, 17)])
+def test_the_exact_interval_inverts_the_binomial_test(successes, n):
+    """At the lower limit, so many successes or more have the probability 2.5 %. At the upper limit, so few have it."""
+    found = statistics.proportion(successes, n)
 
-    assert (found.value, found.high) == (1.0, 1.0)
-    assert found.low == pytest.approx(10 / (10 + 1.959964**2))
+    if successes:
+        assert stats.binom.sf(successes - 1, n, found.low) == pytest.approx(0.025)
+    if successes < n:
+        assert stats.binom.cdf(successes, n, found.high) == pytest.approx(0.025)
+
+
+def test_a_share_of_units_is_the_exact_one():
+    """Four equal trials of one unit are one unit, so 10 units of which 8 always succeed are 8 of 10."""
+    found = statistics.share(np.repeat([1] * 8 + [0] * 2, 4), np.repeat(range(10), 4))
+
+    whole = statistics.proportion(8, 10)
+    assert (found.value, found.low, found.high, found.n) == (0.8, whole.low, whole.high, 10)
+
+
+def test_units_weigh_the_same_however_many_trials_they_have():
+    """One unit with nine failures and one unit with one success give 1/2."""
+    found = statistics.share([0] * 9 + [1], [0] * 9 + [1])
+
+    assert (found.value, found.n) == (0.5, 2)
+
+
+@given(st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), min_size=2, max_size=40))
+def test_the_betting_interval_encloses_the_mean_and_widens_with_the_level(values):
+    """The limits are shares. A smaller tail gives a wider interval."""
+    found = statistics.share(values, range(len(values)))
+    low, high = found.interval(0.001)
+
+    assert 0 <= low <= found.low <= found.value + 1e-9
+    assert found.value - 1e-9 <= found.high <= high <= 1
+
+
+def test_two_factors_add_in_quadrature():
+    """Values that vary with the row and with the column: each interval alone is narrower than that of both."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(20, 1)) + rng.normal(size=(1, 20))
+    rows, columns = (places.ravel() for places in np.indices(values.shape))
+
+    both = statistics.crossed(values.ravel(), rows, columns)
+
+    widths = [e.high - e.low for e in (statistics.median(values.ravel(), f) for f in (rows, columns))]
+    assert both.high - both.low > max(widths)
+    assert both.n == 20
+
+
+def test_rows_that_belong_to_one_column_are_no_second_factor():
+    """Each phrasing has its own pairs, so the interval over phrasings is enough."""
+    values, columns = np.arange(20.0), np.repeat(range(10), 2)
+
+    assert statistics.crossed(values, range(20), columns) == statistics.median(values, columns)
+
+
+@pytest.mark.parametrize(("better", "worse", "p"), [(5, 0, 1 / 32), (0, 0, 1.0), (1, 1, 0.75)])
+def test_mcnemar_by_hand(better, worse, p):
+    """Only the units that differ count. Each sign has the probability ½ under the null."""
+    assert statistics.mcnemar(better, worse) == pytest.approx(p)
 
 
 def test_all_other_splits_are_listed_where_they_are_few():
@@ -174,24 +226,6 @@ def test_the_shape_of_a_curve_is_found(shape):
 
     assert errors[shape] <= 1.05 * min(errors.values())
     assert set(errors) == {"constant", *SHAPES}
-
-
-def test_a_proportion_of_pairs_is_wilsons_with_pairs_as_units():
-    """Four trials of one pair are one unit, so 10 pairs of which 8 always succeed are 8 of 10."""
-    hits = np.repeat([1] * 8 + [0] * 2, 4)
-
-    found = statistics.proportion_over_units(hits, np.repeat(range(10), 4))
-
-    whole = statistics.proportion(8, 10)
-    assert (found.value, found.low, found.high, found.n) == pytest.approx((0.8, whole.low, whole.high, 10))
-
-
-def test_pairs_weigh_the_same_however_many_trials_they_have():
-    """One pair with nine failures and one pair with one success give 1/2."""
-    found = statistics.proportion_over_units([0] * 9 + [1], [0] * 9 + [1])
-
-    assert found.value == pytest.approx(0.5)
-    assert found.n == 2
 
 
 @pytest.mark.parametrize(("differences", "p"), [([1, 1, 1, 1, 1], 1 / 32), ([1, -1], 0.75), ([0, 0], 1.0)])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from claims.competition.prompts import ORDERS, QA, SIMPLE, Case, Format, Pair, Prompt, ask
+from claims.competition.prompts import Format, Pair, Prompt, ask
 from referee.measuring.requests import Trial
 from referee.measuring.scores import Margin, TopToken
 from referee.measuring.session import Session
@@ -15,13 +15,16 @@ from reports.tables import Cell, Table
 
 
 def behaviour(session: Session, prompts: Sequence[Prompt], *, progress: str | None = None) -> pd.DataFrame:
-    """Returns one row per prompt: `margin_logits`, `correct` (margin > 0), `top_answer`, `greedy_answer`."""
-    tokens = [session.tokenize(prompt) for prompt in prompts]
-    table = describe(prompts)
+    """Returns one row per prompt: the columns of `unedited`, and `greedy_answer`."""
     # The answers come first, because the margins reuse their results for the prompts.
-    answers = session.answers(tokens, progress=progress)
-    table = with_answers(table, session, [Trial(t) for t in tokens], right="correct", progress=progress)
-    return table.assign(greedy_answer=answers)
+    answers = session.answers([session.tokenize(prompt) for prompt in prompts], progress=progress)
+    return unedited(session, prompts, progress=progress).assign(greedy_answer=answers)
+
+
+def unedited(session: Session, prompts: Sequence[Prompt], *, progress: str | None = None) -> pd.DataFrame:
+    """Returns one row per prompt: `pair`, `order`, `format`, `margin_logits`, `correct` (margin > 0), `top_answer`."""
+    trials = [Trial(session.tokenize(prompt)) for prompt in prompts]
+    return with_answers(describe(prompts), session, trials, right="correct", progress=progress)
 
 
 def with_answers(
@@ -54,26 +57,10 @@ def describe(prompts: Sequence[Prompt]) -> pd.DataFrame:
     )
 
 
-def bug_set(table: pd.DataFrame, pairs: Sequence[Pair]) -> list[Case]:
-    """Returns the cases that the model answers right in Simple and wrong in Q&A."""
-    correct = table.set_index(["pair", "order", "format"])["correct"]
-    return [
-        Case(pair, order)
-        for pair in pairs
-        for order in ORDERS
-        if correct[str(pair), order, SIMPLE.name] and not correct[str(pair), order, QA.name]
-    ]
-
-
 def right_prompts(table: pd.DataFrame, pairs: Sequence[Pair], formats: Sequence[Format]) -> list[Prompt]:
     """Returns the prompts that the model answers right in these formats. The prompts of a pair stay together."""
     correct = table.set_index(["pair", "order", "format"])["correct"]
     return [prompt for prompt in ask(pairs, formats) if correct[str(prompt.pair), prompt.order, prompt.format.name]]
-
-
-def accuracy(table: pd.DataFrame, format: str) -> float:
-    """Returns the share of prompts of a format with a positive margin."""
-    return float(table.loc[table["format"] == format, "correct"].mean())
 
 
 def accuracies(table: pd.DataFrame) -> Table:

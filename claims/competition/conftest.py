@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from claims.competition.heads import require_two_heads
-from claims.competition.prompts import DOCUMENT_PAIRS, ORDERS, QA, SIMPLE, Case, Format, Pair, Prompt, ask
+from claims.competition.prompts import DOCUMENT_PAIRS, ORDERS, QA, QUESTIONS, SIMPLE, Case, Format, Pair, Prompt, ask
 from claims.competition.prompts import pairs as draw_pairs
 from claims.competition.sweeps import Sweeps
 from claims.competition.theory import BUG_SET_MINIMUM
@@ -75,25 +75,39 @@ def behaviour(
 
 
 @pytest.fixture(scope="session")
-def bug_cases(behaviour: pd.DataFrame, pairs: list[Pair]) -> list[Case]:
-    """Returns all cases that are right in Simple and wrong in Q&A. There may be none."""
-    from claims.competition.behaviour import bug_set
+def screened(session: Session, settings: Settings, ledger: Ledger, visible: Visible) -> pd.DataFrame:
+    """Returns the unedited answers in Simple and Q&A to all pairs among which the bug was searched for.
 
-    return bug_set(behaviour, pairs)
+    The pairs are those of `pairs` and further ones, until there are enough with the bug. Control pairs and other
+    phrasings of Q&A are asked as well, and a table of the report shows them.
+    """
+    from claims.competition.behaviour import unedited
+    from claims.competition.screening import context, screen
+
+    profile, seed = settings.profile, settings.seed
+    controls = ask(draw_pairs(profile.units, kind="control", seed=seed), (SIMPLE, QA))
+    with visible():
+        table = screen(session, draw_pairs(profile.asked, seed=seed), bugs=profile.found, progress="screening pairs")
+        on_controls = unedited(session, controls, progress="asking control pairs")
+        on_phrasings = unedited(session, ask(DOCUMENT_PAIRS, (SIMPLE, *QUESTIONS)), progress="asking in other words")
+    ledger.tables.append(context(table, on_controls, on_phrasings))
+    return table
 
 
 @pytest.fixture(scope="session")
-def bug_set(bug_cases: list[Case], behaviour: pd.DataFrame, pairs: list[Pair]) -> list[Case]:
-    """Returns the bug set. Raises NotApplicable if it has fewer pairs than the theory requires."""
-    from claims.competition.behaviour import accuracy
+def bug_cases(screened: pd.DataFrame) -> list[Case]:
+    """Returns the cases with the bug, in the orders of the numbers that have it beyond chance. There may be none."""
+    from claims.competition.screening import bug_cases
 
-    count = len({case.pair for case in bug_cases})
-    if count < BUG_SET_MINIMUM:
-        raise NotApplicable(
-            f"only {count} of {len(pairs)} pairs are right in Simple and wrong in Q&A ({BUG_SET_MINIMUM} needed);"
-            f" accuracy {accuracy(behaviour, 'Simple'):.0%} in Simple, {accuracy(behaviour, 'Q&A'):.0%} in Q&A"
-        )
-    return bug_cases
+    return bug_cases(screened)
+
+
+@pytest.fixture(scope="session")
+def bug_set(screened: pd.DataFrame) -> list[Case]:
+    """Returns the same as `bug_cases`. Raises NotApplicable if it has fewer pairs than the theory requires."""
+    from claims.competition.screening import require_bug
+
+    return require_bug(screened)
 
 
 @pytest.fixture(scope="session")

@@ -29,26 +29,23 @@ class OverPairs:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
-    def mean(self, values: pd.Series, order: str | None = None) -> dict[str, Estimate]:
-        """Returns the mean over pairs, after a mean over the orders of each pair. Returns {} if there are no values."""
+    def median(self, values: pd.Series, order: str | None = None, *, resolution: float = 0.0) -> dict[str, Estimate]:
+        """Returns the median over pairs, after a mean over the trials of each pair. Returns {} if there are no values.
+
+        A value of at most the size `resolution` counts as 0.
+        """
         chosen = of_order(values, order)
         if chosen.empty:
             return {}
-        profile = self.settings.profile
-        found = statistics.mean_over_units(
-            chosen.groupby("pair", sort=False).mean(), seed=self.settings.seed, resamples=profile.resamples
-        )
-        return {"all": found}
+        pairs = chosen.index.get_level_values("pair").tolist()
+        return {"all": statistics.median(chosen, pairs, resolution=resolution)}
 
-    def share(self, hits: pd.Series, order: str | None = None, *, looks: int = 1) -> dict[str, Estimate]:
-        """Returns the share of hits. Returns {} if there are no trials.
-
-        `looks` has the same meaning as in `proportion_over_units`.
-        """
+    def share(self, hits: pd.Series, order: str | None = None) -> dict[str, Estimate]:
+        """Returns the share of hits. Each pair counts with the mean of its trials. Returns {} without trials."""
         chosen = of_order(hits, order)
         if chosen.empty:
             return {}
-        return {"all": statistics.proportion_over_units(chosen, chosen.index.get_level_values("pair"), looks=looks)}
+        return {"all": statistics.share(chosen, chosen.index.get_level_values("pair").tolist())}
 
 
 def placebo(world: str, real: pd.Series, other: pd.Series, *, sign: int = 1) -> Chance:
@@ -65,9 +62,9 @@ def placebo(world: str, real: pd.Series, other: pd.Series, *, sign: int = 1) -> 
 def among(world: str, value: float, null: list[float], *, sign: int = 1) -> tuple[Chance, ...]:
     """Compares a value with the values of random groups. Returns () if there are no such groups.
 
-    The result is never a veto, because random groups may have the same effect.
+    The result vetoes the claim unless the value is beyond almost all of them.
     """
     if not null:
         return ()
     p = statistics.permutation_p(sign * value, sign * np.asarray(null))
-    return (Chance(f"{len(null)} {world}, their mean", float(np.mean(null)), p),)
+    return (Chance(f"{len(null)} {world}, their mean", float(np.mean(null)), p, veto=True),)

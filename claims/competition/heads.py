@@ -1,7 +1,8 @@
-"""The groups of heads that the theory compares: even heads, odd heads, and random groups."""
+"""The groups of heads that the theory compares: even heads, odd heads, random groups, and rivals."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from referee.errors import TooFewHeads
@@ -30,13 +31,71 @@ def require_two_heads(subject: Subject) -> None:
         )
 
 
-RANDOM = "random group"
+RANDOM, BALANCED = "random group", "balanced group"
+"""Beginnings of the names of random groups: drawn from all heads, and with as many heads of each key-value group."""
+FEWEST_GROUPS = 19
+"""Fewest other groups for a test. With fewer groups, p cannot reach 0.05."""
 
 
-def random_groups(n_heads: int, size: int, count: int, seed: int) -> dict[str, tuple[int, ...]]:
-    """Returns `count` random groups of `size` heads by name, drawn from all heads."""
+def random_groups(subject: Subject, heads: Sequence[int], count: int, seed: int) -> dict[str, tuple[int, ...]]:
+    """Returns `count` different random groups of as many heads as `heads` by name, drawn from all heads.
+
+    None of them is `heads` itself. If there are fewer such groups, the result contains all of them.
+    """
+    return _groups(RANDOM, subject, heads, count, seed, balanced=False)
+
+
+def balanced_groups(subject: Subject, heads: Sequence[int], count: int, seed: int) -> dict[str, tuple[int, ...]]:
+    """Returns random groups like `random_groups`, each with as many heads of each key-value group as `heads` has.
+
+    The result is empty if there are fewer than FEWEST_GROUPS such groups.
+    """
+    found = _groups(BALANCED, subject, heads, count, seed, balanced=True)
+    return found if len(found) >= FEWEST_GROUPS else {}
+
+
+def _groups(
+    name: str, subject: Subject, heads: Sequence[int], count: int, seed: int, *, balanced: bool
+) -> dict[str, tuple[int, ...]]:
     import numpy as np
 
-    rng = np.random.default_rng(seed)
-    drawn = (sorted(rng.choice(n_heads, size, replace=False).tolist()) for _ in range(count))
-    return {f"{RANDOM} {i + 1}": tuple(heads) for i, heads in enumerate(drawn)}
+    from referee.judging.statistics import group_splits
+
+    splits = group_splits(subject.kv_group_of_head, heads, balanced=balanced, seed=seed)
+    shuffled = splits[np.random.default_rng(seed).permutation(len(splits))]
+    groups = dict.fromkeys(tuple(np.flatnonzero(split).tolist()) for split in shuffled)
+    groups.pop(tuple(sorted(heads)), None)
+    return {f"{name} {i + 1}": group for i, group in enumerate(list(groups)[:count])}
+
+
+def rivals(n_heads: int, kv_group_of_head: Sequence[int]) -> dict[str, list[int]]:
+    """Returns coarser and finer groupings of the heads by name. Some may explain a finding as well as parity does.
+
+    They are the residues of the index modulo 4, the two halves, and the heads of every second key-value group. A group
+    without heads, or with all heads, is left out.
+    """
+    heads = range(n_heads)
+    found = {f"heads {residue} mod 4": [h for h in heads if h % 4 == residue] for residue in range(4)}
+    found["first half of the heads"] = [h for h in heads if h < n_heads // 2]
+    found["second half of the heads"] = [h for h in heads if h >= n_heads // 2]
+    for rest, name in enumerate(("even", "odd")):
+        found[f"heads of {name} key-value groups"] = [h for h in heads if kv_group_of_head[h] % 2 == rest]
+    return {name: group for name, group in found.items() if 0 < len(group) < n_heads}
+
+
+def compared_groups(subject: Subject, heads: Sequence[int], count: int, seed: int) -> dict[str, tuple[int, ...]]:
+    """Returns all groups by name in which an edit is compared with the same edit in `heads`.
+
+    They are the random groups, the balanced groups and the rivals. `heads` itself is not among them.
+    """
+    others = {name: tuple(group) for name, group in rivals(subject.n_heads, subject.kv_group_of_head).items()}
+    return {
+        **random_groups(subject, heads, count, seed),
+        **balanced_groups(subject, heads, count, seed),
+        **{name: group for name, group in others.items() if group != tuple(sorted(heads))},
+    }
+
+
+def in_heads(group: str) -> str:
+    """Returns the words for the heads of a group, with which the name of an arm begins."""
+    return group if "heads" in group else f"{group} heads"

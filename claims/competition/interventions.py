@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
+import torch
+from torch import Tensor
 
 from claims.competition.behaviour import describe, with_answers
 from claims.competition.prompts import Prompt
-from referee.attention.edits import Edit
+from referee.attention import patterns
+from referee.attention.edits import Edit, InHeads, MatchedPlacebo
 from referee.measuring.requests import Trial
 from referee.measuring.session import Session
+from referee.prompts.tokens import ANSWER, Tokens
 
 UNEDITED = "unedited"
 PROMPT = ["pair", "order", "format"]
@@ -43,7 +48,44 @@ def outcomes(table: pd.DataFrame, arm: str, score: str = "right") -> pd.Series:
     return chosen["right"] if score == "right" else chosen["top_answer"] == "right"
 
 
-def shifts(table: pd.DataFrame, arm: str) -> pd.Series:
-    """Returns the margin under an arm minus the unedited margin, in logits; index (pair, order, format)."""
-    margins = table.set_index(["arm", *PROMPT])["margin_logits"]
-    return margins[arm] - margins[UNEDITED]
+def shifts(table: pd.DataFrame) -> dict[str, pd.Series]:
+    """Returns the margin minus the unedited margin in logits, by arm; index (pair, order, format)."""
+    by_prompt = table.set_index(PROMPT)
+    margins = dict(iter(by_prompt["margin_logits"].groupby(by_prompt["arm"].to_numpy(), sort=False)))
+    return {arm: found - margins[UNEDITED] for arm, found in margins.items()}
+
+
+def placebo_of(arm: str) -> str:
+    """Returns the name of the placebo of an arm."""
+    return f"placebo of {arm}"
+
+
+def placebos(arms: Mapping[str, InHeads], *, named: Sequence[str]) -> dict[str, InHeads]:
+    """Returns the placebo of each arm. It moves as much attention in the same heads, between tokens of other kinds.
+
+    `named` are the categories of tokens that the claim names. They keep their attention, and so do the tokens of the
+    forced prefix: they are the first digits of the answer, so to the model they are numbers.
+    """
+    fixed = (*named, ANSWER)
+    return {placebo_of(arm): InHeads(MatchedPlacebo(edit.edit, fixed), edit.heads) for arm, edit in arms.items()}
+
+
+@dataclass(frozen=True)
+class _Moved:
+    """Computes the mass that two edits of some heads move, summed over heads and rows; [edit]."""
+
+    edits: tuple[InHeads, InHeads]
+
+    def __call__(self, tokens: Tokens, pattern: Tensor) -> Tensor:
+        (own,) = pattern
+        return torch.stack([patterns.moved(own, edit(tokens, own, None)).sum() for edit in self.edits])
+
+
+def share_matched(session: Session, prompts: Sequence[Prompt], edit: InHeads, placebo: InHeads) -> float:
+    """Returns how much mass a placebo moves, as a share of the mass that the edit moves.
+
+    It is below 1 if tokens that the placebo may change have too little mass. It is 1 if the edit moves nothing.
+    """
+    tokens = [session.tokenize(prompt) for prompt in prompts]
+    by_edit, by_placebo = torch.stack(session.patterns(tokens, _Moved((edit, placebo)))).sum(0).tolist()
+    return by_placebo / by_edit if by_edit else 1.0

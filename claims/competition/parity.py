@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from claims.competition.heads import even_heads, odd_heads
+from claims.competition.heads import even_heads, odd_heads, rivals
 from fixtures.options import Settings
 from referee.judging import statistics
 from referee.judging.evidence import Chance
@@ -64,12 +64,20 @@ class Parity:
             p = statistics.permutation_p(sign * value, null)
             world = f"{len(splits)} other groups of as many heads{where}"
             found.append(Chance(world, sign * float(np.quantile(null, 0.95)), p, veto=True))
-        rivals = (
-            (name, float(statistic(self.members(heads))[0]))
-            for name, heads in self._rivals()
-            if 0 < len(heads) < len(self.kv_groups)
-        )
-        return (*found, *(Chance(name, rival) for name, rival in rivals))
+        return (*found, *self._rivals_of(statistic, value, sign))
+
+    def _rivals_of(
+        self, statistic: Callable[[Groups], NDArray[np.float64]], value: float, sign: int
+    ) -> tuple[Chance, ...]:
+        """Returns the statistic of each rival grouping. A rival whose statistic is at least as large explains it."""
+        found = []
+        for name, heads in self.rivals().items():
+            if heads in self.heads.values():
+                continue  # with one head for each key-value group, some groupings are parity itself
+            rival = float(statistic(self.members(heads))[0])
+            as_large = sign * rival >= sign * value - 1e-9
+            found.append(Chance(name, rival, explains=as_large and sign * value > 0))
+        return tuple(found)
 
     def difference(self, per_head: NDArray[np.float64]) -> Callable[[Groups], NDArray[np.float64]]:
         """Returns a statistic: the mean of the group minus the mean of the other heads. `per_head` is [head]."""
@@ -89,15 +97,9 @@ class Parity:
         """
         return lambda groups: sign * (sign * (_means(groups, per_head) - _means(~groups, per_head))).min(0)
 
-    def _rivals(self) -> list[tuple[str, list[int]]]:
-        """Returns other divisions that select about half of the heads. Parity should separate the heads better."""
-        n = len(self.kv_groups)
-        groups = np.asarray(self.kv_groups)
-        return [
-            ("heads 0 and 1 mod 4", [h for h in range(n) if h % 4 < 2]),
-            ("first half of the heads", list(range(n // 2))),
-            ("even key-value groups", np.flatnonzero(groups % 2 == 0).tolist()),
-        ]
+    def rivals(self) -> dict[str, list[int]]:
+        """Returns other groupings by name. Where one explains a finding as well, parity does not explain it."""
+        return rivals(len(self.kv_groups), self.kv_groups)
 
 
 def _means(groups: Groups, per_head: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,8 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
+from itertools import cycle, islice
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
+from claims.competition.phrasings import FILLERS, INSTRUCTIONS, WORDINGS
 from claims.competition.reading import first_named
 from referee.prompts.prompt import Answer, Span
 
@@ -51,6 +53,11 @@ class Pair:
 
     def __str__(self) -> str:
         return f"{self.bigger} > {self.smaller}"
+
+    @classmethod
+    def parse(cls, text: str) -> Pair:
+        """Read a pair from the text that `str` gives. Raises ValueError as the constructor does."""
+        return cls(*text.split(" > "))
 
     @property
     def kind(self) -> Kind:
@@ -92,8 +99,8 @@ class Format:
     """A template for the question: segments of text with their labels.
 
     The segments with the labels "first" and "second" are empty. The numbers are put there. `answer_lead` is the
-    text between the end of the prompt and the number in the answer. It is empty when the prompt ends in white space or
-    in a special token. Otherwise it is a space.
+    text between the end of the prompt and the number in the answer. It is empty when the prompt ends in the header of
+    an answer, and otherwise it is a space.
     """
 
     name: str
@@ -138,24 +145,37 @@ INJECTION = (
 )
 """The formats of experiment 1.3. The first has almost no format tokens, and each next one has more."""
 
-_INSTRUCTION = (
-    " Which number is bigger? Please compare these numbers: which is the bigger number? The question is which of these"
-    " numbers is bigger. Compare these two numbers, please. What is the answer? Answer the question: which number is"
-    " bigger? Please answer."
-)
 
-
-def injected(words: int) -> Format:
+def injected(words: int, text: int = 0) -> Format:
     """Return a generated format of experiment 1.3: `words` words of an instruction after the two numbers.
 
+    `text` is the index of the instruction in INSTRUCTIONS. Its words are repeated as often as necessary.
     The words stand after the numbers, so every added row can see the numbers. If the words stood before the
     numbers, their rows could not see the numbers. Then the share over all rows would fall with every added word,
     whatever the heads do.
     """
-    text = (_INSTRUCTION * (1 + words // len(_INSTRUCTION.split()))).split(" ")[1 : words + 1]
-    added = "".join(f" {word}" for word in text)
-    return Format.parse(f"{words} words", f"{{first}} {{or}} {{second}}{added}" if words else "{first} {or} {second}")
+    added = "".join(f" {word}" for word in islice(cycle(INSTRUCTIONS[text].split()), words))
+    name = f"text {text}, {words} words" if text else f"{words} words"
+    return Format.parse(name, f"{{first}} {{or}} {{second}}{added}")
 
+
+def filled(kind: str, words: int) -> Format:
+    """Return a format with neutral words after the two numbers, in the place of the words of `injected`.
+
+    `kind` is a key of FILLERS. The words are separators, so they are not format tokens. Tokenizers differ in the
+    number of tokens for each word: line breaks are half a token, one token or two tokens each. A space stands before
+    the answer even after a line break, because some tokenizers would split the last line break differently without it.
+    """
+    bare = Format.parse("", "{first} {or} {second}").segments
+    added: tuple[tuple[str, Label], ...] = ((FILLERS[kind] * words, "separator"),) if words else ()
+    return Format(f"{words} {kind}", (*bare, *added))
+
+
+QUESTIONS = (
+    QA,
+    *(Format.parse(f"Q&A, {text}", f"Q: {text} {{first}} {{or}} {{second}}? [A:]") for text in WORDINGS[1:]),
+)
+"""Phrasings of the Q&A format. The first is Q&A itself."""
 
 POSITIONS = (
     Format.parse("Original", "{first} {or} {second}? [Answer:]"),

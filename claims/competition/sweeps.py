@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
-from claims.competition.prompts import QA, Case, Prompt, of_first_pairs
+from claims.competition.heads import RANDOM, compared_groups
+from claims.competition.prompts import QA, Case, Pair, Prompt, of_first_pairs
+from claims.competition.theory import BUG_SET_MINIMUM
 from fixtures.options import Settings
 from fixtures.terminal import Visible
 
 if TYPE_CHECKING:
-    from claims.competition.edited import Edited
+    from claims.competition.compared import InOtherHeads
+    from claims.competition.edited import Edited, Elsewhere
     from claims.competition.interventions import Arms
+    from referee.attention.edits import InHeads
     from referee.measuring.session import Session
     from referee.models.subjects import Subject
+
+    InGroups = Callable[[Mapping[str, Sequence[int]]], Arms]
+    """Returns an edit in each of several groups of heads, one arm for each group, in the same order."""
+
+Item = TypeVar("Item", Prompt, Case)
+_GROUPS_ELSEWHERE = 5
+"""The number of random groups with which an edit is compared at other layers."""
 
 
 class Sweeps:
@@ -21,16 +33,63 @@ class Sweeps:
     def __init__(self, session: Session, settings: Settings, visible: Visible) -> None:
         self.session, self.settings, self._visible = session, settings, visible
 
-    def on_bugs(self, cases: list[Case], arms: Arms, progress: str, layer: int | None = None) -> Edited:
+    def on_bugs(self, cases: Sequence[Case], arms: Arms, progress: str, layer: int | None = None) -> Edited:
         """Runs the Q&A prompts of the bug set under each arm. `layer` defaults to the layer of interest."""
         return self._edited([case.asked(QA) for case in cases], arms, progress, layer, wrong_before=True)
 
-    def on_right(self, prompts: list[Prompt], arms: Arms, progress: str, layer: int | None = None) -> Edited:
+    def on_right(self, prompts: Sequence[Prompt], arms: Arms, progress: str, layer: int | None = None) -> Edited:
         """Runs the right prompts under each arm. `layer` defaults to the layer of interest."""
         return self._edited(prompts, arms, progress, layer, wrong_before=False)
 
+    def few(self, items: Sequence[Item]) -> list[Item]:
+        """Returns the prompts or cases on which an edit is compared in many groups of heads: one of each pair."""
+        return one_of_each_pair(items, max(BUG_SET_MINIMUM, self.settings.profile.swept // 2))
+
+    def in_other_heads(
+        self, prompts: Sequence[Prompt], edit: InGroups, heads: tuple[str, Sequence[int]], progress: str, *, bugs: bool
+    ) -> InOtherHeads:
+        """Runs an edit in the named heads and in the groups with which they are compared, on few prompts.
+
+        Args:
+            prompts: the prompts from which the few are chosen.
+            edit: makes the edit for each group.
+            heads: the name of the named heads, and the heads.
+            progress: the label of the progress bar.
+            bugs: True if the prompts are the bug set, False if they are right answers.
+        """
+        from claims.competition.compared import InOtherHeads
+
+        name, named = heads
+        profile, subject = self.settings.profile, self.session.subject
+        drawn = compared_groups(subject, named, profile.groups, self.settings.seed)
+        (arm, own), *others = edit({name: named, **drawn}).items()
+        random = dict(others[: sum(group.startswith(RANDOM) for group in drawn)][:_GROUPS_ELSEWHERE])
+        few = self.few(prompts)
+
+        def run(arms: Arms, layer: int | None) -> Edited:
+            there = "in other heads" if layer is None else f"in other heads at layer {layer}"
+            return self._edited(few, arms, f"{progress} {there}", layer, wrong_before=bugs)
+
+        elsewhere = self.elsewhere(lambda layer: run({arm: own, **random}, layer), if_all=True)
+        return InOtherHeads(run({arm: own, **dict(others)}, None), arm, elsewhere)
+
+    def elsewhere(self, run: Callable[[int], Edited], *, if_all: bool = False) -> Elsewhere:
+        """Runs edits at other layers; `run` takes a layer. With `if_all`, it runs nothing unless all layers are run."""
+        from claims.competition.edited import Elsewhere
+
+        subject = self.session.subject
+        layers = other_layers(subject, self.settings, observed=if_all)
+        complete = len(layers) == subject.n_layers - 1
+        return Elsewhere(subject.layer, {layer: run(layer) for layer in layers}, complete=complete)
+
+    def matched(self, prompts: Sequence[Prompt], edit: InHeads, placebo: InHeads) -> float:
+        """Returns the mass that a placebo moves, as a share of the mass that the edit moves, on few prompts."""
+        from claims.competition.interventions import share_matched
+
+        return share_matched(self.session, self.few(prompts), edit, placebo)
+
     def _edited(
-        self, prompts: list[Prompt], arms: Arms, progress: str, layer: int | None, *, wrong_before: bool
+        self, prompts: Sequence[Prompt], arms: Arms, progress: str, layer: int | None, *, wrong_before: bool
     ) -> Edited:
         from claims.competition.edited import Edited
         from claims.competition.interventions import interventions
@@ -43,6 +102,17 @@ class Sweeps:
         # already widens the interval.
         resolution = TOLERANCE_LOGITS["float32"]
         return Edited(table, self.settings, wrong_before=wrong_before, resolution=resolution)
+
+
+def one_of_each_pair(items: Sequence[Item], count: int) -> list[Item]:
+    """Returns one prompt or case of each of the first `count` pairs.
+
+    The first pair gives its first one, the second pair its second one, and so on. So orders and formats alternate.
+    """
+    by_pair: dict[Pair, list[Item]] = {}
+    for item in items:
+        by_pair.setdefault(item.pair, []).append(item)
+    return [found[i % len(found)] for i, found in enumerate(list(by_pair.values())[:count])]
 
 
 def other_layers(subject: Subject, settings: Settings, *, observed: bool = False) -> list[int]:

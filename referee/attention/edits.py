@@ -140,6 +140,27 @@ class Mask:
 
 
 @dataclass(frozen=True)
+class MatchedPlacebo:
+    """Move as much attention as another edit moves, but only between keys that are in none of the fixed categories.
+
+    The amount is the same in each row of each head (total variation). Each fixed category keeps its mass. A row whose
+    other keys have too little mass moves what they have.
+    """
+
+    edit: Edit
+    fixed: tuple[str, ...]
+
+    @property
+    def donor(self) -> Tokens | None:
+        return self.edit.donor
+
+    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
+        amount = patterns.moved(own, self.edit(target, own.clone(), donor_pattern))
+        free = torch.tensor([category not in self.fixed for category in target.categories])
+        return patterns.shuffle(own, free, amount)
+
+
+@dataclass(frozen=True)
 class Exchange:
     """Give heads the pattern of another head on the same prompt.
 

@@ -139,6 +139,38 @@ def knock_out(pattern: Tensor, edges: Tensor) -> Tensor:
     return _renormalised(pattern * ~edges, pattern)
 
 
+def shuffle(pattern: Tensor, free: Tensor, amount: Tensor) -> Tensor:
+    """Move `amount` of each row's mass between its free keys. The other keys keep their mass.
+
+    The free keys of a row are divided alternately into two sets, in their order. The set with more mass gives, in
+    proportion to its mass, and the visible keys of the other set receive equal parts. The total variation of a row
+    (half the sum of the absolute changes) is then `amount`. It is less if the giving set has less mass, and 0 if the
+    row sees fewer than two free keys.
+
+    Args:
+        pattern: [..., query, key].
+        free: [key], boolean.
+        amount: [..., query].
+    """
+    second = free & (free.cumsum(-1) % 2 == 0)
+    first = free & ~second
+    masses = [(pattern * members).sum(-1, keepdim=True) for members in (first, second)]
+    first_gives = masses[0] >= masses[1]
+    gives = torch.where(first_gives, first, second)
+    receives = torch.where(first_gives, second, first)
+    seen = receives & torch.ones(pattern.shape[-2:]).tril().bool()
+    count = seen.sum(-1, keepdim=True)
+    total = torch.maximum(*masses)
+    moved = torch.where(count > 0, torch.minimum(amount[..., None], total), 0)
+    taken = pattern * gives * (moved / total.clamp_min(torch.finfo(pattern.dtype).tiny))
+    return pattern - taken + seen / count.clamp_min(1) * taken.sum(-1, keepdim=True)
+
+
+def moved(own: Tensor, edited: Tensor) -> Tensor:
+    """Return how much of each row's mass lies on other keys after an edit (total variation); [..., query]."""
+    return (edited - own).abs().sum(-1) / 2
+
+
 def entropy(pattern: Tensor) -> Tensor:
     """Return the mean entropy of the rows in bits; [...] from [..., query, key] (Shannon 1948, logarithm to base 2).
 

@@ -18,7 +18,7 @@ class Claim:
         quantity: what is estimated, with its unit.
         criterion: the range in which the estimate must lie for the sentence to be true.
         source: the publication or document that makes the claim.
-        headline: its number among the headline claims of the theory. None if it is none of them.
+        headline: the number of the theory's headline of which the claim is a part. None if it is part of none.
         published: earlier results on the same quantity. The report shows them, and no verdict uses them.
         control: True if the claim says what must not happen if the theory explains its experiments correctly.
     """
@@ -42,8 +42,9 @@ class Theory:
         claims: all claims, in the order in which they are judged.
         unit: what is counted as one independent observation, in the plural.
         stratum: what divides the observations of a unit into strata. A claim must be true in every stratum.
+        headlines: the sentence of each headline, by its number. A headline is the intersection of its claims.
         confidence: the level at which a chance world with a veto must be rejected.
-        fewest_units: fewest units of a variant that gets a verdict of its own.
+        fewest_units: fewest units for a verdict.
         words: for each beginning of a claim's id, a word by which pytest's option -k also finds the claim.
     """
 
@@ -51,17 +52,19 @@ class Theory:
     claims: tuple[Claim, ...]
     unit: str
     stratum: str
+    headlines: Mapping[int, str] = field(default_factory=dict)
     confidence: float = 0.95
     fewest_units: int = 1
     words: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Raises ValueError if two claims have the same id."""
+        """Raises ValueError if two claims have the same id, or if a headline lacks its sentence or its claims."""
         ids = [claim.id for claim in self.claims]
         if twice := sorted({id for id in ids if ids.count(id) > 1}):
             raise ValueError(f"The claims of a theory must have different ids; got {', '.join(twice)} twice")
-
-    @property
-    def headlines(self) -> int:
-        """The number of headline claims. P-values are adjusted for all of them together."""
-        return sum(claim.headline is not None for claim in self.claims)
+        numbers = {claim.headline for claim in self.claims if claim.headline is not None}
+        if numbers != set(self.headlines):
+            raise ValueError(
+                f"Each headline needs a sentence and a claim; got sentences {sorted(self.headlines)} and claims of"
+                f" {sorted(numbers)}"
+            )

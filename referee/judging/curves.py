@@ -1,135 +1,146 @@
-"""Shapes of curves over units: which shape predicts the curves of other units, and where a curve falls."""
+"""Shapes of curves over units: where a curve falls, and which shape predicts the points of units that were left out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize
-
-from referee.judging.statistics import Estimate, level
 
 Array = NDArray[np.float64]
-_SCALES = np.geomspace(0.0002, 0.5, 32)
-_STEP = 0.0025
+_SCALES = np.geomspace(0.001, 0.5, 16)
+_MIDDLES = 240
+"""The number of middles of a fit. They divide the range of x evenly."""
 TEN_TO_NINETY = 2 * float(np.log(9))
 """The distance from 10 % to 90 % of a logistic, divided by its scale."""
 
 
 @dataclass(frozen=True)
 class ChangePoint:
-    """The place where a curve falls: the middle of the best logistic with its interval, and its 10–90 % width.
+    """The place where one curve falls.
 
-    Both are in the unit of x.
+    Attributes:
+        middle: middle of the best logistic, in the unit of x.
+        low, high: for a step, the two points around it, because all middles between them fit equally well. Otherwise
+            the middle.
+        width: distance from 90 % to 10 % of the fall, in the unit of x.
+        height: size of the fall, in the unit of y.
     """
 
-    middle: Estimate
+    middle: float
+    low: float
+    high: float
     width: float
+    height: float
 
 
-def change_point(x: ArrayLike, curves: ArrayLike, *, seed: int, resamples: int = 10_000) -> ChangePoint | None:
-    """Find where the mean curve over units falls. Return None if no falling logistic fits better than a constant.
+def change_point(x: ArrayLike, y: ArrayLike) -> ChangePoint | None:
+    """Find where a curve falls. Return None if no falling logistic fits better than a constant.
 
-    The fit is least squares of top − height · logistic((x − middle) / scale) on a grid of middles and scales. It is
-    made for the mean over units and for the mean over every resample of units. Between two distant points, many middles
-    fit equally well, so each fit has a lowest and a highest best middle. The interval begins at a low quantile of the
-    lowest middles and ends at a high quantile of the highest middles. The expanded level (`statistics.level`) gives
-    the quantiles.
+    The fit is least squares of top − height · logistic((x − middle) / scale) on a grid of middles and scales. Points
+    with the same x count with their mean.
 
     Args:
-        x: [point], increasing.
-        curves: [unit, point].
-        seed: the seed of the resamples.
+        x: [point], at least two different values.
+        y: [point].
     """
-    x, curves = np.asarray(x, float), np.asarray(curves, float)
-    n = len(curves)
-    middles = np.arange(x[0], x[-1], _STEP)
-    slopes = 1 / (1 + np.exp(-np.clip((x - middles[:, None, None]) / _SCALES[:, None], -50, 50)))
-    shapes = (slopes - slopes.mean(-1, keepdims=True)).reshape(-1, len(x))
-    norms = np.linalg.norm(shapes, axis=1)
-    shapes = shapes / np.maximum(norms, 1e-12)[:, None]
-
-    def gain(means: Array) -> Array:
-        """Return the variation of a curve that each middle explains at its best scale; [curve, middle]."""
-        fitted = np.clip(-means @ shapes.T, 0, None) ** 2
-        return fitted.reshape(len(means), len(middles), len(_SCALES)).max(-1)
-
-    whole = gain(curves.mean(0)[None])
-    if whole.max() < 1e-9:
+    places, index = np.unique(np.asarray(x, float), return_inverse=True)
+    means = np.bincount(index, np.asarray(y, float)) / np.bincount(index)
+    middles, _, centred, norms = _logistics(tuple(places))
+    projections = np.clip(-(centred @ (means - means.mean())), 0, None).reshape(len(_SCALES), len(middles))
+    gains = projections**2
+    if gains.max() < 1e-9:
         return None
-    draws = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples) / n
-    lows, highs = np.empty(resamples), np.empty(resamples)
-    for part in np.array_split(np.arange(resamples), max(1, resamples // 250)):
-        lows[part], highs[part] = _ends(middles, gain(draws[part] @ curves))
-    low, high = _ends(middles, whole)
-    tail = (1 - level(n)) / 2 if n > 1 else 0.0
-    middle = Estimate(
-        float(low[0] + high[0]) / 2,
-        float(np.quantile(lows, tail, method="lower")),
-        float(np.quantile(highs, 1 - tail, method="higher")),
-        n,
+    by_middle = gains.max(0)
+    best = middles[by_middle >= by_middle.max() * (1 - 1e-6) - 1e-12]
+    exact = len(best) == 1
+    scale, place = np.unravel_index(gains.argmax(), gains.shape)
+    return ChangePoint(
+        float(best[0] + best[-1]) / 2,
+        float(best[0] if exact else places[places <= best[0]][-1]),
+        float(best[0] if exact else places[places >= best[-1]][0]),
+        float(_SCALES[scale]) * TEN_TO_NINETY,
+        float(projections[scale, place] / norms[scale, place]),
     )
-    best = (np.clip(-curves.mean(0) @ shapes.T, 0, None) ** 2).argmax()
-    return ChangePoint(middle, float(_SCALES[best % len(_SCALES)]) * TEN_TO_NINETY)
 
 
-def _ends(middles: Array, gains: Array) -> tuple[Array, Array]:
-    """Return the smallest and the largest of the middles that fit best, each [curve]."""
-    best = gains >= gains.max(1, keepdims=True) * (1 - 1e-6) - 1e-12
-    return middles[best.argmax(1)], middles[len(middles) - 1 - best[:, ::-1].argmax(1)]
+@lru_cache(maxsize=64)
+def _logistics(x: tuple[float, ...]) -> tuple[Array, Array, Array, Array]:
+    """Return the logistics of the grid at the places x.
+
+    They are the middles, [middle]; the logistics that rise from 0 to 1, [scale × middle, point]; the same with mean 0
+    and length 1; and their lengths before that, [scale, middle].
+    """
+    middles = np.linspace(x[0], x[-1], _MIDDLES, endpoint=False)
+    distances = (np.asarray(x) - middles[:, None]) / _SCALES[:, None, None]
+    shapes = (1 / (1 + np.exp(-np.clip(distances, -50, 50)))).reshape(-1, len(x))
+    centred = shapes - shapes.mean(-1, keepdims=True)
+    norms = np.maximum(np.linalg.norm(centred, axis=-1), 1e-6)
+    return middles, shapes, centred / norms[:, None], norms.reshape(len(_SCALES), len(middles))
 
 
 def held_out_errors(x: ArrayLike, curves: ArrayLike) -> dict[str, float]:
-    """Return the mean squared error with which each shape predicts the curve of a unit that was left out.
-
-    The shapes are a constant, a line, a logistic and a step. Every unit is left out once (leave-one-out). The shape is
-    fitted to the mean of the other units' curves.
+    """Return the result of `errors_on_others` for units that were all measured at the same places.
 
     Args:
         x: [point].
         curves: [unit, point], at least two units.
     """
-    x, curves = np.asarray(x, float), np.asarray(curves, float)
-    others = (curves.sum(0) - curves) / (len(curves) - 1)
-    shapes = {"constant": _constant, "linear": _line, "logistic": _logistic, "step": _step}
-    errors: dict[str, list[float]] = {shape: [] for shape in shapes}
-    for mean, held_out in zip(others, curves, strict=True):
-        for shape, fit in shapes.items():
-            errors[shape].append(float(np.mean((fit(x, mean) - held_out) ** 2)))
-    return {shape: float(np.mean(found)) for shape, found in errors.items()}
+    curves = np.asarray(curves, float)
+    units = np.repeat(np.arange(len(curves)), curves.shape[1])
+    return errors_on_others(np.tile(np.asarray(x, float), len(curves)), curves.ravel(), units)
 
 
-def _constant(x: Array, y: Array) -> Array:
-    return np.full_like(x, y.mean())
+def errors_on_others(x: ArrayLike, y: ArrayLike, units: ArrayLike) -> dict[str, float]:
+    """Return the mean squared error with which each shape predicts the points of a unit that was left out.
+
+    The shapes are a constant, a line, a logistic and a step. Every unit is left out once (leave-one-out). The shape is
+    fitted to the points of all other units. The error is a mean over units.
+
+    Args:
+        x: [point], the places. Each unit may have its own.
+        y: [point].
+        units: [point], the unit of each point; at least two different ones.
+    """
+    places, index = np.unique(np.asarray(x, float), return_inverse=True)
+    _, unit = np.unique(np.asarray(units), return_inverse=True)
+    size = (len(places), int(unit.max()) + 1)
+    flat = index * size[1] + unit
+    y = np.asarray(y, float)
+
+    def total(weights: Array) -> Array:
+        return np.asarray(np.bincount(flat, weights, size[0] * size[1]), float).reshape(size)
+
+    counts, sums, squares = total(np.ones_like(y)), total(y), total(y**2)
+    constant, line = np.zeros((1, len(places))), places[None]
+    steps = np.tri(len(places), k=-1).T[:-1].copy() if len(places) > 1 else constant
+    shapes = {
+        "constant": constant,
+        "linear": line,
+        "logistic": _logistics(tuple(places))[1],
+        "step": steps,
+    }
+    return {name: _held_out(candidates, counts, sums, squares) for name, candidates in shapes.items()}
 
 
-def _line(x: Array, y: Array) -> Array:
-    return np.asarray(np.polyval(np.polyfit(x, y, 1), x), float)
+def _held_out(shapes: Array, counts: Array, sums: Array, squares: Array) -> float:
+    """Return the mean squared error of bottom + height · shape on units that were left out.
 
-
-def _step(x: Array, y: Array) -> Array:
-    """Return the best curve with two levels: the mean of y before the best cut and the mean of y after it."""
-    fits = [np.where(x < cut, y[x < cut].mean(), y[x >= cut].mean()) for cut in x[1:]]
-    return min(fits, key=lambda fit: float(((fit - y) ** 2).sum()))
-
-
-def _logistic(x: Array, y: Array) -> Array:
-    """Return the least-squares fit of bottom + height / (1 + exp(−(x − middle) / scale)), [point]."""
-
-    def curve(x: Array, bottom: float, height: float, middle: float, scale: float) -> Array:
-        return bottom + height / (1 + np.exp(-np.clip((x - middle) / scale, -50, 50)))
-
-    start = (y[0], y[-1] - y[0] or 1e-3, float(x[np.abs(y - (y[0] + y[-1]) / 2).argmin()]), 0.1)
-    try:
-        found, _ = optimize.curve_fit(
-            curve,
-            x,
-            y,
-            p0=start,
-            bounds=([-np.inf, -np.inf, -1, 1e-3], [np.inf, np.inf, 2, 10]),
-            max_nfev=2000,
-        )
-    except RuntimeError:  # the fit does not converge; a line is a logistic of infinite scale
-        return _line(x, y)
-    return curve(x, *found)
+    Each fit chooses the best of the `shapes`, [shape, place]. The other arguments describe the points of each unit at
+    each place, [place, unit]: their number, the sum of their values and the sum of the squares of their values.
+    """
+    n, y, yy = counts.sum(0), sums.sum(0), squares.sum(0)
+    s, ss, sy = shapes @ counts, shapes**2 @ counts, shapes @ sums
+    # Each array below, [shape, unit], is a sum over the points of all units but one.
+    n_, y_, s_, ss_, sy_ = (
+        total.sum(-1, keepdims=True) - total for total in (n, y, s, ss, sy)
+    )  # fmt: skip
+    spread = ss_ - s_**2 / n_
+    together = sy_ - s_ * y_ / n_
+    height = np.where(spread > 1e-9, together / np.maximum(spread, 1e-9), 0.0)
+    bottom = (y_ - height * s_) / n_
+    chosen = (height * together).argmax(0), np.arange(len(n))
+    a, b = bottom[chosen], height[chosen]
+    errors = yy - 2 * a * y - 2 * b * sy[chosen] + n * a**2 + 2 * a * b * s[chosen] + b**2 * ss[chosen]
+    return max(float((errors / n).mean()), 0.0)  # rounding can make the sum of an exact fit negative

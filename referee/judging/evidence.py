@@ -54,12 +54,14 @@ class Chance:
             it was not measured.
         p: the probability in this world of a value at least as extreme as the estimate.
         veto: True if a large p prevents the verdict SUPPORTED.
+        explains: True if this world is a rival cause that explains the finding as well. It prevents SUPPORTED.
     """
 
     world: str
     value: float | None
     p: float | None = None
     veto: bool = False
+    explains: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,8 @@ class Evidence:
         notes: further facts for the reader.
         drawing: the figure.
         data: the table from which the figure is drawn.
+        unit: what counts as one independent observation, in the plural. None: the unit of the theory.
+        by_layer: the value of the hardest part at every layer. Empty if only the layer of interest was measured.
     """
 
     estimate: Estimates
@@ -98,3 +102,5 @@ class Evidence:
     notes: tuple[str, ...] = ()
     drawing: Drawing | None = None
     data: pd.DataFrame | None = None
+    unit: str | None = None
+    by_layer: Mapping[int, float] = field(default_factory=dict)

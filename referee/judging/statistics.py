@@ -1,135 +1,170 @@
-"""Intervals, tests, corrections and random head splits, with numpy and scipy and without loops over resamples."""
+"""Exact intervals, tests, corrections and random head splits, with numpy and scipy and without resampling."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from itertools import combinations
-from math import comb
+from math import comb, inf
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 Array = NDArray[np.float64]
+Limits = Callable[[float], tuple[float, float]]
+TAIL = 0.025
+"""The largest probability with which each limit of an interval is wrong. Together the two limits cover 95 %."""
+_STAKES = np.linspace(0.0, 1.0, 41)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A measured value, its 95 % interval from `low` to `high`, and the number `n` of independent units."""
+    """A measured value with its 95 % interval.
+
+    Attributes:
+        value: the measured value.
+        low: lower limit of the interval.
+        high: upper limit of the interval.
+        n: number of independent units.
+        limits: returns the interval each of whose limits is wrong with at most the given probability. The verdicts and
+            the p-values both come from it.
+        tied: True if the interval has no width although some values differ. Most of them may be equal by chance.
+    """
 
     value: float
     low: float
     high: float
     n: int
+    limits: Limits | None = field(default=None, compare=False, repr=False)
+    tied: bool = False
+
+    def interval(self, tail: float) -> tuple[float, float]:
+        """Return the interval each of whose limits is wrong with at most the probability `tail`."""
+        return self.limits(tail) if self.limits else (self.low, self.high)
 
 
-def mean_over_units(values: ArrayLike, *, seed: int, resamples: int = 10_000) -> Estimate:
-    """Return the mean over units, with a bootstrap interval.
+def share(hits: ArrayLike, units: Sequence) -> Estimate:
+    """Return the mean of a quantity from 0 to 1 over units. The interval is valid for every n and every distribution.
 
-    The interval is the bias-corrected accelerated one (BCa, Efron 1987), at the expanded level of `level`. Where BCa is
-    not defined, it is the percentile interval at the same level. Raises ValueError for values that are not finite.
-
-    Args:
-        values: [unit], finite. Each is already the mean over the trials of its unit, so that the units are the
-            clusters.
-        seed: the seed of the resamples.
-    """
-    values = np.asarray(values, float)
-    if not np.isfinite(values).all():
-        raise ValueError(f"A mean needs finite values; got {values[~np.isfinite(values)]}")
-    point, n = float(values.mean()), len(values)
-    # With one value, or with equal values, every resample is the same, so the interval is one point.
-    if n < 2 or np.ptp(values) == 0:
-        return Estimate(point, point, point, n)
-
-    def interval(method: str) -> tuple[float, float]:
-        # BCa divides 0 by 0 when the statistic stays the same whichever value is left out.
-        with warnings.catch_warnings(), np.errstate(invalid="ignore"):
-            warnings.simplefilter("ignore", stats.DegenerateDataWarning)
-            found = stats.bootstrap(
-                (values,), np.mean, method=method, confidence_level=level(n), n_resamples=resamples,
-                vectorized=True, batch=max(1, 2_000_000 // n), rng=np.random.default_rng(seed),
-            )  # fmt: skip
-        return found.confidence_interval
-
-    low, high = interval("BCa")
-    if not np.isfinite([low, high]).all():
-        low, high = interval("percentile")
-    return Estimate(point, float(low), float(high), n)
-
-
-def median_over_units(values: ArrayLike, units: Sequence, *, seed: int, resamples: int = 10_000) -> Estimate:
-    """Return the median over all values, with a bootstrap interval.
-
-    The bootstrap resamples whole units. The interval is the percentile interval at the expanded level of `level`.
-    Raises ValueError for values that are not numbers.
+    If each unit has the value 0 or 1, the interval is the exact one (Clopper & Pearson 1934). Else it is a betting
+    interval (Waudby-Smith & Ramdas 2024): a mean is excluded if a gambler, who would not gain on average if it were
+    true, has multiplied his capital by 1 / tail. He divides his capital evenly among fixed stakes.
 
     Args:
-        values: [value]. A censored value is infinite. It counts as larger than all others, and no mean contains it.
-        units: [value], the unit of each value. The units are the clusters.
-        seed: the seed of the resamples.
+        hits: [trial], true or false, or shares. Raises ValueError for a value outside 0 to 1.
+        units: [trial], the unit of each trial. Each unit counts with the mean of its trials.
     """
-    values = np.asarray(values, float)
-    if np.isnan(values).any():
-        raise ValueError(f"A median needs numbers; got {np.isnan(values).sum()} that are none")
-    order = np.argsort(values, kind="stable")
-    values = values[order]
-    _, cluster = np.unique(np.asarray(units)[order], return_inverse=True)
-    n = int(cluster.max()) + 1
-    draws = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples)
-    point = float(_weighted_median(values, np.ones((1, len(values))))[0])
-    medians = np.sort(_weighted_median(values, draws[:, cluster]))
-    tail = (1 - level(n)) / 2 if n > 1 else 0.0
-    # The ends are order statistics without interpolation, because a number and infinity have no middle.
-    low, high = medians[int(tail * resamples)], medians[resamples - 1 - int(tail * resamples)]
-    return Estimate(point, float(low), float(high), n)
-
-
-def _weighted_median(values: Array, weights: NDArray) -> Array:
-    """Return the medians of sorted values that occur `weights` times; [resample] from [value] and [resample, value]."""
-    reached = weights.cumsum(axis=1)
-    half = reached[:, -1:] / 2
-    lower, upper = (reached >= half).argmax(axis=1), (reached > half).argmax(axis=1)
-    return (values[lower] + values[upper]) / 2
-
-
-def level(n: int) -> float:
-    """Return the nominal level at which a bootstrap interval of n clusters covers 95 %.
-
-    At the nominal level 95 %, an interval from 15 to 20 values covers only 90 to 92 %. This function raises the level
-    as Student's t would raise it (Hesterberg 2015, "expanded percentile interval").
-    """
-    return float(1 - 2 * stats.norm.cdf(-stats.t.ppf(0.975, n - 1) * np.sqrt(n / (n - 1))))
+    values = _by_unit(hits, units)
+    if not ((values >= 0) & (values <= 1)).all():
+        raise ValueError(f"A share must be from 0 to 1; got {values[~((values >= 0) & (values <= 1))]}")
+    n = len(values)
+    limits = _exact_limits(int(values.sum()), n) if np.isin(values, (0, 1)).all() else _betting_limits(values)
+    return Estimate(float(values.mean()), *limits(TAIL), n, limits)
 
 
 def proportion(successes: int, n: int) -> Estimate:
-    """Return a share of n independent units, with Wilson's 95 % interval, which is valid near 0 and 1 (Wilson 1927)."""
-    found = stats.binomtest(successes, n).proportion_ci(method="wilson")
-    return Estimate(successes / n, float(found.low), float(found.high), n)
+    """Return a share of n independent units, with the exact 95 % interval (Clopper & Pearson 1934)."""
+    limits = _exact_limits(successes, n)
+    return Estimate(successes / n, *limits(TAIL), n, limits)
 
 
-def proportion_over_units(hits: ArrayLike, units: Sequence, *, looks: int = 1) -> Estimate:
-    """Return the share of hits with Wilson's interval. Every unit has the same weight.
+def _exact_limits(successes: int, n: int) -> Limits:
+    def limits(tail: float) -> tuple[float, float]:
+        low = stats.beta.ppf(tail, successes, n - successes + 1) if successes else 0.0
+        high = stats.beta.isf(tail, successes + 1, n - successes) if successes < n else 1.0
+        return float(low), float(high)
 
-    All trials of one unit together count once. If the trials of a unit differ, this interval may be too wide, but it
-    is not too narrow.
+    return limits
+
+
+def _betting_limits(values: Array) -> Limits:
+    def low(values: Array, tail: float) -> float:
+        excluded, possible = 0.0, float(values.mean())
+        for _ in range(30):
+            mean = (excluded + possible) / 2
+            wealth = np.exp(np.log1p(_STAKES[:-1, None] * (values / mean - 1)).sum(1)).mean()
+            excluded, possible = (mean, possible) if wealth >= 1 / tail else (excluded, mean)
+        return excluded
+
+    return lambda tail: (low(values, tail), 1 - low(1 - values, tail))
+
+
+def median(values: ArrayLike, units: Sequence | None = None, *, resolution: float = 0.0) -> Estimate:
+    """Return the median over units. The interval is exact for every n and every distribution.
+
+    The limits are order statistics (the inverse of the sign test). With fewer than six units no such interval covers
+    95 %. Then `low` and `high` are the smallest and the largest value, and `limits` returns infinities.
 
     Args:
-        hits: [trial], true or false, or shares.
-        units: [trial], the unit of each trial. The units are the clusters.
-        looks: the number of such shares from which this one was chosen. The interval is wide enough for this choice
-            (Bonferroni).
+        values: [trial]. A censored value is infinite. Raises ValueError for not-a-number.
+        units: [trial], the unit of each trial. Each unit counts with the mean of its trials. None: each is a unit.
+        resolution: values of at most this size count as 0.
     """
+    found = np.sort(_by_unit(values, range(np.size(values)) if units is None else units))
+    if np.isnan(found).any():
+        raise ValueError(f"A median needs numbers; got {np.isnan(found).sum()} that are none")
+    found = np.where(np.abs(found) <= resolution, 0.0, found)
+    found.sort()
+    n = len(found)
+
+    def limits(tail: float) -> tuple[float, float]:
+        rank = int(stats.binom.ppf(tail, n, 0.5))
+        return (float(found[rank - 1]), float(found[n - rank])) if rank else (-inf, inf)
+
+    low, high = limits(TAIL)
+    low, high = max(low, float(found[0])), min(high, float(found[-1]))
+    tied = low == high and not np.allclose(found, low, rtol=0, atol=max(resolution, 1e-12))
+    return Estimate(_middle(found), low, high, n, limits, tied)
+
+
+def crossed(values: ArrayLike, rows: Sequence, columns: Sequence) -> Estimate:
+    """Return the median over two factors that both vary, such as pairs and phrasings.
+
+    The distances of the limits from the value are those of the medians over rows and over columns, added in quadrature.
+    So both factors count, as in the pigeonhole bootstrap (Owen 2007). If no row occurs with two columns, the rows of a
+    column belong to it alone, and the interval over columns is enough. `n` is the smaller number of levels.
+
+    Args:
+        values: [trial].
+        rows: [trial], the level of the first factor.
+        columns: [trial], the level of the second factor.
+    """
+    over_columns = median(values, columns)
+    if len(set(zip(rows, columns, strict=True))) == len(set(rows)):
+        return over_columns
+    over_rows = median(values, rows)
+    lowest, highest = float(np.min(values)), float(np.max(values))
+
+    def limits(tail: float) -> tuple[float, float]:
+        ends = [(e.value - low, high - e.value) for e in (over_rows, over_columns) for low, high in [e.interval(tail)]]
+        below, above = np.hypot(*np.asarray(ends))
+        return max(over_columns.value - below, lowest), min(over_columns.value + above, highest)
+
+    n, tied = min(over_rows.n, over_columns.n), over_rows.tied and over_columns.tied
+    return Estimate(over_columns.value, *limits(TAIL), n, limits, tied)
+
+
+def _by_unit(values: ArrayLike, units: Sequence) -> Array:
+    """Return the mean of each unit, [unit]."""
     _, cluster = np.unique(np.asarray(units), return_inverse=True)
-    sums, counts = np.bincount(cluster, np.asarray(hits, float)), np.bincount(cluster)
-    share, n = float((sums / counts).mean()), len(counts)
-    # This is Wilson's interval for a number of successes that may be fractional.
-    z = stats.norm.ppf(1 - 0.025 / looks)
-    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    reach = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return Estimate(share, float(max(0.0, centre - reach)), float(min(1.0, centre + reach)), n)
+    return np.bincount(cluster, np.asarray(values, float)) / np.bincount(cluster)
+
+
+def _middle(ordered: Array) -> float:
+    """Return the median of sorted values. The middle of a number and infinity is infinity."""
+    return float((ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2)
+
+
+def mcnemar(better: int, worse: int) -> float:
+    """Return the exact one-sided p-value of McNemar's test: under the null, a change for the better has probability ½.
+
+    `better` and `worse` count the units that differ between two conditions. Without such units, the result is 1.
+    """
+    if not better + worse:
+        return 1.0
+    return float(stats.binomtest(better, better + worse, alternative="greater").pvalue)
 
 
 def sign_test(differences: ArrayLike) -> float:

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from math import ceil, inf
-from statistics import NormalDist
+from math import ceil, inf, log10
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -78,26 +77,40 @@ def within(low: float, high: float) -> Criterion:
     return Criterion(low=low, high=high, closed=True)
 
 
-def decide(criterion: Criterion, estimate: Estimate) -> Verdict:
+def decide(criterion: Criterion, estimate: Estimate, *, parts: int = 1) -> Verdict:
     """Return SUPPORTED if the whole interval meets the criterion, and REFUTED if no part of it does.
 
-    Return INCONCLUSIVE in all other cases.
+    Return INCONCLUSIVE in all other cases. If the estimate is one of several `parts`, each of which can refute the
+    claim, then the intervals for REFUTED are simultaneous (Bonferroni). See also `tied_at_the_bound`.
     """
+    if tied_at_the_bound(criterion, estimate):
+        return Verdict.INCONCLUSIVE
     if criterion.admits(estimate.low) and criterion.admits(estimate.high):
         return Verdict.SUPPORTED
+    low, high = estimate.interval(0.025 / parts)
     if criterion.closed:
-        apart = estimate.high < criterion.low or estimate.low > criterion.high
+        apart = high < criterion.low or low > criterion.high
     else:
-        apart = estimate.high <= criterion.low or estimate.low >= criterion.high
+        apart = high <= criterion.low or low >= criterion.high
     return Verdict.REFUTED if apart else Verdict.INCONCLUSIVE
 
 
-def decide_all(criterion: Criterion, estimates: Sequence[Estimate]) -> Verdict:
+def tied_at_the_bound(criterion: Criterion, estimate: Estimate) -> bool:
+    """Return whether most units have the same value by chance, and this value is the bound of the criterion.
+
+    Such an interval is one point. No verdict may come from it: with nine zeros and one −1, nothing is known about
+    "below 0". If all units are equal, their number decides whether they are enough.
+    """
+    return estimate.tied and criterion.room(estimate.value) == 0
+
+
+def decide_all(criterion: Criterion, estimates: Sequence[Estimate], *, parts: int | None = None) -> Verdict:
     """Return SUPPORTED if every part is SUPPORTED, REFUTED if any part is REFUTED, and otherwise INCONCLUSIVE.
 
-    This is an intersection–union test.
+    SUPPORTED is an intersection–union test and needs no correction. For REFUTED the intervals of all parts are
+    simultaneous. `parts` is their number, if more than the given estimates can refute.
     """
-    verdicts = {decide(criterion, estimate) for estimate in estimates}
+    verdicts = {decide(criterion, estimate, parts=parts or len(estimates)) for estimate in estimates}
     for found in (Verdict.REFUTED, Verdict.INCONCLUSIVE):
         if found in verdicts:
             return found
@@ -107,14 +120,24 @@ def decide_all(criterion: Criterion, estimates: Sequence[Estimate]) -> Verdict:
 def p_value(criterion: Criterion, estimate: Estimate) -> float:
     """Return the one-sided p-value of the null hypothesis "the criterion is not met".
 
-    The function assumes a normal distribution with the 95 % interval of the estimate. For a range, the result is the
-    larger p-value of the two bounds (two one-sided tests).
+    It is the smallest tail probability whose interval meets the criterion, so p and interval come from one method. For
+    a range this is the larger p-value of its two bounds (two one-sided tests). It is 1 if no interval of tails up to
+    ½ meets the criterion. Values below 1e-12 are 0.
     """
-    room = criterion.room(estimate.value)
-    error = (estimate.high - estimate.low) / (2 * NormalDist().inv_cdf(0.975))
-    if not error:
-        return 0.0 if criterion.admits(estimate.value) else 1.0
-    return 1 - NormalDist().cdf(room / error)
+
+    def met(tail: float) -> bool:
+        low, high = estimate.interval(tail)
+        return criterion.admits(low) and criterion.admits(high)
+
+    if tied_at_the_bound(criterion, estimate) or not met(0.5):
+        return 1.0
+    low, high = -12.0, log10(0.5)
+    if met(10**low):
+        return 0.0
+    for _ in range(30):
+        middle = (low + high) / 2
+        low, high = (low, middle) if met(10**middle) else (middle, high)
+    return float(10**high)
 
 
 def hardest(criterion: Criterion, estimates: Mapping[str, Estimate]) -> str:
@@ -127,7 +150,7 @@ def hardest(criterion: Criterion, estimates: Mapping[str, Estimate]) -> str:
     return min(
         estimates,
         key=lambda part: (
-            rank.index(decide(criterion, estimates[part])),
+            rank.index(decide(criterion, estimates[part], parts=len(estimates))),
             criterion.room(estimates[part].value),
         ),
     )

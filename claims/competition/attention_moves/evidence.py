@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from claims.competition.attention_moves.measure import move_arm
-from claims.competition.edited import GREEDY, Edited
-from claims.competition.estimates import among, placebo
-from referee.judging.evidence import Chance, Drawing
+from claims.competition.compared import Compared, InOtherHeads
+from claims.competition.edited import NOWHERE, Edited, Elsewhere
+from referee.judging.evidence import Drawing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,49 +25,31 @@ class Moves:
 
     Args:
         edited: the edits at the layer of interest.
-        elsewhere: the edit in the odd heads at each other layer.
+        in_other_heads: the edit in other groups of heads, on few prompts.
+        elsewhere: both edits of the odd heads at other layers.
+        matched: the mass that the placebo moves, as a share of the mass that the edit moves.
     """
 
-    def __init__(self, edited: Edited, elsewhere: Mapping[int, Edited]) -> None:
+    def __init__(
+        self,
+        edited: Edited,
+        in_other_heads: InOtherHeads | None = None,
+        elsewhere: Elsewhere = NOWHERE,
+        matched: float | None = None,
+    ) -> None:
         self._edited, self._elsewhere = edited, elsewhere
-
-    def moved(self, order: str | None = None) -> Parts:
-        """Returns the share of the bug set that turns right when format mass of odd heads moves to the numbers."""
-        return self._edited.share_turned(_TO_NUMBERS, order=order)
+        self.to_numbers = Compared(edited, _TO_NUMBERS, move_arm("even"), in_other_heads, elsewhere, matched)
 
     def moved_to_other_tokens(self, order: str | None = None) -> Parts:
-        """Returns the same share when the format mass moves to tokens that are neither numbers nor format."""
+        """Returns the share that turns right when the format mass moves to tokens that are neither numbers nor format.
+
+        The heads are the odd ones.
+        """
         return self._edited.share_turned(_TO_OTHERS, order=order)
 
-    def against(self) -> tuple[Chance, ...]:
-        """Returns the same share for other targets of the move, other heads and other layers.
-
-        The move to tokens that are neither numbers nor format is a placebo, and it can veto the claim.
-        """
-        edited = self._edited
-        turned = edited.turned(_TO_NUMBERS)
-        random = edited.random_outcomes(_TO_NUMBERS)
-        return (
-            placebo("moved to tokens that are neither", turned, edited.turned(_TO_OTHERS)),
-            Chance("the same in even heads", edited.share_turned(move_arm("even"))["all"].value),
-            *among("random groups of as many heads", float(turned.mean()), random),
-            *(
-                Chance(f"the same at layer {layer}", there.share_turned(_TO_NUMBERS)["all"].value)
-                for layer, there in self._elsewhere.items()
-            ),
-        )
-
-    def variants(self) -> dict[str, Parts]:
-        """Returns the share by the most likely next token instead of the margin."""
-        return {GREEDY: self._edited.share_turned(_TO_NUMBERS, score="top_answer")}
-
-    def unturned(self) -> str | None:
-        """Describes the prompt that is furthest from turning right. Returns None if all prompts turn."""
-        return self._edited.unturned(_TO_NUMBERS)
-
-    def notes(self) -> tuple[str, ...]:
-        """Returns a note if the bug set has almost no prompts of one order."""
-        return tuple(filter(None, (self._edited.bug_in_one_order(),)))
+    def moved_to_other_tokens_by_layer(self) -> dict[int, float]:
+        """Returns the same share at every layer. Returns {} unless all layers are measured."""
+        return self._elsewhere.by_layer(self._edited, lambda _, there: float(there.turned(_TO_OTHERS).mean()))
 
     def drawing(self) -> Drawing:
         """Returns the drawing of the margins before and after the moves to numbers and to other tokens."""

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from claims.competition.heads import even_heads, odd_heads, random_groups
-from claims.competition.prompts import ORDERS, pairs
-from claims.competition.sweeps import Sweeps, other_layers
+from claims.competition.heads import even_heads, odd_heads
+from claims.competition.prompts import ORDERS, QA, pairs
+from claims.competition.sweeps import Sweeps
 from fixtures.options import Settings
 from fixtures.terminal import Visible
 
@@ -20,22 +20,25 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def moves(sweeps: Sweeps, bug_set: list[Case], settings: Settings) -> Moves:
-    """Experiment 5.1: edits move half of the format mass in odd heads, in even heads and in random heads."""
+def moves(sweeps: Sweeps, bug_set: list[Case]) -> Moves:
+    """Experiment 5.1: edits move half of the format mass in odd heads, in even heads and in other groups of heads."""
     from claims.competition.attention_moves import measure
     from claims.competition.attention_moves.evidence import Moves
+    from claims.competition.interventions import placebos
 
     subject = sweeps.session.subject
-    odd, even = odd_heads(subject), even_heads(subject)
-    drawn = random_groups(subject.n_heads, len(odd), settings.profile.groups, settings.seed)
+    odd, asked = odd_heads(subject), [case.asked(QA) for case in bug_set]
     in_odd = measure.moves({"odd": odd})
-    arms = {**in_odd, **measure.moves({"even": even, **drawn}), **measure.moves({"odd": odd}, target="other")}
-    edited = sweeps.on_bugs(bug_set, arms, "moving attention from format")
-    elsewhere = {
-        layer: sweeps.on_bugs(bug_set, in_odd, f"the same at layer {layer}", layer)
-        for layer in other_layers(subject, settings, observed=True)
-    }
-    return Moves(edited, elsewhere)
+    controls = placebos(in_odd, named=("numerical", "format"))
+    both = {**in_odd, **measure.moves({"odd": odd}, target="other")}
+    arms = {**both, **measure.moves({"even": even_heads(subject)}), **controls}
+    progress = "moving attention from format"
+    return Moves(
+        sweeps.on_bugs(bug_set, arms, progress),
+        sweeps.in_other_heads(asked, measure.moves, ("odd", odd), progress, bugs=True),
+        sweeps.elsewhere(lambda layer: sweeps.on_bugs(bug_set, both, f"{progress} at layer {layer}", layer)),
+        sweeps.matched(asked, *in_odd.values(), *controls.values()),
+    )
 
 
 @pytest.fixture(scope="session")

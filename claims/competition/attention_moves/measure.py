@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from claims.competition.heads import odd_heads
+from claims.competition.heads import in_heads, odd_heads
 from claims.competition.prompts import QA, SIMPLE, Case, Category
-from referee.attention.edits import Edit, InHeads, Move
+from referee.attention.edits import InHeads, Move
 from referee.measuring.requests import Trial
 from referee.measuring.session import Session
 
@@ -16,7 +16,7 @@ MOVED = 0.5
 """Share of the format mass that experiment 5.1 moves."""
 
 
-def moves(groups: Mapping[str, Sequence[int]], *, target: Category = "numerical") -> dict[str, Edit]:
+def moves(groups: Mapping[str, Sequence[int]], *, target: Category = "numerical") -> dict[str, InHeads]:
     """Returns the edits of experiment 5.1, one for each group of heads. `move_arm` names the arms.
 
     They move half of the mass on format tokens to the tokens of the category `target`.
@@ -26,7 +26,7 @@ def moves(groups: Mapping[str, Sequence[int]], *, target: Category = "numerical"
 
 def move_arm(group: str, target: Category = "numerical") -> str:
     """Returns the name of an arm."""
-    return f"{group} heads, format mass to {target} tokens"
+    return f"{in_heads(group)}, format mass to {target} tokens"
 
 
 def margins_after_move(session: Session, cases: Sequence[Case]) -> list[float]:
@@ -44,5 +44,5 @@ def margins_after_move(session: Session, cases: Sequence[Case]) -> list[float]:
     return margins.tolist()
 
 
-def _move(heads: Sequence[int], target: Category) -> Edit:
+def _move(heads: Sequence[int], target: Category) -> InHeads:
     return InHeads(Move(MOVED, source="format", target=target), tuple(heads))

@@ -4,26 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from claims.competition.bandwidth_distribution.measure import (
-    ALL_ROWS,
-    ENRICHMENT,
-    OTHER_MEASURES,
-    UNIFORM,
-    per_head,
-    per_pair,
-)
-from claims.competition.estimates import OverPairs, of_order
-from claims.competition.parity import Parity
+from claims.competition.bandwidth_distribution.measure import ALL_ROWS, ENRICHMENT, OTHER_MEASURES, UNIFORM, per_head
+from claims.competition.observed import Group, OverHeads, by_head, criterion_sign
 from claims.competition.prompts import CATEGORIES
 from fixtures.options import Settings
 from referee.judging import statistics
 from referee.judging.evidence import Chance, Drawing
-from referee.judging.verdict import Criterion, hardest
+from referee.judging.verdict import Criterion
 from referee.models.subjects import Subject
 
 if TYPE_CHECKING:
@@ -31,11 +23,11 @@ if TYPE_CHECKING:
 
     from referee.judging.evidence import Parts
 
-Group = Literal["even", "odd"]
+_PUBLISHED_SINK = "published for Llama-3.1-8B-Instruct, layer 10: 72.7 % in Simple, 60.7 % in Q&A"
 
 
-class Distribution(OverPairs):
-    """Reduces the table of `bandwidth_distribution` to estimates of the numerical bandwidth of the even or odd heads.
+class Distribution(OverHeads):
+    """Reduces the table of `bandwidth_distribution` to the numerical bandwidth of the even or odd heads.
 
     Attributes:
         formats: the names of all formats in the table.
@@ -45,101 +37,103 @@ class Distribution(OverPairs):
     other_units = (ENRICHMENT,)
 
     def __init__(
-        self, table: pd.DataFrame, subject: Subject, settings: Settings, elsewhere: pd.DataFrame | None = None
+        self,
+        table: pd.DataFrame,
+        subject: Subject,
+        settings: Settings,
+        elsewhere: pd.DataFrame | None = None,
+        to_bos: Mapping[str, float] | None = None,
     ) -> None:
-        """`elsewhere` is the same table for other layers, or None if they were not measured."""
-        super().__init__(settings)
-        self.table, self.elsewhere = table, elsewhere
-        self.formats: list[str] = list(dict.fromkeys(table["format"]))
-        self.parity = Parity(subject, settings)
+        """Takes the tables and the attention to BOS.
 
-    def shares(self, group: Group, formats: Sequence[str], order: str | None = None, measure: str = ALL_ROWS) -> Parts:
-        """Returns the mean numerical bandwidth of a group of heads, by format."""
-        table = of_order(self.table, order)
-        heads = self.parity.heads[group]
-        found = {name: per_pair(table, heads, name, measure) for name in formats}
-        return {name: self.mean(values)["all"] for name, values in found.items()}
+        `elsewhere` is the same table for other layers, or None if they were not measured. `to_bos` is the result of
+        `attention_to_bos`.
+        """
+        values = by_head(table, "numerical_share")
+        if elsewhere is not None:
+            values |= by_head(elsewhere, "numerical_share")
+        super().__init__(values, subject, settings)
+        self.table, self._to_bos = table, to_bos or {}
+        self.formats = self.conditions
+        self._other_layers = [] if elsewhere is None else sorted(set(elsewhere["layer"]))
 
-    def other_measures(self, group: Group, formats: Sequence[str]) -> Mapping[str, Parts]:
-        """Returns the same as `shares` by each other measure of the numerical bandwidth."""
-        return {measure: self.shares(group, formats, measure=measure) for measure in OTHER_MEASURES}
+    def level_measures(self, group: Group, formats: Sequence[str]) -> Mapping[str, Parts]:
+        """Returns the same as `level` by each other measure of the numerical bandwidth."""
+        return {measure: self.level(group, formats, measure=measure) for measure in OTHER_MEASURES}
+
+    def excess_measures(self, group: Group, formats: Sequence[str]) -> Mapping[str, Parts]:
+        """Returns the same as `excess` by each other measure of the numerical bandwidth."""
+        return {measure: self.excess(group, formats, measure=measure) for measure in OTHER_MEASURES}
 
     def against(self, group: Group, formats: Sequence[str], criterion: Criterion) -> tuple[Chance, ...]:
-        """Returns the chance worlds: uniform attention, other groups of heads, and other layers.
+        """Returns what a level is compared with: uniform attention, random groups, a part of the heads, other layers.
 
         Each value is the numerical bandwidth in the format in which the criterion is hardest to meet.
         """
-        sign, _ = _bound(criterion)
-        uniform = per_head(self.table, UNIFORM).loc[list(formats)]
-        own = per_head(self.table).loc[list(formats)].to_numpy()
-        statistic = self.parity.worst_mean(own, sign)
-        flat = Chance(UNIFORM, float((sign * uniform).min(axis=None)) * sign)
-        return (flat, *self.parity.chance(group, statistic, sign=sign), *self._other_layers(group, formats, sign))
+        uniform = self.per_head(formats, UNIFORM)
+        return (
+            Chance(UNIFORM, float(min(uniform.flat, key=criterion.room))),
+            *self.of_random_groups(group, criterion, formats),
+            *self.of_a_part(group, criterion, formats),
+            *self._at_other_layers(group, formats, criterion),
+        )
 
-    def _other_layers(self, group: Group, formats: Sequence[str], sign: int) -> tuple[Chance, ...]:
-        if self.elsewhere is None:
+    def _at_other_layers(self, group: Group, formats: Sequence[str], criterion: Criterion) -> tuple[Chance, ...]:
+        values = self.by_layer(criterion, partial(self.level, group, formats))
+        others = {layer: values[layer] for layer in self._other_layers if layer in values}
+        if not others:
             return ()
-        chosen = self.elsewhere[
-            (self.elsewhere["measure"] == ALL_ROWS)
-            & self.elsewhere["format"].isin(formats)
-            & self.elsewhere["head"].isin(self.parity.heads[group])
-        ]
-        means = sign * (sign * chosen.groupby(["layer", "format"])["numerical_share"].mean()).groupby("layer").min()
-        best = (sign * means).idxmax()
-        return (Chance(f"the {len(means)} other layers, at best layer {best}", float(means[best])),)
+        best = max(others, key=lambda layer: criterion.room(others[layer]))
+        return (Chance(f"the {len(others)} other layers, at best layer {best}", others[best]),)
 
-    def furthest_from(self, criterion: Criterion, group: Group, formats: Sequence[str]) -> str | None:
-        """Describes the prompt that misses the criterion by most, in the format in which it is hardest to meet.
+    def level_missed(self, criterion: Criterion, group: Group, formats: Sequence[str]) -> str | None:
+        """Describes the prompt whose level misses the criterion by most. None if no prompt misses it."""
+        found = self.furthest(criterion, group, formats)
+        return found and f"{found[0]}: {group} heads' numerical bandwidth is {found[1]:.3f}"
 
-        Returns None if no prompt of this format misses the criterion.
-        """
-        hardest_format = hardest(criterion, self.shares(group, formats))
-        chosen = self.table[(self.table["measure"] == ALL_ROWS) & (self.table["format"] == hardest_format)]
-        heads = self.parity.heads[group]
-        shares = chosen[chosen["head"].isin(heads)].groupby(["pair", "order"])["numerical_share"].mean()
-        (pair, order), share = min(shares.items(), key=lambda case: criterion.room(case[1]))
-        if criterion.admits(share):
-            return None
-        return f"{hardest_format} with {pair}, {order}: {group} heads' numerical bandwidth is {share:.3f}"
+    def excess_missed(self, criterion: Criterion, group: Group, formats: Sequence[str]) -> str | None:
+        """Describes the prompt whose excess misses the criterion by most. None if no prompt misses it."""
+        found = self.furthest(criterion, group, formats, excess=True)
+        return found and f"{found[0]}: {group} heads' numerical bandwidth less that of the others is {found[1]:+.3f}"
 
     def heads_meeting(self, criterion: Criterion, format: str) -> str:
         """Returns a sentence that counts the heads of each parity that meet a criterion in a format."""
         whole = self.table[(self.table["measure"] == ALL_ROWS) & (self.table["format"] == format)]
         values = whole.pivot_table(index="pair", columns="head", values="numerical_share", sort=False).to_numpy()
-        sign, threshold = _bound(criterion)
-        beyond = statistics.heads_beyond(values, threshold, sign=sign)
+        beyond = statistics.heads_beyond(values, _threshold(criterion), sign=criterion_sign(criterion))
         counts = {g: f"{beyond[heads].sum()} of {len(heads)} {g} heads" for g, heads in self.parity.heads.items()}
         text = f"In {format}, {counts['even']} and {counts['odd']} are {criterion} taken singly"
         return f"{text} (false discovery rate 5 %)."
 
-    def share_before(self, criterion: Criterion) -> str:
-        """Returns a sentence about the share of the odd heads in Simple.
-
-        In Q&A, a share has fallen below the threshold only if it was above the threshold in Simple.
-        """
-        before = self.shares("odd", ["Simple"])["Simple"]
-        text = f"In Simple it was {before.value:.3f} [{before.low:.3f}, {before.high:.3f}]"
-        return text + ("." if before.low > criterion.high else ": it did not fall, it was low already.")
+    def sink(self) -> str:
+        """Returns a sentence about the attention of the last token to BOS, beside the published shares."""
+        if not self._to_bos:
+            return f"This subject has no BOS, to which the last token could attend ({_PUBLISHED_SINK})."
+        shares = ", ".join(f"{share:.1%} in {name}" for name, share in self._to_bos.items())
+        return f"The last token's attention to BOS, mean over heads, is {shares} ({_PUBLISHED_SINK})."
 
     def drawing(self, criterion: Criterion) -> Drawing:
         """Returns the figure: bars by format and token category, with the threshold of the criterion."""
+        groups: tuple[Group, ...] = ("even", "odd")
         texts = []
-        for group in ("even", "odd"):
-            shares = ", ".join(f"{e.value:.0%} in {name}" for name, e in self.shares(group, self.formats).items())
+        for group in groups:
+            shares = ", ".join(f"{e.value:.0%} in {name}" for name, e in self.level(group).items())
             texts.append(f"{group} heads' numerical bandwidth is {shares}")
         alt = f"Bars by format and token category: {'; '.join(texts)}."
-        return Drawing(partial(self._draw, _bound(criterion)[1]), alt)
+        return Drawing(partial(self._draw, _threshold(criterion)), alt)
 
     def _draw(self, threshold: float) -> Figure:
         from claims.competition.bandwidth_distribution import figure
 
         whole = self.table[self.table["measure"] == ALL_ROWS]
+        columns = [f"{category}_share" for category in CATEGORIES]
         shares, intervals = [], []
-        for group in ("even", "odd"):
+        groups: tuple[Group, ...] = ("even", "odd")
+        for group in groups:
             of_group = whole[whole["head"].isin(self.parity.heads[group])]
-            means = of_group.groupby("format")[[f"{c}_share" for c in CATEGORIES]].mean()
-            shares += [(group, f, c, means.loc[f, f"{c}_share"]) for f in self.formats for c in CATEGORIES]
-            intervals += [(group, f, e.low, e.high) for f, e in self.shares(group, self.formats).items()]
+            medians = of_group.groupby(["format", "pair"])[columns].mean().groupby("format").median()
+            shares += [(group, f, c, medians.loc[f, f"{c}_share"]) for f in self.formats for c in CATEGORIES]
+            intervals += [(group, f, e.low, e.high) for f, e in self.level(group).items()]
         uniform = per_head(self.table, UNIFORM).mean(axis=1)
         return figure.bandwidth_distribution(
             pd.DataFrame(shares, columns=["group", "format", "category", "share"]),
@@ -156,6 +150,6 @@ class Distribution(OverPairs):
         return self.table.groupby(["measure", "format", "head"], sort=False)[shares].mean().reset_index()
 
 
-def _bound(criterion: Criterion) -> tuple[int, float]:
-    """Returns the direction and the threshold of a one-sided criterion. The direction is +1 for above, −1 for below."""
-    return (1, criterion.low) if np.isfinite(criterion.low) else (-1, criterion.high)
+def _threshold(criterion: Criterion) -> float:
+    """Returns the threshold of a one-sided criterion."""
+    return criterion.low if np.isfinite(criterion.low) else criterion.high

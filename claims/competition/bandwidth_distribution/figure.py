@@ -18,7 +18,7 @@ def bandwidth_distribution(
     """Experiment 1.1: draws grouped bars by format and category, with one panel for even and one for odd heads.
 
     Args:
-        shares: columns `group` ("even", "odd"), `format`, `category`, `share` (mean over pairs and heads).
+        shares: columns `group` ("even", "odd"), `format`, `category`, `share` (median over pairs).
         intervals: columns `group`, `format`, `low`, `high`: 95 % interval of the numerical share.
         chance: numerical share under uniform attention, by format.
         threshold: position of the threshold line, a share.
@@ -43,9 +43,9 @@ def bandwidth_distribution(
                 edgecolor="white",
             )
         bounds = intervals[intervals["group"] == group].set_index("format")
-        means = np.array([of_group[name, "numerical"] for name in formats])
-        spread = np.abs(np.array([[bounds.loc[f, "low"], bounds.loc[f, "high"]] for f in formats]).T - means)
-        ax.errorbar(places - 0.27, means, yerr=spread, fmt="none", ecolor="black", capsize=3, label="95 % interval")
+        medians = np.array([of_group[name, "numerical"] for name in formats])
+        spread = np.abs(np.array([[bounds.loc[f, "low"], bounds.loc[f, "high"]] for f in formats]).T - medians)
+        ax.errorbar(places - 0.27, medians, yerr=spread, fmt="none", ecolor="black", capsize=3, label="95 % interval")
         for place, name in zip(places, formats, strict=True):
             ax.hlines(chance[name], place - 0.42, place - 0.12, color=CHANCE, linestyle=":", linewidth=2,
                       label="numbers, uniform attention" if place == 0 else None)  # fmt: skip

@@ -27,16 +27,18 @@ def bandwidth(
 ) -> Distribution:
     """Experiment 1.1: numerical, format and other bandwidth of every head in every format."""
     from claims.competition.bandwidth_distribution.evidence import Distribution
-    from claims.competition.bandwidth_distribution.measure import bandwidth_distribution
+    from claims.competition.bandwidth_distribution.measure import ALL_ROWS, attention_to_bos, bandwidth_distribution
 
+    prompts = ask(pairs, formats)
     with visible():
-        table = bandwidth_distribution(session, ask(pairs, formats), progress="reading attention")
+        table = bandwidth_distribution(session, prompts, progress="reading attention")
+        to_bos = attention_to_bos(session, prompts, progress="reading attention to BOS")
         elsewhere = None
         if others := other_layers(session.subject, settings, observed=True):
             elsewhere = bandwidth_distribution(
-                session, ask(pairs[: settings.profile.swept], formats), layers=others, progress="reading other layers"
+                session, prompts, layers=others, kept=[ALL_ROWS], progress="reading other layers"
             )
-    return Distribution(table, session.subject, settings, elsewhere)
+    return Distribution(table, session.subject, settings, elsewhere, to_bos)
 
 
 @pytest.fixture(scope="session")

@@ -28,11 +28,13 @@ def bandwidth_distribution(
     prompts: Sequence[Prompt],
     *,
     layers: Sequence[int] | None = None,
+    kept: Sequence[str] | None = None,
     progress: str | None = None,
 ) -> pd.DataFrame:
     """Returns a table with one row per prompt × layer × measure × head.
 
-    The columns with results are `numerical_share`, `format_share` and `other_share`.
+    The columns with results are `numerical_share`, `format_share` and `other_share`. `kept` are the measures that the
+    table has, by default all of MEASURES.
 
     Measures:
         all rows: share of all attention mass of the prompt. This is the measure of the seed document, and the
@@ -52,6 +54,7 @@ def bandwidth_distribution(
     )
     columns = [f"{category}_share" for category in CATEGORIES]
     table = pd.DataFrame(shares.flatten(0, -2).numpy(), index=places, columns=columns).reset_index()
+    table = table if kept is None else table[table["measure"].isin(kept)]
     return describe(prompts).join(table.set_index("prompt")).reset_index(drop=True)
 
 
@@ -94,10 +97,25 @@ def mean_shares(session: Session, prompts: Sequence[Prompt], heads: Sequence[int
     return whole[:, list(heads)].mean(1).tolist()
 
 
-def per_pair(table: pd.DataFrame, heads: Sequence[int], format: str, measure: str = ALL_ROWS) -> pd.Series:
-    """Returns the mean numerical share over heads and orders, one value per pair; index pair."""
-    chosen = table[(table["measure"] == measure) & (table["format"] == format) & table["head"].isin(heads)]
-    return chosen.groupby("pair", sort=False)["numerical_share"].mean()
+@dataclass(frozen=True)
+class LastRowSink:
+    """Computes the attention of the last token to the first key, [layer, head]."""
+
+    def __call__(self, tokens: Tokens, pattern: Tensor) -> Tensor:
+        return pattern[:, :, tokens.n_prompt - 1, 0]
+
+
+def attention_to_bos(session: Session, prompts: Sequence[Prompt], *, progress: str | None = None) -> dict[str, float]:
+    """Returns the attention of the last token to BOS by format, as a mean over heads, pairs and orders.
+
+    Returns {} if the subject has no BOS.
+    """
+    tokens = [session.tokenize(prompt) for prompt in prompts]
+    if not all(asked.has_bos for asked in tokens):
+        return {}
+    found = torch.stack(session.patterns(tokens, LastRowSink(), progress=progress)).mean((1, 2))
+    table = describe(prompts).assign(share=found.numpy())
+    return {str(name): float(share) for name, share in table.groupby("format", sort=False)["share"].mean().items()}
 
 
 def per_head(table: pd.DataFrame, measure: str = ALL_ROWS) -> pd.DataFrame:

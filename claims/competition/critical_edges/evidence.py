@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from claims.competition.critical_edges import measure
-from claims.competition.estimates import OverPairs
-from claims.competition.parity import Parity
+from claims.competition.observed import ALL, Key, OverHeads
 from claims.competition.prompts import QA, Prompt
 from fixtures.options import Settings
-from referee.judging.evidence import Chance, Drawing, NotApplicable
+from referee.judging.evidence import Drawing, NotApplicable
 from referee.models.subjects import Subject
 from referee.prompts.tokens import Tokens
 
@@ -27,7 +25,7 @@ _HEADS_DRAWN = 4
 """Number of heads in the figure of edges. Half of them are even."""
 
 
-class Paths(OverPairs):
+class Paths(OverHeads):
     """Reduces experiment 2.2: where the strongest edges of each head lead, and what happens without these edges.
 
     Raises NotApplicable if the margin does not depend on any edge of the even heads, or of the odd heads.
@@ -36,6 +34,7 @@ class Paths(OverPairs):
         paths: result of `critical_paths`.
         removed: result of `knocked_out`.
         asked: the tokens of each prompt. The column `prompt` of `paths` counts the prompts in this order.
+        elsewhere: result of `landing_at`.
     """
 
     def __init__(
@@ -45,30 +44,24 @@ class Paths(OverPairs):
         asked: Mapping[Prompt, Tokens],
         subject: Subject,
         settings: Settings,
+        elsewhere: Mapping[int, pd.DataFrame] | None = None,
     ) -> None:
-        super().__init__(settings)
+        values: dict[Key, pd.DataFrame] = {
+            (subject.layer, attribution, ALL): measure.landing(paths, attribution)
+            for attribution in measure.ATTRIBUTIONS
+        }
+        values |= {(layer, measure.PLAIN, ALL): landing for layer, landing in (elsewhere or {}).items()}
+        super().__init__(values, subject, settings)
         self.data = paths
         self._removed, self._asked, self._subject = removed, asked, subject
-        self._parity = Parity(subject, settings)
         self._main = paths[paths["attribution"] == measure.PLAIN]
-        for group, heads in self._parity.heads.items():
+        for group, heads in self.parity.heads.items():
             if not self._main["head"].isin(heads).any():
                 raise NotApplicable(f"the margin does not depend on any edge of the {group} heads at this layer")
 
-    def excess_of_even_heads(self, order: str | None = None, attribution: str = measure.PLAIN) -> Parts:
-        """Returns the share of top edges that lead to numbers, even heads minus odd heads."""
-        landing = measure.landing(self.data, attribution)
-        columns = {group: [head for head in heads if head in landing] for group, heads in self._parity.heads.items()}
-        found = landing[columns["even"]].mean(axis=1) - landing[columns["odd"]].mean(axis=1)
-        return self.mean(found.dropna(), order)  # drops prompts on which no head of a group matters
-
-    def excess_of_other_head_groups(self) -> tuple[Chance, ...]:
-        """Returns the share of other groups of heads minus the share of all heads outside."""
-        return self._parity.chance("even", self._parity.difference(self._per_head), sign=1)
-
     def other_attribution(self) -> dict[str, Parts]:
-        """Returns the estimate with the other attribution, by its name."""
-        return {measure.CENTRED: self.excess_of_even_heads(attribution=measure.CENTRED)}
+        """Returns the excess of the even heads with the other attribution, by its name."""
+        return {measure.CENTRED: self.excess("even", measure=measure.CENTRED)}
 
     def notes(self) -> tuple[str, ...]:
         """Returns the shares of both groups, and a check of the attributions."""
@@ -89,14 +82,9 @@ class Paths(OverPairs):
         )
         return Drawing(draw=self._draw, alt=alt)
 
-    @property
-    def _per_head(self) -> NDArray[np.float64]:
-        """The mean share of top edges that lead to numbers, [head]. Not-a-number for a head without edges."""
-        return measure.landing(self.data).mean().reindex(range(self._subject.n_heads)).to_numpy()
-
     def _means(self) -> tuple[float, float]:
         """Returns the mean share over even heads and over odd heads. Heads without edges are left out."""
-        even, odd = (float(np.nanmean(self._per_head[heads])) for heads in self._parity.heads.values())
+        even, odd = (float(np.nanmean(self.per_head()[0, heads])) for heads in self.parity.heads.values())
         return even, odd
 
     def _draw(self) -> Figure:
@@ -121,6 +109,6 @@ class Paths(OverPairs):
         strength = edges["attribution_logits"].abs().groupby(edges["head"]).max()
         return [
             head
-            for heads in self._parity.heads.values()
+            for heads in self.parity.heads.values()
             for head in strength[strength.index.isin(heads)].nlargest(_HEADS_DRAWN // 2).index
         ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from claims.competition.prompts import ORDERS, QA, SIMPLE, ask
+from claims.competition.sweeps import other_layers
 
 if TYPE_CHECKING:
     from claims.competition.critical_edges.evidence import Paths
@@ -31,5 +32,7 @@ def paths(session: Session, pairs: list[Pair], settings: Settings, visible: Visi
         found = measure.critical_paths(session, prompts, progress="attributing edges")
         few = prompts[: _KNOCKED_OUT * len(formats) * len(ORDERS)]
         removed = measure.knocked_out(session, few, found, progress="removing edges")
+        others = other_layers(session.subject, settings, observed=True)
+        elsewhere = measure.landing_at(session, prompts, others, progress="attributing edges, other layers")
     asked = {prompt: session.tokenize(prompt) for prompt in prompts}
-    return Paths(found, removed, asked, session.subject, settings)
+    return Paths(found, removed, asked, session.subject, settings, elsewhere)

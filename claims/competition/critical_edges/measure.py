@@ -93,6 +93,19 @@ def landing(paths: pd.DataFrame, attribution: str = PLAIN) -> pd.DataFrame:
     return paths.pivot_table(index=["pair", "order"], columns="head", values="on_numbers", aggfunc="mean", sort=False)
 
 
+def landing_at(
+    session: Session, prompts: Sequence[Prompt], layers: Sequence[int], *, progress: str | None = None
+) -> dict[int, pd.DataFrame]:
+    """Returns the result of `landing` at other layers than the layer of interest.
+
+    A session computes gradients only at its layer of interest, so each layer has a session of its own.
+    """
+    return {
+        layer: landing(critical_paths(Session(session.subject.at(layer)), prompts, progress=progress))
+        for layer in layers
+    }
+
+
 def agreement(table: pd.DataFrame) -> float:
     """Returns the rank correlation of `predicted_logits` and `change_logits`. Returns NaN if either is constant."""
     if table["predicted_logits"].nunique() < 2 or table["change_logits"].nunique() < 2:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,13 +22,15 @@ def test_the_edges_that_matter_lead_to_numbers_in_even_heads(paths: Paths, judge
 
     The strength of an edge is gradient × probability.
     """
+    criterion, excess = judge.claim.criterion, partial(paths.excess, "even", None)
     judge(
         Evidence(
-            estimate=in_both_orders(paths.excess_of_even_heads),
-            against=paths.excess_of_other_head_groups(),
+            estimate=in_both_orders(excess),
+            against=paths.of_other_groups("even", criterion),
             variants=paths.other_attribution(),
             notes=paths.notes(),
             drawing=paths.drawing(),
             data=paths.data,
+            by_layer=paths.by_layer(criterion, excess),
         )
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -11,12 +11,17 @@ import pandas as pd
 
 from claims.competition.bandwidth_distribution.measure import ALL_ROWS
 from claims.competition.edited import GREEDY
-from claims.competition.estimates import OverPairs, of_order
-from claims.competition.format_injection.measure import MEASURED, accuracy_curves, due_to_format, falls
-from claims.competition.prompts import INJECTION
-from fixtures.options import Settings
+from claims.competition.estimates import of_order
+from claims.competition.format_injection.measure import LAYER, MEASURED, OF_THE_DOCUMENT
+from claims.competition.format_injection.reductions import (
+    RESOLUTION,
+    change_points,
+    correlations,
+    excess,
+    falls,
+    points,
+)
 from referee.judging import curves, statistics
-from referee.judging.curves import ChangePoint
 from referee.judging.evidence import Chance, Drawing, NotApplicable
 from referee.judging.statistics import Estimate
 from referee.judging.verdict import Criterion
@@ -26,102 +31,133 @@ if TYPE_CHECKING:
 
     from referee.judging.evidence import Parts
 
-_FEWEST_FOR_SHAPES = 2
-"""Fewest pairs for a comparison of curve shapes. The comparison tests each shape on held-out pairs."""
+_NO_FALL = 1.0
+"""The change point of accuracy that does not fall, as a share of format tokens."""
 
 
-class Injection(OverPairs):
-    """Reduces the table of `progressive_injection`.
+class Injection:
+    """Reduces the table of `progressive_injection`. The units are the phrasings, each with pairs of its own.
 
     `share_threshold` is a numerical share, which only the figure shows. `drop` is the claimed range of the drop.
     """
 
-    def __init__(self, table: pd.DataFrame, settings: Settings, *, share_threshold: float, drop: Criterion) -> None:
-        super().__init__(settings)
+    def __init__(self, table: pd.DataFrame, *, share_threshold: float, drop: Criterion) -> None:
         self.table = table
         self._share_threshold, self._claimed_drop = share_threshold, drop
 
-    def correlation(self, order: str | None = None, measure: str = ALL_ROWS, column: str = "numerical_share") -> Parts:
-        """Returns the rank correlation between format share and numerical share, as a mean over pairs."""
-        values = falls(of_order(self.table, order), column, measure)
-        return self.mean(values.rename_axis("pair"))
+    def correlation(self, order: str | None = None, measure: str = ALL_ROWS) -> Parts:
+        """Returns the median over phrasings of the rank correlation between format share and numerical share.
 
-    def other_measures(self) -> Mapping[str, Parts]:
-        """Returns the rank correlation by each other measure of the numerical share."""
-        return {measure: self.correlation(measure=measure) for measure in MEASURED if measure != ALL_ROWS}
-
-    def mostly_due_to_format(self, threshold: float, order: str | None = None) -> Parts:
-        """Returns the share of pairs for which more than `threshold` of the fall is due to format tokens.
-
-        The rest of the fall is the effect of an equal number of line breaks.
+        The correlation of a phrasing is a mean over its pairs and orders.
         """
-        return self.share((due_to_format(of_order(self.table, order)) > threshold).rename_axis("pair"))
+        return _median(of_order(self._correlations.loc[measure], order))
 
-    def against_falling(self, threshold: float) -> tuple[Chance, ...]:
-        """Returns the chance world with line breaks in place of format tokens.
+    def costs_more(self, order: str | None = None, measure: str = ALL_ROWS) -> Parts:
+        """Returns the share of phrasings whose format tokens cost more attention than as many tokens of each filler.
 
-        It vetoes the claim, unless more than `threshold` of the fall is due to format tokens for most pairs.
+        The cost is the fall of the numerical share from no added tokens to the most. Each filler is one part. A
+        difference below the resolution counts as none.
         """
-        return (
-            Chance(
-                "as many line breaks in place of format tokens; p that they explain most of the fall",
-                self.correlation(column="diluted_share")["all"].value,
-                statistics.sign_test(due_to_format(self.table) - threshold),
-                veto=True,
-            ),
-        )
+        return _share(of_order(self._excess.loc[measure], order))
+
+    def other_measures(self, quantity: Callable[..., Parts]) -> Mapping[str, Parts]:
+        """Returns `correlation` or `costs_more` by each other measure of the numerical share."""
+        return {measure: quantity(measure=measure) for measure in MEASURED if measure != ALL_ROWS}
+
+    def correlation_by_layer(self) -> Mapping[int, float]:
+        """Returns the median rank correlation at every layer. It is empty if only one layer was measured."""
+        return {layer: _median(correlations(self._once, column))["all"].value for layer, column in self._layers.items()}
+
+    def costs_more_by_layer(self) -> Mapping[int, float]:
+        """Returns `costs_more` at every layer, for the filler that costs most."""
+        table = self.table[self.table["measure"] == ALL_ROWS]
+        return {
+            layer: min(part.value for part in _share(excess(falls(table, column))).values())
+            for layer, column in self._layers.items()
+        }
 
     def notes_on_falling(self) -> tuple[str, ...]:
         """Returns further facts about the fall of the numerical share."""
-        excess = due_to_format(self.table).median()
-        correlations = [f"{measure}: {self.correlation(measure=measure)['all'].value:.2f}" for measure in MEASURED]
+        listed = [f"{measure}: {self.correlation(measure=measure)['all'].value:.2f}" for measure in MEASURED]
+        ends = self._once.sort_values("format_tokens").groupby("phrasing", sort=False)["numerical_share"]
         return (
-            f"Of the fall from the fewest to the most format tokens, {excess:.0%} (median pair) is due to"
-            f" format and not to added tokens. Rank correlations: {'; '.join(correlations)}.",
+            f"Over {ends.ngroups} phrasings, the numerical share is {ends.first().median():.2f} in the prompt with the"
+            f" fewest format tokens and {ends.last().median():.2f} in that with the most (medians). Rank correlations:"
+            f" {'; '.join(listed)}.",
+        )
+
+    def notes_on_costs(self) -> tuple[str, ...]:
+        """Returns the median fall of the numerical share with format tokens and with each filler."""
+        means = self._falls.loc[ALL_ROWS].groupby("phrasing", sort=False).mean().median()
+        right = self.table[self.table["measure"] == ALL_ROWS].groupby("filler")["correct"].mean()
+        fillers = "; ".join(f"{kind}: {means[kind]:.3f} ({right[kind]:.0%} right)" for kind in self._excess)
+        return (
+            f"From no added tokens to the most, the numerical share falls by {means['format']:.3f} with format tokens"
+            f" (median phrasing). With as many tokens of another kind it falls by: {fillers}.",
         )
 
     def require_right_answers(self) -> None:
         """Raises NotApplicable if no answer is right. Then accuracy cannot drop."""
-        if not self._accuracy[1].any():
+        if not self._once["correct"].any():
             raise NotApplicable("accuracy can only drop where some answer is right, and none is")
 
     def drop_at(self, order: str | None = None, score: str = "correct") -> Parts:
-        """Returns the change point of accuracy as a share of format tokens. Returns 1 if a constant predicts better.
+        """Returns the median over phrasings of the share of format tokens at which accuracy falls.
 
-        The comparison uses held-out pairs.
+        The place is the middle of the best falling logistic. It is 1 if accuracy does not fall. The interval also
+        contains the gaps between neighbouring prompts, in which a fall has no exact place.
         """
-        found = self._drop if (order, score) == (None, "correct") else self._change_point(order, score)
-        n = self.table["pair"].nunique()
-        return {"all": found.middle if found else Estimate(1.0, 1.0, 1.0, n)}
+        found = change_points(points(of_order(self._reaching, order), score))
+        if not found:
+            return {}
+        middles, lows, highs = (
+            statistics.median([getattr(fall, name) if fall else np.inf for fall in found])
+            for name in ("middle", "low", "high")
+        )
+
+        def limits(tail: float) -> tuple[float, float]:
+            return min(lows.interval(tail)[0], _NO_FALL), min(highs.interval(tail)[1], _NO_FALL)
+
+        low, high = min(lows.low, _NO_FALL), min(highs.high, _NO_FALL)
+        return {"all": Estimate(min(middles.value, _NO_FALL), low, high, middles.n, limits)}
 
     def drop_by_token(self) -> Mapping[str, Parts]:
         """Returns the change point of accuracy by the most likely next token instead of the margin."""
         return {GREEDY: self.drop_at(score="greedy")}
 
     def against_dropping(self) -> tuple[Chance, ...]:
-        """Returns a straight line as a chance world, if it predicts the accuracy of held-out pairs best.
+        """Returns each curve without a drop that predicts the accuracy of held-out phrasings as well as a drop does.
 
-        A straight decline also has a change point in its middle, but it has no drop at any one place.
+        A straight decline also has a change point in its middle, but it has no drop at any one place. Noise has change
+        points, too, but a constant predicts it best.
         """
         errors = self._shape_errors
-        if errors and errors["linear"] <= min(errors["logistic"], errors["step"]):
-            return (Chance("a straight line, which predicts held-out pairs better", None, 1.0, veto=True),)
-        return ()
+        worlds = {
+            "constant": "accuracy that does not depend on format: a constant predicts held-out phrasings as well",
+            "linear": "a straight line, which predicts held-out phrasings as well as a drop at one place",
+        }
+        return tuple(
+            Chance(world, None, 1.0, veto=True)
+            for shape, world in worlds.items()
+            if errors and errors[shape] <= min(errors["logistic"], errors["step"])
+        )
 
     def notes_on_dropping(self) -> tuple[str, ...]:
         """Returns further facts about accuracy, one per note."""
-        x, rows = self._accuracy
-        ends = rows.mean(0)[[0, -1]]
+        found = change_points(points(self._reaching))
+        widths = [fall.width for fall in found if fall]
+        ends = self._reaching.sort_values("format_tokens").groupby("phrasing", sort=False)["correct"]
         notes = [
-            f"Accuracy is {ends[0]:.0%} at {x[0]:.0%} of format tokens and {ends[1]:.0%} at {x[-1]:.0%}.",
+            f"Accuracy falls in {len(widths)} of {len(found)} phrasings. {ends.first().mean():.0%} of the phrasings are"
+            f" answered right at the lowest share of format tokens, and {ends.last().mean():.0%} at the highest.",
             "Two claims of the theory exclude each other: about half of the Q&A prompt's tokens are format tokens, so"
             " a bug in Q&A and a drop of accuracy at 60 % cannot both be true.",
         ]
-        if self._drop:
-            notes.append(f"The fall from 90 % to 10 % of its height takes {self._drop.width:.2f} of format share.")
+        if widths:
+            notes.append(f"The fall from 90 % to 10 % of its height takes {np.median(widths):.2f} of format share.")
         if self._shape_errors:
             listed = ", ".join(f"{shape} {error:.3g}" for shape, error in self._shape_errors.items())
-            notes.append(f"Squared error of the predicted accuracy of held-out pairs: {listed}.")
+            notes.append(f"Squared error of the predicted accuracy of held-out phrasings: {listed}.")
         return tuple(notes)
 
     def furthest_from_drop(self) -> str | None:
@@ -130,7 +166,7 @@ class Injection(OverPairs):
         The first choice is the wrong prompt below the drop with the lowest share of format tokens. The second choice
         is the right prompt above the drop with the highest share.
         """
-        once, drop = self.table[self.table["measure"] == ALL_ROWS], self._claimed_drop
+        once, drop = self._once, self._claimed_drop
         early = once[~once["correct"] & (once["format_share"] < drop.low)].nsmallest(1, "format_share")
         late = once[once["correct"] & (once["format_share"] > drop.high)].nlargest(1, "format_share")
         for case in [*early.itertuples(), *late.itertuples()]:
@@ -143,50 +179,72 @@ class Injection(OverPairs):
 
     def drawing(self) -> Drawing:
         """Returns the figure: numerical bandwidth and accuracy against the share of format tokens."""
+        fall = self.drop_at().get("all")
+        place = f"at {fall.value:.2f}." if fall and fall.value < _NO_FALL else "at no single place."
         return Drawing(
             self._draw,
             "Numerical bandwidth and accuracy against the share of format tokens; rank correlation"
-            f" {self.correlation()['all'].value:.2f}, accuracy falls "
-            + (f"at {self._drop.middle.value:.2f}." if self._drop else "at no single place."),
+            f" {self.correlation()['all'].value:.2f}, accuracy falls {place}",
         )
 
     @cached_property
-    def _accuracy(self) -> tuple[np.ndarray, np.ndarray]:
-        """The shares of format tokens, [format], and the shares of right answers, [pair, format]."""
-        return accuracy_curves(self.table)
+    def _once(self) -> pd.DataFrame:
+        """One row for each prompt with format tokens."""
+        return self.table[(self.table["measure"] == ALL_ROWS) & (self.table["filler"] == "")]
+
+    @cached_property
+    def _reaching(self) -> pd.DataFrame:
+        """The rows of `_once` whose series has more format tokens than the claimed drop. Others could not show it."""
+        return self._once[self._once.groupby("phrasing")["format_share"].transform("max") > self._claimed_drop.high]
+
+    @cached_property
+    def _correlations(self) -> pd.Series:
+        return correlations(self.table)
+
+    @cached_property
+    def _falls(self) -> pd.DataFrame:
+        return falls(self.table)
+
+    @cached_property
+    def _excess(self) -> pd.DataFrame:
+        return excess(self._falls)
+
+    @property
+    def _layers(self) -> dict[int, str]:
+        """The columns with the numerical shares of other layers, by layer."""
+        return {int(column.removeprefix(LAYER)): column for column in self.table if column.startswith(LAYER)}
 
     @cached_property
     def _shape_errors(self) -> dict[str, float]:
-        """The squared error of each curve shape on held-out pairs. It is empty if there are too few pairs."""
-        x, rows = self._accuracy
-        return curves.held_out_errors(x, rows) if len(rows) >= _FEWEST_FOR_SHAPES else {}
-
-    @cached_property
-    def _drop(self) -> ChangePoint | None:
-        """The change point of accuracy by the margin. It is None if accuracy does not fall."""
-        return self._change_point()
-
-    def _change_point(self, order: str | None = None, score: str = "correct") -> ChangePoint | None:
-        x, rows = accuracy_curves(of_order(self.table, order), score)
-        found = curves.change_point(x, rows, seed=self.settings.seed, resamples=self.settings.profile.resamples)
-        if found and len(rows) >= _FEWEST_FOR_SHAPES:
-            errors = curves.held_out_errors(x, rows)
-            if errors["constant"] <= min(errors["logistic"], errors["step"]):
-                return None
-        return found
+        """The squared error of each curve shape on held-out phrasings. It is empty if there are fewer than two."""
+        found = points(self._reaching)
+        return curves.errors_on_others(found.x, found.y, found.phrasing) if found.phrasing.any() else {}
 
     def _draw(self) -> Figure:
         from claims.competition.format_injection import figure
 
-        once = self.table[self.table["measure"] == ALL_ROWS]
         columns = ["format_share", "numerical_share", "correct"]
-        table = once.groupby("format", sort=False)[columns].mean().reset_index()
-        table["generated"] = ~table["format"].isin([format.name for format in INJECTION])
-        table["n"] = once["pair"].nunique()
-        middle = self._drop.middle if self._drop else None
+        table = self._once.groupby(["phrasing", "format"], sort=False)[columns].mean().reset_index()
+        table["generated"] = table["phrasing"] != OF_THE_DOCUMENT
+        table["n"] = self._once["phrasing"].nunique()
+        fall = self.drop_at().get("all")
         return figure.format_injection(
             table,
             share_threshold=self._share_threshold,
             drop_band=(self._claimed_drop.low, self._claimed_drop.high),
-            change=(middle.value, middle.low, middle.high) if middle else None,
+            change=(fall.value, fall.low, fall.high) if fall and fall.value < _NO_FALL else None,
         )
+
+
+def _median(values: pd.Series) -> Parts:
+    """Returns the median correlation over phrasings. Returns {} if there are no values."""
+    if values.empty:
+        return {}
+    return {"all": statistics.median(values, values.index.get_level_values("phrasing").tolist())}
+
+
+def _share(excess: pd.DataFrame) -> Parts:
+    """Returns the share of phrasings with a positive excess, for each filler. Returns {} if there are no values."""
+    more = excess.groupby("phrasing", sort=False).mean() > RESOLUTION
+    units = range(len(more))
+    return {str(kind): statistics.share(hits.to_numpy(), units) for kind, hits in more.items()} if len(more) else {}

@@ -9,6 +9,9 @@ from matplotlib.figure import Figure
 from claims.competition.style import NUMERICAL, OTHER
 from reports.style import BAD, CHANCE, GOOD, THRESHOLD, legend_below
 
+_STEP = 0.05
+"""Width of the classes of format share, within which the panel of accuracy shows means."""
+
 
 def format_injection(
     table: pd.DataFrame,
@@ -20,7 +23,8 @@ def format_injection(
     """Experiment 1.3: draws numerical bandwidth and accuracy against the share of format tokens.
 
     Args:
-        table: columns `format`, `generated`, `format_share`, `numerical_share`, `correct` (share), `n` (pairs).
+        table: one row per phrasing and format; columns `format`, `generated`, `format_share`, `numerical_share`,
+            `correct` (share), `n` (phrasings).
         share_threshold: position of the threshold line, a numerical share.
         drop_band: claimed range of the drop of accuracy, in share of format tokens.
         change: measured place of the drop (value, low, high). None if accuracy does not drop.
@@ -32,15 +36,17 @@ def format_injection(
     mixed = ~(kinds[0][1] | kinds[2][1])
     for name, chosen, colour, marker in kinds:
         rows = table[mixed if chosen is None else chosen]
-        share.plot(rows["format_share"], rows["numerical_share"], marker, color=colour, markersize=8,
+        share.plot(rows["format_share"], rows["numerical_share"], marker, color=colour, markersize=6,
                    markeredgecolor="black", markeredgewidth=0.6, label=f"answered {name}")  # fmt: skip
     for i, row in enumerate(table[~table["generated"]].sort_values("format_share").itertuples()):
         below = i % 2
         share.annotate(row.format, (row.format_share, row.numerical_share), xytext=(4, -14 if below else 8),
                        textcoords="offset points", fontsize=9.5)  # fmt: skip
     share.axhline(share_threshold, color=CHANCE, linestyle="--", label=f"{share_threshold:.0%} of attention")
-    ordered = table.sort_values("format_share")
-    accuracy.plot(ordered["format_share"], ordered["correct"], "o-", color=NUMERICAL, label="share answered right")
+    generated = table[table["generated"]]
+    steps = (generated["format_share"] / _STEP).round() * _STEP
+    means = generated.groupby(steps)["correct"].mean()
+    accuracy.plot(means.index, means, "o-", color=NUMERICAL, label="share answered right, mean over phrasings")
     for ax in (share, accuracy):
         ax.axvspan(*drop_band, color=THRESHOLD, alpha=0.2, label=f"drop claimed, {drop_band[0]:.0%}–{drop_band[1]:.0%}")
         ax.set(xlabel="share of format tokens in the prompt", ylim=(-0.04, 1.04), xlim=(-0.04, 0.94))
@@ -48,8 +54,8 @@ def format_injection(
     share.set_ylabel("numerical bandwidth, mean over heads")
     accuracy.set_ylabel("share answered right")
     n = int(table["n"].max()) if len(table) else 0
-    figure.suptitle(f"More and more format tokens around the same comparison (n = {n} pairs)")
-    legend_below(figure, share, accuracy, columns=3)
+    figure.suptitle(f"More and more format tokens around the same comparison (n = {n} phrasings)")
+    legend_below(figure, share, accuracy, columns=2)
     return figure
 
 

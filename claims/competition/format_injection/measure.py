@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import count, pairwise
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import count, cycle, islice
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 import torch
 
 from claims.competition.bandwidth_distribution.measure import ALL_ROWS, ENRICHMENT, LAST_ROW, MEASURES, Shares
 from claims.competition.behaviour import describe, with_answers
-from claims.competition.prompts import CATEGORIES, DOCUMENT_PAIRS, INJECTION, Pair, Prompt, ask, injected
+from claims.competition.phrasings import FILLERS
+from claims.competition.prompts import (
+    CATEGORIES,
+    DOCUMENT_PAIRS,
+    INJECTION,
+    ORDERS,
+    Format,
+    Pair,
+    Prompt,
+    ask,
+    filled,
+    injected,
+)
+from referee.judging.curves import change_point
 from referee.measuring.requests import Trial
 from referee.measuring.session import Session
-from referee.prompts.tokens import Tokens, lengthened, tokenize
+from referee.prompts.tokens import OTHER, Tokens, tokenize
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -23,8 +36,12 @@ if TYPE_CHECKING:
 HIGHEST = 0.85
 """Highest format share of the generated prompts."""
 STEP = 0.05
-"""Distance between generated prompts in format share. Where accuracy falls most, every word count is measured."""
+"""Distance between generated prompts in format share. Where accuracy falls, every word count is measured."""
 MEASURED = (ALL_ROWS, LAST_ROW, ENRICHMENT)
+OF_THE_DOCUMENT = "the seed document's formats"
+"""The name of the series of the seed document. All other series are instructions of growing length."""
+LAYER = "layer "
+"""Beginning of the names of the columns with the numerical shares of other layers. The number of the layer follows."""
 _NUMERICAL = CATEGORIES.index("numerical")
 
 
@@ -34,11 +51,11 @@ def format_share(tokens: Tokens) -> float:
     return categories.count("format") / len(categories)
 
 
-def graded_formats(tokenizer: PreTrainedTokenizerFast) -> list[int]:
-    """Returns the numbers of injected words that give format shares from 0 to 85 %, in steps of about 5 %."""
+def graded_formats(tokenizer: PreTrainedTokenizerFast, text: int = 0, pair: Pair = DOCUMENT_PAIRS[0]) -> list[int]:
+    """Returns the numbers of words of an instruction that give format shares from 0 to 85 %, in steps of about 5 %."""
     chosen: list[tuple[int, float]] = []
     for words in count():
-        prompt = Prompt(DOCUMENT_PAIRS[0], "bigger first", injected(words))
+        prompt = Prompt(pair, ORDERS[0], injected(words, text))
         reached = format_share(tokenize(prompt, tokenizer))
         if reached > HIGHEST:
             return [words for words, _ in chosen]
@@ -47,107 +64,144 @@ def graded_formats(tokenizer: PreTrainedTokenizerFast) -> list[int]:
     raise AssertionError("unreachable: count() does not end")
 
 
-def progressive_injection(session: Session, pairs: Sequence[Pair], *, progress: str | None = None) -> pd.DataFrame:
-    """Measures every pair in both orders, in the five formats of the seed document and in generated formats.
+@dataclass(frozen=True)
+class _Asked:
+    """One prompt with its tokens, and what the table says about it.
 
-    Generated formats are denser where accuracy falls most. The table has one row per prompt × measure of MEASURED.
+    `added` counts the format tokens, or the filler tokens in their place.
+    """
+
+    prompt: Prompt
+    tokens: Tokens
+    phrasing: str
+    added: int
+    filler: str = ""
+
+
+def progressive_injection(
+    session: Session,
+    pairs: Sequence[Pair],
+    *,
+    phrasings: int,
+    layers: Sequence[int] = (),
+    progress: str | None = None,
+) -> pd.DataFrame:
+    """Measures prompts whose format tokens increase, in several phrasings, each with pairs of its own.
+
+    The first series has the five formats of the seed document. Each of the others is one instruction at increasing
+    length, denser where accuracy falls. The pairs are dealt out to the series, so every pair is used in one series
+    only, in both orders. Thus a difference between pairs is also a difference between series, which are the units.
+    Each longest instruction is also replaced by as many tokens of each filler.
+
+    `phrasings` is the largest number of instructions. There are fewer if there are not enough pairs.
+
+    The table has one row per prompt × measure of MEASURED.
 
     Columns:
-        format_tokens: number of format tokens.
-        format_share: share of format tokens among all tokens.
-        numerical_share: mean over heads.
-        diluted_share: numerical share if an equal number of line breaks replaces the format tokens. It separates the
-            effect of format from the effect of any longer prompt.
+        phrasing: the name of the series.
+        filler: the kind of the tokens that replace the instruction; empty for prompts with format tokens.
+        format_tokens: number of format tokens, or of the filler tokens in their place.
+        format_share: share of these tokens among all tokens.
+        numerical_share: mean over heads, at the layer of interest.
+        layer 0, layer 1, …: numerical share by the measure "all rows" at each of `layers`.
         margin_logits, correct, top_answer: the answer of the unedited model.
     """
-    words = graded_formats(session.subject.tokenizer)
-    table = _measured(session, ask(pairs, [*INJECTION, *map(injected, words)]), progress)
-    accuracy = table.groupby("format")["correct"].mean()
-    falls = [accuracy[injected(one).name] - accuracy[injected(next).name] for one, next in pairwise(words)]
-    steepest = int(np.argmax(falls))
-    between = range(words[steepest] + 1, words[steepest + 1])
-    if falls[steepest] > 0 and between:
-        dense = _measured(session, ask(pairs, [injected(count) for count in between]), progress)
-        table = pd.concat([table, dense], ignore_index=True)
-    return table
+    texts = range(min(phrasings, len(pairs) - 1))
+    dealt = [pairs[first :: len(texts) + 1] for first in range(len(texts) + 1)]
+    asked = _series(session, dealt[0], INJECTION, OF_THE_DOCUMENT)
+    lengths = [graded_formats(session.subject.tokenizer, text, dealt[text + 1][0]) for text in texts]
+    for text, own in zip(texts, dealt[1:], strict=True):
+        asked += _series(session, own, [injected(words, text) for words in lengths[text]], _name(text))
+        asked += _fillers(session, own, injected(lengths[text][-1], text), _name(text))
+    table = _measured(session, asked, layers, progress)
+    dense: list[_Asked] = []
+    for text, own in zip(texts, dealt[1:], strict=True):
+        between = _where_it_falls(table, text, lengths[text])
+        dense += _series(session, own, [injected(words, text) for words in between], _name(text))
+    return pd.concat([table, _measured(session, dense, layers, progress)], ignore_index=True) if dense else table
 
 
-def _measured(session: Session, prompts: Sequence[Prompt], progress: str | None) -> pd.DataFrame:
-    tokens = [session.tokenize(prompt) for prompt in prompts]
-    diluted = [_diluted(session, prompt, own) for prompt, own in zip(prompts, tokens, strict=True)]
-    table = describe(prompts)
-    table["format_tokens"] = [own.categories.count("format") for own in tokens]
-    table["format_share"] = [format_share(own) for own in tokens]
-    table = with_answers(table, session, [Trial(own) for own in tokens], right="correct", progress=progress)
-    shares, without = (_mean_shares(session, asked, progress) for asked in (tokens, diluted))
-    columns = {name: MEASURES.index(name) for name in MEASURED}
-    return pd.concat(
-        [
-            table.assign(measure=name, numerical_share=shares[:, i], diluted_share=without[:, i])
-            for name, i in columns.items()
-        ],
-        ignore_index=True,
+def _name(text: int) -> str:
+    return f"instruction {text + 1}"
+
+
+def _series(session: Session, pairs: Sequence[Pair], formats: Sequence[Format], name: str) -> list[_Asked]:
+    asked = [(prompt, session.tokenize(prompt)) for prompt in ask(pairs, formats)]
+    return [_Asked(prompt, own, name, own.categories.count("format")) for prompt, own in asked]
+
+
+def _where_it_falls(table: pd.DataFrame, text: int, lengths: Sequence[int]) -> list[int]:
+    """Returns the numbers of words between the two measured ones between which accuracy falls."""
+    rows = table[(table["phrasing"] == _name(text)) & (table["measure"] == ALL_ROWS)]
+    by_format = rows.groupby("format")[["format_share", "correct"]].mean()
+    curve = by_format.loc[[injected(words, text).name for words in lengths]]
+    found = change_point(curve["format_share"], curve["correct"])
+    if found is None:
+        return []
+    behind = max(int((curve["format_share"] <= found.middle).sum()), 1)
+    return list(range(lengths[behind - 1] + 1, lengths[behind])) if behind < len(lengths) else []
+
+
+def _fillers(session: Session, pairs: Sequence[Pair], longest: Format, name: str) -> list[_Asked]:
+    """Returns the prompts in which each filler replaces the words of the longest format, with as many tokens."""
+    asked = []
+    for prompt in ask(pairs, [longest]):
+        bare = session.tokenize(Prompt(prompt.pair, prompt.order, injected(0)))
+        added = session.tokenize(prompt).n_prompt - bare.n_prompt
+        for kind in FILLERS:
+            tokens = _extended(bare, _filler_ids(session, prompt, kind, added))
+            asked.append(_Asked(prompt, tokens, name, added, kind))
+    return asked
+
+
+def _filler_ids(session: Session, prompt: Prompt, kind: str, size: int) -> list[int]:
+    """Returns the ids of exactly `size` filler tokens as they follow the numbers of a prompt.
+
+    Words that the tokenizer merges into fewer tokens are put in one by one.
+    """
+
+    def ids(words: int) -> list[int]:
+        text = Prompt(prompt.pair, prompt.order, filled(kind, words)).text
+        return session.subject.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    start = len(ids(0))
+    several = ids(size)[start:]
+    return list(islice(cycle(several if len(several) >= size else ids(1)[start:]), size))
+
+
+def _extended(tokens: Tokens, ids: Sequence[int]) -> Tokens:
+    """Returns a prompt with more tokens at its end. They belong to no category of the claims."""
+    head = tokens.n_prompt
+
+    def widened(values: tuple, added: Sequence) -> tuple:
+        return (*values[:head], *added, *values[head:])
+
+    return replace(
+        tokens,
+        ids=widened(tokens.ids, ids),
+        n_prompt=head + len(ids),
+        texts=widened(tokens.texts, [""] * len(ids)),
+        categories=widened(tokens.categories, [OTHER] * len(ids)),
+        roles=widened(tokens.roles, [None] * len(ids)),
     )
 
 
-def _diluted(session: Session, prompt: Prompt, tokens: Tokens) -> Tokens:
-    """Returns the comparison without format. Line breaks replace the format tokens, one for one."""
-    bare = session.tokenize(Prompt(prompt.pair, prompt.order, injected(0)))
-    return lengthened(bare, len(bare) + tokens.categories.count("format"), session.subject.tokenizer, behind=True)
-
-
-def _mean_shares(session: Session, tokens: Sequence[Tokens], progress: str | None) -> np.ndarray:
-    """Returns the mean numerical share over heads, [prompt, measure]."""
+def _measured(session: Session, asked: Sequence[_Asked], layers: Sequence[int], progress: str | None) -> pd.DataFrame:
+    tokens = [one.tokens for one in asked]
+    table = describe([one.prompt for one in asked])
+    table["phrasing"] = [one.phrasing for one in asked]
+    table["filler"] = [one.filler for one in asked]
+    table["format"] = table["format"].where(table["filler"] == "", table["filler"])
+    table["format_tokens"] = [one.added for one in asked]
+    table["format_share"] = [one.added / one.tokens.n_prompt for one in asked]
+    table = with_answers(table, session, [Trial(own) for own in tokens], right="correct", progress=progress)
     shares = torch.stack(session.patterns(tokens, Shares(), progress=progress))
-    return shares[:, 0, :, :, _NUMERICAL].mean(-1).numpy()
-
-
-def falls(table: pd.DataFrame, column: str = "numerical_share", measure: str = ALL_ROWS) -> pd.Series:
-    """Returns the rank correlation of a share with the share of format tokens, as a mean over orders; index pair.
-
-    The correlation is 0 if the share does not change.
-    """
-    return _by_pair_and_order(table, measure, lambda g: _rank_correlation(g["format_share"], g[column]))
-
-
-def due_to_format(table: pd.DataFrame, measure: str = ALL_ROWS) -> pd.Series:
-    """Returns the part of the fall of the numerical share that is due to format, for each pair; index pair.
-
-    The fall is the difference between the prompts with the fewest and with the most format tokens. The fall with an
-    equal number of line breaks is subtracted. The result is a share of the fall. It is 0 if the share does not fall.
-    """
-
-    def excess(group: pd.DataFrame) -> float:
-        ends = group.sort_values("format_tokens").iloc[[0, -1]]
-        fall, dilution = (ends[c].iloc[0] - ends[c].iloc[1] for c in ("numerical_share", "diluted_share"))
-        return float((fall - dilution) / fall) if fall > 0 else 0.0
-
-    return _by_pair_and_order(table, measure, excess)
-
-
-def _by_pair_and_order(table: pd.DataFrame, measure: str, reduce: Callable[[pd.DataFrame], float]) -> pd.Series:
-    chosen = table[table["measure"] == measure]
-    return pd.Series(
-        {pair: np.mean([reduce(g) for _, g in rows.groupby("order", sort=False)])
-         for pair, rows in chosen.groupby("pair", sort=False)}
-    )  # fmt: skip
-
-
-def _rank_correlation(x: pd.Series, y: pd.Series) -> float:
-    """Returns the rank correlation of Spearman. Returns 0 if y is constant."""
-    if np.ptp(y.to_numpy()) < 1e-9:
-        return 0.0
-    return float(np.corrcoef(x.rank(), y.rank())[0, 1])
-
-
-def accuracy_curves(table: pd.DataFrame, score: str = "correct") -> tuple[np.ndarray, np.ndarray]:
-    """Returns the shares of format tokens, [format], and the shares of right answers, [pair, format].
-
-    The shares of format tokens increase. The shares of right answers are means over orders. The `score` "correct"
-    uses the margin. The `score` "greedy" uses the most likely next token.
-    """
-    once = table[table["measure"] == ALL_ROWS]
-    once = once.assign(greedy=once["top_answer"] == "right")
-    x = once.groupby("format", sort=False)["format_share"].mean().sort_values()
-    curves = once.pivot_table(index="pair", columns="format", values=score, aggfunc="mean", sort=False)
-    return x.to_numpy(), curves[x.index].to_numpy(float)
+    found = shares[:, 0, :, :, _NUMERICAL].mean(-1).numpy()
+    if layers:
+        read = torch.stack(session.patterns(tokens, Shares(), layers=layers, progress=progress))
+        everywhere = read[:, :, MEASURES.index(ALL_ROWS), :, _NUMERICAL].mean(-1).numpy()
+        table[[f"{LAYER}{layer}" for layer in layers]] = everywhere
+    return pd.concat(
+        [table.assign(measure=name, numerical_share=found[:, MEASURES.index(name)]) for name in MEASURED],
+        ignore_index=True,
+    )

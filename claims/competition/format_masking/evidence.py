@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from claims.competition.edited import GREEDY, Edited
-from claims.competition.estimates import among, placebo
-from claims.competition.format_masking.measure import STRENGTHS, mask_arm
+from claims.competition.compared import Compared, InOtherHeads
+from claims.competition.edited import GREEDY, NOWHERE, Edited, Elsewhere, of_several
+from claims.competition.format_masking.measure import MASKED, STRENGTHS, WHOLLY, mask_arm
 from referee.judging.evidence import Chance, Drawing
 
 if TYPE_CHECKING:
@@ -16,15 +16,27 @@ if TYPE_CHECKING:
 
     from referee.judging.evidence import Parts
 
-MASKED = tuple(strength for strength in STRENGTHS if strength)
-"""All strengths of the mask except 0."""
-
 
 class Masks:
-    """Reduces the edits of experiment 5.2 on the bug set."""
+    """Reduces the edits of experiment 5.2 on the bug set.
 
-    def __init__(self, edited: Edited) -> None:
-        self._edited = edited
+    Args:
+        edited: the edits at the layer of interest.
+        in_other_heads: the mask of full strength in other groups of heads, on few prompts.
+        elsewhere: the masks of the odd heads at other layers.
+        matched: the mass that the placebo of the mask of full strength moves, as a share of the mass that the mask
+            moves.
+    """
+
+    def __init__(
+        self,
+        edited: Edited,
+        in_other_heads: InOtherHeads | None = None,
+        elsewhere: Elsewhere = NOWHERE,
+        matched: float | None = None,
+    ) -> None:
+        self._edited, self._elsewhere = edited, elsewhere
+        self._in_other_heads, self._matched = in_other_heads, matched
 
     def best_strength(self, group: str = "odd") -> float:
         """Returns the strength of the mask that repairs the most prompts. The smallest strength wins a tie."""
@@ -33,30 +45,34 @@ class Masks:
     def hidden(self, order: str | None = None, score: str = "right") -> Parts:
         """Returns the share of the bug set that turns right when format tokens are masked in the odd heads.
 
-        The strength is the best of all strengths.
+        The strength is the best of all strengths. The intervals allow for this choice.
         """
-        return self._edited.share_turned(self._best_arm, order=order, score=score, looks=len(MASKED))
+        found = self._edited.share_turned(self._best_arm, order=order, score=score)
+        return {part: of_several(estimate, len(MASKED)) for part, estimate in found.items()}
 
     def against(self) -> tuple[Chance, ...]:
-        """Returns the same share for masks on other tokens and in other heads.
-
-        The mask on tokens that are neither numbers nor format is a placebo, and it can veto the claim.
-        """
+        """Returns the same share for the placebo, in other heads and at other layers. Only the placebo is a veto."""
         edited, best = self._edited, self.best_strength()
+        other = mask_arm("odd", best, "other")
         even = mask_arm("even", self.best_strength("even"))
+        veto, _, *shown = Compared(edited, self._best_arm, even, self._in_other_heads).against()
         return (
-            placebo(
-                f"tokens masked that are neither, by {best:.0%}",
-                edited.turned(self._best_arm),
-                edited.turned(mask_arm("odd", best, "other")),
-            ),
-            Chance("the same in even heads, at their best strength", edited.share_turned(even)["all"].value),
-            *among(
-                "random groups of as many heads, masked wholly",
-                float(self._turned("odd", 1.0).mean()),
-                edited.random_outcomes(mask_arm("odd", 1.0)),
-            ),
+            veto,
+            Chance(f"tokens masked that are neither, by {best:.0%}", float(edited.turned(other).mean())),
+            Chance("the same in even heads, at their best strength", float(edited.turned(even).mean())),
+            *(Chance(f"{world.world}, masked wholly", world.value) for world in shown),
+            *self._elsewhere.chances(_best_share),
         )
+
+    @property
+    def wholly(self) -> Compared:
+        """The mask of full strength, which is compared in different heads."""
+        arm, even = mask_arm("odd", WHOLLY), mask_arm("even", WHOLLY)
+        return Compared(self._edited, arm, even, self._in_other_heads, self._elsewhere, self._matched)
+
+    def by_layer(self) -> dict[int, float]:
+        """Returns the share at the best strength at every layer. Returns {} unless all layers are measured."""
+        return self._elsewhere.by_layer(self._edited, _best_share)
 
     def variants(self) -> dict[str, Parts]:
         """Returns the share by the most likely next token instead of the margin."""
@@ -74,7 +90,7 @@ class Masks:
             f"Repaired by strength: {self._shares()}; judged at {self.best_strength():.0%}, which repairs most."
             f" {smallest}"
         )
-        return tuple(filter(None, (strengths, self._edited.bug_in_one_order())))
+        return (strengths, *self.wholly.notes())
 
     def drawing(self) -> Drawing:
         """Returns the drawing of success against the strength of the mask."""
@@ -104,3 +120,7 @@ class Masks:
             along="strength",
         )
         return mask_strength(curve, n=self._edited.n)
+
+
+def _best_share(_: int, edited: Edited) -> float:
+    return max(float(edited.turned(mask_arm("odd", strength)).mean()) for strength in MASKED)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from claims.competition.strata import in_both_orders
-from claims.competition.theory import MASK_REPAIRS, MOST
+from claims.competition.theory import MASK_REPAIRS, MASK_REPAIRS_MORE, MOST
 from referee.judging.evidence import Evidence
 
 if TYPE_CHECKING:
@@ -27,5 +27,22 @@ def test_masking_format_tokens_in_odd_heads_repairs(masks: Masks, judge: Judge) 
             notes=masks.notes(MOST),
             drawing=masks.drawing(),
             data=masks.data,
+            by_layer=masks.by_layer(),
+        )
+    )
+
+
+@pytest.mark.claim(MASK_REPAIRS_MORE)
+def test_masking_format_tokens_repairs_more_in_odd_heads(masks: Masks, judge: Judge) -> None:
+    """A mask hides format tokens wholly from other groups of as many heads. The margin rises less."""
+    others = masks.wholly.others
+    judge(
+        Evidence(
+            estimate=in_both_orders(others.more),
+            against=masks.wholly.against_more(),
+            counterexample=others.counterexample(),
+            notes=(*others.notes(), *masks.wholly.notes()),
+            data=others.data,
+            by_layer=others.by_layer(),
         )
     )

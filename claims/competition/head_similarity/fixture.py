@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from claims.competition.heads import even_heads
 from claims.competition.prompts import ask
+from claims.competition.sweeps import other_layers
 
 if TYPE_CHECKING:
     from claims.competition.head_similarity.evidence import Similarity
@@ -20,9 +22,14 @@ if TYPE_CHECKING:
 def similarity(session: Session, pairs: list[Pair], settings: Settings, visible: Visible) -> Similarity:
     """Experiment 3.1: correlations between the patterns of heads."""
     from claims.competition.head_similarity.evidence import Similarity
-    from claims.competition.head_similarity.measure import FORMATS, similarities
+    from claims.competition.head_similarity.measure import FORMATS, advantages, similarities
 
+    subject = session.subject
     prompts = ask(pairs[: settings.profile.swept], FORMATS)
     with visible():
         found = similarities(session, prompts, progress="comparing heads")
-    return Similarity(found, prompts, session.subject, settings)
+        elsewhere = {}
+        if others := other_layers(subject, settings, observed=True):
+            label = "comparing heads, other layers"
+            elsewhere = advantages(session, prompts, even_heads(subject), others, progress=label)
+    return Similarity(found, prompts, subject, settings, elsewhere)

@@ -26,5 +26,6 @@ def test_even_heads_resemble_each_other_more_than_odd_heads(similarity: Similari
             notes=similarity.notes(),
             drawing=similarity.drawing(),
             data=similarity.data,
+            by_layer=similarity.by_layer(judge.claim.criterion),
         )
     )

@@ -9,7 +9,9 @@ import pandas as pd
 
 from claims.competition.edited import GREEDY
 from claims.competition.estimates import OverPairs, of_order
-from claims.competition.head_subsets.measure import ANY, EVEN, ODD, explained
+from claims.competition.head_subsets.identity import explained, hints
+from claims.competition.head_subsets.measure import ANY, EVEN, ODD
+from claims.competition.prompts import ORDERS
 from fixtures.options import Settings
 from referee.judging.evidence import Chance, Drawing
 
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from referee.judging.statistics import Estimate
 
 
+_OTHERS = {ODD: "odd heads", ANY: "heads of any kind"}
+"""The populations that should not repair: a name for each."""
+
+
 class Subsets(OverPairs):
     """Reduces the success of head subsets, and the entropy of the donor patterns.
 
@@ -28,6 +34,7 @@ class Subsets(OverPairs):
         information: the table of `information`.
         needed: the number of heads that is enough according to the claim.
         sufficient: lowest claimed success with at least `needed` heads, for the figure.
+        by_layer: the table of the even heads at each layer. Empty if only the layer of interest was measured.
     """
 
     def __init__(
@@ -38,40 +45,55 @@ class Subsets(OverPairs):
         *,
         needed: int,
         sufficient: float,
+        by_layer: Mapping[int, pd.DataFrame] | None = None,
     ) -> None:
         super().__init__(settings)
         self._tables, self._needed, self._sufficient = tables, needed, sufficient
         self._bits = information.groupby("head")["entropy_bits"].mean()
+        self._by_layer = by_layer or {}
 
     def as_claimed(self, order: str | None = None, score: str = "right") -> Parts:
         """Returns the share of subsets of even heads that behave as claimed, by number of heads.
 
         Subsets with `needed` heads or more should repair the answer. Smaller subsets should not.
         """
+        return self._as_claimed(of_order(self._tables[EVEN], order), score)
+
+    def repaired_by_others(self, order: str | None = None, score: str = "right") -> Parts:
+        """Returns the share of subsets of `needed` heads that repair, for odd heads and for heads of any kind."""
         found: dict[str, Estimate] = {}
-        for count, chosen in of_order(self._tables[EVEN], order).groupby("count"):
-            repaired = chosen["right"] if score == "right" else chosen["top_answer"] == "right"
-            enough = int(count) >= self._needed
-            name = f"{count} {'repair' if enough else 'do not repair'}"
-            hits = pd.Series((repaired == enough).to_numpy(), pd.MultiIndex.from_frame(chosen[["pair", "order"]]))
-            found[name] = self.share(hits)["all"]
+        for population, name in _OTHERS.items():
+            table = self._tables[population]
+            repaired = _repaired(table[table["count"] == self._needed], score)
+            if share := self.share(repaired, order):
+                found[name] = share["all"]
         return found
 
-    def repaired_by_any(self, order: str | None = None) -> Parts:
-        """Returns the share of subsets of `needed` heads that repair the answer, drawn from all heads."""
-        return self.share(self._repaired(ANY, self._needed), order)
+    def as_claimed_by_layer(self) -> dict[int, float]:
+        """Returns the smaller share of `as_claimed` for `needed` heads and for one fewer, at each measured layer."""
+        found = {}
+        for layer, table in self._by_layer.items():
+            at_limit = table[table["count"].isin(self._at_limit)]
+            found[layer] = min(share.value for share in self._as_claimed(at_limit).values())
+        return found
 
     def other_populations(self) -> tuple[Chance, ...]:
-        """Returns the success of `needed` odd heads, and of as many heads drawn from all heads."""
+        """Returns the success of `needed` odd heads, and of as many heads of any kind."""
         return tuple(
-            Chance(f"repair by {self._needed} {population} heads", self._success(population, self._needed).value)
-            for population in (ODD, ANY)
-            if int(self._tables[population]["count"].max()) >= self._needed
+            Chance(f"repair by {self._needed} {name}", share.value) for name, share in self.repaired_by_others().items()
         )
+
+    def even_heads_alone(self) -> tuple[Chance, ...]:
+        """Returns the success of `needed` even heads."""
+        return (Chance(f"repair by {self._needed} even heads", self._success(EVEN, self._needed).value),)
 
     def variants(self) -> dict[str, Parts]:
         """Returns the shares by the most likely next token instead of the margin."""
         return {GREEDY: self.as_claimed(score="top_answer")}
+
+    def variants_of_others(self) -> dict[str, Parts]:
+        """Returns the shares of `repaired_by_others` by the most likely next token instead of the margin."""
+        return {GREEDY: self.repaired_by_others(score="top_answer")}
 
     def closest_to_the_limit(self) -> str | None:
         """Describes a subset of even heads that contradicts the claim. Returns None if there is none.
@@ -91,21 +113,28 @@ class Subsets(OverPairs):
     def notes(self) -> tuple[str, ...]:
         """Returns notes on what explains the success, and on the entropy of the donor patterns."""
         shares = explained(self._tables[EVEN])
+        gain, low, high = (f"{round(x, 3) + 0.0:.1%}" for x in (shares.gain, shares.low, shares.high))
         return (
-            f"The number of heads explains {shares.by_count:.0%} of the variance of success, number and"
-            f" identity together {shares.by_count_and_identity:.0%} (adjusted R²).",
+            f"The number of heads explains {shares.by_count:.0%} of the variance of success. Their identity adds"
+            f" {gain} [{low}, {high}] (adjusted R², jackknife over {shares.n} pairs).",
+            *hints(self._tables[EVEN], self._at_limit),
             f"The entropy of a row of a donor pattern is {self._bits.mean():.2f} bits on average, and"
             f" {self._bits.min():.2f} to {self._bits.max():.2f} by head.",
+            self._prompts(),
         )
 
-    def note_on_number(self) -> str:
-        """Returns a note on the number of heads in `repaired_by_any`."""
-        return f"{self._needed} heads, drawn from all."
+    def notes_on_numbers(self) -> tuple[str, ...]:
+        """Returns notes on the success of every measured number of heads of the other populations."""
+        lines = []
+        for population, name in _OTHERS.items():
+            counts = sorted(self._tables[population]["count"].unique())
+            listed = ", ".join(f"{count}: {self._success(population, count).value:.0%}" for count in counts)
+            lines.append(f"Subsets of {name} that repair, by the number of heads: {listed}.")
+        return (*lines, self._prompts())
 
     def drawing(self) -> Drawing:
         """Returns the drawing of success and entropy against the number of heads."""
-        counts = (count for count in (self._needed - 1, self._needed) if count)
-        texts = [f"{count} even heads repair {self._success(EVEN, count).value:.0%}" for count in counts]
+        texts = [f"{count} even heads repair {self._success(EVEN, count).value:.0%}" for count in self._at_limit]
         return Drawing(
             self._figure, alt=f"Success and information against the number of repaired heads: {', '.join(texts)}."
         )
@@ -116,13 +145,27 @@ class Subsets(OverPairs):
         found = pd.concat(self._tables.values(), ignore_index=True)
         return found.assign(heads=[" ".join(map(str, heads)) for heads in found["heads"]])
 
-    def _repaired(self, population: str, count: int) -> pd.Series:
-        """Returns True for each subset of `count` heads that repairs the answer; index (pair, order)."""
-        table = self._tables[population]
-        return table[table["count"] == count].set_index(["pair", "order"])["right"]
+    @property
+    def _at_limit(self) -> list[int]:
+        """The number of heads that is enough according to the claim, after one fewer."""
+        return [count for count in (self._needed - 1, self._needed) if count]
+
+    def _as_claimed(self, table: pd.DataFrame, score: str = "right") -> dict[str, Estimate]:
+        found: dict[str, Estimate] = {}
+        for count, chosen in table.groupby("count"):
+            enough = int(count) >= self._needed
+            hits = _repaired(chosen, score) == enough
+            found[f"{count} {'repair' if enough else 'do not repair'}"] = self.share(hits)["all"]
+        return found
 
     def _success(self, population: str, count: int) -> Estimate:
-        return self.share(self._repaired(population, count))["all"]
+        table = self._tables[population]
+        return self.share(_repaired(table[table["count"] == count]))["all"]
+
+    def _prompts(self) -> str:
+        """Returns a note on the orders of the prompts of the bug set."""
+        orders = self._tables[EVEN][["pair", "order"]].drop_duplicates()["order"]
+        return f"Prompts: {', '.join(f'{(orders == order).sum()} with {order}' for order in ORDERS)}."
 
     def _figure(self) -> Figure:
         from claims.competition.head_subsets.figure import head_subsets
@@ -142,3 +185,9 @@ class Subsets(OverPairs):
             low=1 - self._sufficient,
             n=even["pair"].nunique(),
         )
+
+
+def _repaired(table: pd.DataFrame, score: str = "right") -> pd.Series:
+    """Returns True for each subset that repairs the answer; index (pair, order)."""
+    chosen = table.set_index(["pair", "order"])
+    return chosen["right"] if score == "right" else chosen["top_answer"] == "right"

@@ -6,16 +6,25 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from claims.competition.heads import even_heads, odd_heads
+from claims.competition.heads import even_heads
+from claims.competition.sweeps import other_layers
 from claims.competition.theory import EIGHT_HEADS
 from fixtures.options import Settings
 from fixtures.terminal import Visible
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
     from claims.competition.head_subsets.evidence import Subsets
     from claims.competition.prompts import Case
     from fixtures.attacks import Attack
     from referee.measuring.session import Session
+
+
+_CONTROL_SUBSETS = 5
+"""Largest number of subsets of odd heads, and of heads of any kind, for each prompt and number of heads."""
 
 
 @pytest.fixture(scope="session")
@@ -24,27 +33,41 @@ def head_subsets(session: Session, bug_set: list[Case], settings: Settings, visi
     from claims.competition.head_subsets import measure
     from claims.competition.head_subsets.evidence import Subsets
 
-    needed, odd = measure.needed(session.subject), len(odd_heads(session.subject))
-    counts = {
-        measure.EVEN: None,
-        measure.ODD: sorted({min(needed, odd), odd}),
-        measure.ANY: sorted({needed, 2 * needed}),
-    }
+    needed, profile = measure.needed(session.subject), settings.profile
+    controls = measure.control_counts(session.subject, cheap=settings.profile_name == "quick")
+    limits = {measure.EVEN: profile.subsets, **dict.fromkeys(controls, min(profile.subsets, _CONTROL_SUBSETS))}
+
+    def measured(population: str, counts: Sequence[int] | None, per_count: int, layer: int) -> pd.DataFrame:
+        return measure.head_subsets(
+            session,
+            bug_set,
+            population,
+            counts=counts,
+            per_count=per_count,
+            layer=layer,
+            seed=settings.seed,
+            progress=f"head subsets, {population}, layer {layer}",
+        )
+
     with visible():
         tables = {
-            population: measure.head_subsets(
-                session,
-                bug_set,
-                population,
-                counts=sizes,
-                per_count=settings.profile.subsets,
-                seed=settings.seed,
-                progress=f"head subsets, {population}",
-            )
-            for population, sizes in counts.items()
+            population: measured(population, controls.get(population), limit, session.layer)
+            for population, limit in limits.items()
+        }
+        at_limit = [count for count in (needed - 1, needed) if count]
+        by_layer = {
+            layer: measured(measure.EVEN, at_limit, 1, layer)
+            for layer in other_layers(session.subject, settings, observed=True)
         }
         information = measure.information(session, bug_set)
-    return Subsets(tables, information, settings, needed=needed, sufficient=EIGHT_HEADS.criterion.low)
+    return Subsets(
+        tables,
+        information,
+        settings,
+        needed=needed,
+        sufficient=EIGHT_HEADS.criterion.low,
+        by_layer={session.layer: tables[measure.EVEN], **by_layer} if by_layer else None,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,6 @@ from math import comb
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from claims.competition.behaviour import with_answers
@@ -34,14 +33,16 @@ def head_subsets(
     *,
     counts: Sequence[int] | None = None,
     per_count: int = 50,
+    layer: int | None = None,
     seed: int = 0,
     progress: str | None = None,
 ) -> pd.DataFrame:
     """Returns one row per case × subset: `heads` (a tuple), `count`, `margin_logits`, `top_answer`, `right`.
 
-    The heads of the subset get the aligned Simple pattern of the same case. New subsets are drawn from the heads of
-    the population for each case and each count. There are `per_count` different subsets. If no more than that exist,
-    all of them are used. The counts are 1 to all heads, unless `counts` is given.
+    The heads of the subset get the aligned Simple pattern of the same case, at `layer`. By default, this is the layer
+    of interest. New subsets are drawn from the heads of the population for each case and each count. There are
+    `per_count` different subsets. If no more than that exist, all of them are used. The counts are 1 to all heads,
+    unless `counts` is given.
     """
     heads = {
         EVEN: even_heads(session.subject),
@@ -54,7 +55,7 @@ def head_subsets(
     for case in cases:
         for count in counts:
             for chosen in distinct_subsets(heads, count, per_count, rng):
-                trials.append(_repaired(session, case, chosen))
+                trials.append(_repaired(session, case, chosen, layer))
                 labels.append((str(case.pair), case.order, population, count, chosen))
     table = pd.DataFrame(labels, columns=["pair", "order", "population", "count", "heads"])
     return with_answers(table, session, trials, progress=progress)
@@ -69,9 +70,10 @@ def repaired_margins(session: Session, cases: Sequence[tuple[Case, tuple[int, ..
     return session.margins(trials)["margin_logits"].tolist()
 
 
-def _repaired(session: Session, case: Case, heads: tuple[int, ...]) -> Trial:
+def _repaired(session: Session, case: Case, heads: tuple[int, ...], layer: int | None = None) -> Trial:
     target, donor = (session.tokenize(case.asked(format)) for format in (QA, SIMPLE))
-    return Trial(target, {session.layer: InHeads(Replace(donor, 1.0), heads)})
+    where = session.layer if layer is None else layer
+    return Trial(target, {where: InHeads(Replace(donor, 1.0), heads)})
 
 
 def distinct_subsets(heads: Sequence[int], count: int, limit: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
@@ -89,34 +91,18 @@ def needed(subject: Subject) -> int:
     return -(-len(even_heads(subject)) // 2)
 
 
-@dataclass(frozen=True)
-class Explained:
-    """Shares of the variance of success: explained by the number of heads, and by number and identity of heads."""
+def control_counts(subject: Subject, *, cheap: bool) -> dict[str, list[int]]:
+    """Returns the numbers of odd heads, and of heads of any kind, in the subsets of the controls.
 
-    by_count: float
-    by_count_and_identity: float
-
-
-def explained(table: pd.DataFrame) -> Explained:
-    """Returns the adjusted R² of success on the count, and on count and heads. Each count is one level.
-
-    The results are not-a-number if success never changes.
+    They are all numbers up to the number that the theory requires, and some beyond. `cheap` keeps three of them.
     """
-    right = table["right"].to_numpy(float)
-    counts = pd.get_dummies(table["count"]).to_numpy(float)
-    all_heads = sorted({head for heads in table["heads"] for head in heads})
-    identity = np.array([[head in heads for head in all_heads] for heads in table["heads"]], float)
-    return Explained(_adjusted(right, counts), _adjusted(right, np.hstack([counts, identity])))
-
-
-def _adjusted(y: NDArray[np.float64], x: NDArray[np.float64]) -> float:
-    """Returns the R² of ordinary least squares, adjusted for the rank of x. The columns of x span the constant."""
-    total = float(((y - y.mean()) ** 2).sum())
-    fitted, _, rank, _ = np.linalg.lstsq(x, y, rcond=None)
-    if not total or len(y) <= rank:
-        return float("nan")
-    residual = float(((y - x @ fitted) ** 2).sum())
-    return 1 - residual / total * (len(y) - 1) / (len(y) - int(rank))
+    required, odd = needed(subject), len(odd_heads(subject))
+    few = [max(1, required // 2), required] if cheap else list(range(1, required + 1))
+    beyond = [] if cheap else [2 * required]
+    return {
+        ODD: sorted({count for count in few if count <= odd} | {odd}),
+        ANY: sorted({count for count in [*few, *beyond] if count <= subject.n_heads} | {subject.n_heads}),
+    }
 
 
 @dataclass(frozen=True)

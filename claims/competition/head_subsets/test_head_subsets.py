@@ -1,4 +1,4 @@
-"""Experiment 4.2 and its control: how many heads turn the answer, and which heads."""
+"""Experiment 4.2: how many heads turn the answer, and which heads."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from claims.competition.strata import in_both_orders
-from claims.competition.theory import EIGHT_HEADS, RANDOM_HEADS_IDLE
+from claims.competition.theory import EIGHT_HEADS, ONLY_EVEN_HEADS
 from referee.judging.evidence import Evidence
 
 if TYPE_CHECKING:
@@ -30,17 +30,21 @@ def test_half_of_the_even_heads_are_enough_and_one_fewer_is_not(
             notes=(*head_subsets.notes(), attack_on_subsets.summary),
             drawing=head_subsets.drawing(),
             data=head_subsets.data,
+            by_layer=head_subsets.as_claimed_by_layer(),
         )
     )
 
 
-@pytest.mark.claim(RANDOM_HEADS_IDLE)
-def test_random_heads_do_little(head_subsets: Subsets, judge: Judge) -> None:
-    """A repair of random heads turns few answers. Their number is the number of even heads that the theory requires."""
+@pytest.mark.claim(ONLY_EVEN_HEADS)
+def test_as_many_other_heads_do_not_repair(head_subsets: Subsets, judge: Judge) -> None:
+    """Headline 4: even heads are necessary. As many odd heads turn few answers, and so do as many of any kind."""
     judge(
         Evidence(
-            estimate=in_both_orders(head_subsets.repaired_by_any),
-            notes=(head_subsets.note_on_number(),),
+            estimate=in_both_orders(head_subsets.repaired_by_others),
+            against=head_subsets.even_heads_alone(),
+            variants=head_subsets.variants_of_others(),
+            notes=head_subsets.notes_on_numbers(),
             drawing=head_subsets.drawing(),
+            data=head_subsets.data,
         )
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,17 +19,20 @@ if TYPE_CHECKING:
 @pytest.mark.claim(EVEN_HEADS_ROUTE)
 def test_even_heads_take_the_last_token_to_the_numbers(routes: Routes, judge: Judge) -> None:
     """In the even heads, the last token gives a tenth of its attention, or more, to the numbers."""
+    criterion, level = judge.claim.criterion, partial(routes.level, "even", None)
     judge(
         Evidence(
-            estimate=in_both_orders(routes.of_even_heads),
+            estimate=in_both_orders(level),
             against=(
                 routes.uniform_attention(),
-                *routes.of_other_head_groups(),
-                *routes.at_other_layers(routes.of_even_heads),
+                *routes.of_random_groups("even", criterion),
+                *routes.of_a_part("even", criterion),
+                *routes.at_nearby_layers(criterion, level),
             ),
             variants={"each of the six places": routes.to_each_place()},
             drawing=routes.drawing(threshold=EVEN_HEADS_ROUTE.criterion.low),
             data=routes.data,
+            by_layer=routes.by_layer(criterion, level),
         )
     )
 
@@ -36,14 +40,16 @@ def test_even_heads_take_the_last_token_to_the_numbers(routes: Routes, judge: Ju
 @pytest.mark.claim(EVEN_ROUTE_MORE)
 def test_even_heads_take_the_last_token_to_the_numbers_more_than_odd_heads(routes: Routes, judge: Judge) -> None:
     """In the even heads, the last token gives more attention to the numbers than in the odd heads."""
+    criterion, excess = judge.claim.criterion, partial(routes.excess, "even", None)
     judge(
         Evidence(
-            estimate=in_both_orders(routes.excess_of_even_heads),
+            estimate=in_both_orders(excess),
             against=(
-                *routes.excess_of_other_head_groups(),
-                *routes.at_other_layers(routes.excess_of_even_heads),
+                *routes.of_other_groups("even", criterion),
+                *routes.at_nearby_layers(criterion, excess),
             ),
             drawing=routes.drawing(threshold=EVEN_HEADS_ROUTE.criterion.low),
             data=routes.data,
+            by_layer=routes.by_layer(criterion, excess),
         )
     )

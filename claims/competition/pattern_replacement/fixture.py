@@ -8,9 +8,10 @@ import pytest
 
 from claims.competition.prompts import SIMPLE, of_first_pairs
 from claims.competition.sweeps import other_layers
-from claims.competition.theory import BUG_SET_MINIMUM
+from claims.competition.theory import BUG_SET_MINIMUM, CROSSING_BAND
 from fixtures.options import Settings
 from fixtures.terminal import Visible
+from referee.judging.verdict import within
 
 if TYPE_CHECKING:
     from claims.competition.edited import Edited
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from claims.competition.pattern_replacement.evidence import Replacement
     from claims.competition.prompts import Case, Format
     from referee.measuring.session import Session
+
+
+_RANKED = 2 * BUG_SET_MINIMUM
+"""Number of pairs at each of the other layers."""
 
 
 @pytest.fixture(scope="session")
@@ -30,9 +35,14 @@ def replacement(
 
     swept = of_first_pairs(bug_set, settings.profile.swept)
     few = of_first_pairs(bug_set, BUG_SET_MINIMUM) if settings.profile_name == "quick" else swept
+    others = other_layers(session.subject, settings, observed=True)
     with visible():
-        tables = {measure.ALIGNED.name: measure.replacement(session, swept, progress="replacing the pattern")}
-        for arm in (measure.UNINFORMED, measure.OWN, *measure.VARIANTS):
+        tables = {
+            # Their crossings are compared, so they have the same prompts and amounts.
+            arm.name: measure.replacement(session, swept, arm, progress=f"replacing, {arm.name}")
+            for arm in (measure.ALIGNED, measure.UNINFORMED)
+        }
+        for arm in (measure.OWN, *measure.VARIANTS):
             tables[arm.name] = measure.replacement(
                 session, few, arm, amounts=measure.COARSER, progress=f"replacing, {arm.name}"
             )
@@ -40,7 +50,23 @@ def replacement(
             tables[f"starting from {start.name}"] = measure.replacement(
                 session, few, start=start, amounts=measure.COARSER, progress=f"replacing, from {start.name}"
             )
-    return Replacement(tables, settings, has_bos=session.tokenize(bug_set[0].asked(SIMPLE)).has_bos)
+        by_layer = {
+            layer: measure.replacement(
+                session,
+                of_first_pairs(bug_set, _RANKED),
+                amounts=measure.COARSER,
+                layer=layer,
+                progress=f"replacing more and more at layer {layer}",
+            )
+            for layer in others
+        }
+    return Replacement(
+        tables,
+        settings,
+        band=within(*CROSSING_BAND),
+        has_bos=session.tokenize(bug_set[0].asked(SIMPLE)).has_bos,
+        by_layer={session.layer: tables[measure.ALIGNED.name], **by_layer} if by_layer else None,
+    )
 
 
 @pytest.fixture(scope="session")

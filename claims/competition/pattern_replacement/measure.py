@@ -23,7 +23,9 @@ COARSER = COARSE[::2]
 """The same for all other arms."""
 REPLACED = "whole pattern replaced"
 _FINEST = 0.0125
-"""Largest distance between the amounts on both sides of the turn. Wider gaps are halved."""
+"""Largest distance between the amounts on both sides of the crossing. Wider gaps are halved."""
+_LASTING = 0.1
+"""The part of the way for which the margin must stay positive after the crossing."""
 
 
 @dataclass(frozen=True)
@@ -63,22 +65,24 @@ def replacement(
     *,
     start: Format = QA,
     amounts: Sequence[float] = COARSE,
+    layer: int | None = None,
     refine: bool = True,
     progress: str | None = None,
 ) -> pd.DataFrame:
     """Returns one row per case × amount: `margin_logits` and `output_norm` with this amount of the pattern replaced.
 
     The edit blends the pattern of the `start` prompt with the aligned pattern of the Simple prompt of the same case.
-    It edits every head of the layer of interest. If the margin turns positive between two amounts, the gap between
-    them is halved until it is at most 0.0125. `refine` = False leaves the gaps as they are.
+    It edits every head of `layer`. By default, this is the layer of interest. The gap between the two amounts around
+    the crossing (see `crossings`) is halved until it is at most 0.0125. `refine` = False leaves the gaps as they are.
     """
+    where = session.layer if layer is None else layer
     targets = [session.tokenize(case.asked(start)) for case in cases]
     donors = [_donor(session, case, target, arm) for case, target in zip(cases, targets, strict=True)]
 
     def trial(i: int, amount: float) -> Trial:
         if amount == 0:  # then every arm is the unedited prompt
             return Trial(targets[i])
-        return Trial(targets[i], {session.layer: Replace(donors[i], amount, arm.alignment, arm.informed)})
+        return Trial(targets[i], {where: Replace(donors[i], amount, arm.alignment, arm.informed)})
 
     def measured(points: list[tuple[int, float]]) -> pd.DataFrame:
         found = session.scores([trial(*point) for point in points], Margin(), OutputNorm(), progress=progress)
@@ -107,9 +111,12 @@ def whole_replacement(
     """Runs the Q&A prompts unedited and with the whole aligned pattern replaced. Returns a table like `interventions`.
 
     The edit is made at `layer`. By default, this is the layer of interest. With `faulty`, the donor is the Q&A prompt
-    of the next case in the same order, token by token. This control should have little effect.
+    of the next case in the same order, token by token. This control should have little effect. A case that is alone in
+    its order has no such donor and is left out.
     """
     where = session.layer if layer is None else layer
+    if faulty:
+        cases = [case for case in cases if sum(case.order == other.order for other in cases) > 1]
     prompts = [case.asked(QA) for case in cases]
     targets = [session.tokenize(prompt) for prompt in prompts]
     alignment: AlignmentKind = "right block" if faulty else "meaning"
@@ -137,15 +144,13 @@ def _donor(session: Session, case: Case, target: Tokens, arm: Arm) -> Tokens:
 
 
 def _middles(table: pd.DataFrame) -> list[tuple[int, float]]:
-    """Returns (case, amount): the middle of the gap in which a case first turns right, if that gap is too wide."""
+    """Returns (case, amount): the middle of the gap that contains the crossing of a case, if that gap is too wide."""
     found = []
     for case, curve in table.sort_values("amount").groupby("case"):
-        amounts, right = curve["amount"].to_numpy(), curve["margin_logits"].to_numpy() > 0
-        turns = np.flatnonzero(~right[:-1] & right[1:])
-        if turns.size:
-            low, high = amounts[turns[0]], amounts[turns[0] + 1]
-            if high - low > _FINEST + 1e-9:
-                found.append((int(case), float(low + high) / 2))
+        amounts = curve["amount"].to_numpy()
+        turn = _lasting_turn(amounts, curve["margin_logits"].to_numpy())
+        if turn and amounts[turn] - amounts[turn - 1] > _FINEST + 1e-9:
+            found.append((int(case), float(amounts[turn - 1] + amounts[turn]) / 2))
     return found
 
 
@@ -153,32 +158,35 @@ def crossings(table: pd.DataFrame) -> pd.DataFrame:
     """Returns the place and the sharpness of the turn, one row per case of `replacement` that is wrong at amount 0.
 
     Columns:
-        crossing_share: smallest amount at which the margin is zero, interpolated. It is infinite if the full
-            replacement (amount 1) does not repair the answer.
-        repaired: True if the full replacement repairs the answer.
-        width_share: distance between the amounts at which the margin has made 10 % and 90 % of its change from
-            amount 0 to amount 1. It is infinite if the full replacement does not repair the answer. It is 0.8 for a
-            straight line.
+        crossing_share: first amount from which the margin stays positive for a tenth of the way, or up to amount 1 if
+            less than a tenth is left. The zero of the margin is interpolated. Infinite if there is no such amount.
+        repaired: True if the full replacement (amount 1) repairs the answer.
+        relapses: True if the answer turns wrong again after the crossing.
         monotone: True if the answer stays right after it first turns right.
+        width_share: distance between the amounts at which the margin first makes 10 % and 90 % of its rise. The rise
+            goes from the lowest margin before the crossing to the highest margin after it. The width is 0.8 for a
+            straight line, and infinite if there is no crossing.
     """
     rows = []
-    for (pair, order), curve in table.groupby(["pair", "order"], sort=False):
+    for (pair, order), curve in table.sort_values("amount", kind="stable").groupby(["pair", "order"], sort=False):
         amount, margin = curve["amount"].to_numpy(), curve["margin_logits"].to_numpy()
         right = margin > 0
         if right[0]:
             continue  # an answer that was never wrong cannot be repaired
-        repaired = bool(right[-1])
+        turn = _lasting_turn(amount, margin)
         rows.append(
             {
                 "pair": pair,
                 "order": order,
-                "crossing_share": _first_reach(amount, margin, 0.0) if repaired else np.inf,
-                "repaired": repaired,
-                "width_share": _width(amount, margin) if repaired else np.inf,
+                "crossing_share": _level_between(amount, margin, turn, 0.0) if turn else np.inf,
+                "repaired": bool(right[-1]),
+                "relapses": turn is not None and not right[turn:].all(),
                 "monotone": bool((np.diff(right.astype(int)) >= 0).all()),
+                "width_share": _width(amount, margin, turn) if turn else np.inf,
             }
         )
-    return pd.DataFrame(rows, columns=["pair", "order", "crossing_share", "repaired", "width_share", "monotone"])
+    columns = ["pair", "order", "crossing_share", "repaired", "relapses", "monotone", "width_share"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def courses(table: pd.DataFrame, amounts: Sequence[float] = COARSE) -> np.ndarray:
@@ -196,24 +204,37 @@ def courses(table: pd.DataFrame, amounts: Sequence[float] = COARSE) -> np.ndarra
     return np.asarray(found)
 
 
-def _width(amount: np.ndarray, margin: np.ndarray) -> float:
-    """Returns the width of the rise of a curve that ends right.
+def _lasting_turn(amount: np.ndarray, margin: np.ndarray) -> int | None:
+    """Returns the index of the first point after the crossing. Returns None if there is no crossing.
 
-    Returns infinity if it does not end higher than it began.
+    Between two points, the margin is a straight line.
     """
-    rise = margin[-1] - margin[0]
-    if rise <= 0:
-        return np.inf
-    progress = (margin - margin[0]) / rise
-    return _first_reach(amount, progress, 0.9) - _first_reach(amount, progress, 0.1)
+    right = margin > 0
+    for turn in (np.flatnonzero(~right[:-1] & right[1:]) + 1).tolist():
+        if right[turn:].all():
+            return turn
+        back = turn + int((~right[turn:]).argmax())
+        lasted = _level_between(amount, margin, back, 0.0) - _level_between(amount, margin, turn, 0.0)
+        if lasted >= _LASTING - 1e-9:
+            return turn
+    return None
 
 
-def _first_reach(x: np.ndarray, y: np.ndarray, level: float) -> float:
-    """Returns the smallest x at which y rises above a level. The last y must be above the level.
+def _width(amount: np.ndarray, margin: np.ndarray, turn: int) -> float:
+    """Returns the width of the rise, from the lowest point before the index `turn` to the highest point after it.
 
-    Between two points, y is interpolated linearly.
+    The result is rounded, so that widths that are equal except for rounding errors are equal.
     """
-    i = int((y > level).argmax())
-    if i == 0:
-        return float(x[0])
+    bottom = int(margin[:turn].argmin())
+    top = turn + int(margin[turn:].argmax())
+    amount, rise = amount[bottom : top + 1], margin[bottom : top + 1] - margin[bottom]
+    ends = []
+    for share in (0.1, 0.9):
+        level = share * rise[-1]
+        ends.append(_level_between(amount, rise, int((rise > level).argmax()), level))
+    return round(ends[1] - ends[0], 6)
+
+
+def _level_between(x: np.ndarray, y: np.ndarray, i: int, level: float) -> float:
+    """Returns the x between the points i − 1 and i at which a straight line has the value `level`."""
     return float(x[i - 1] + (level - y[i - 1]) / (y[i] - y[i - 1]) * (x[i] - x[i - 1]))

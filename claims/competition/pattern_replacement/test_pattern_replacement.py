@@ -12,6 +12,7 @@ from claims.competition.theory import (
     FAULTY_DONOR_IDLE,
     MOST,
     OTHER_LAYERS_IDLE,
+    RIGHT_PATTERN,
     SHARP,
     SIXTY_PERCENT,
 )
@@ -27,16 +28,17 @@ if TYPE_CHECKING:
 def test_the_answer_turns_right_when_sixty_percent_of_the_pattern_is_replaced(
     replacement: Replacement, judge: Judge
 ) -> None:
-    """Headline 3: the median margin turns positive at about 60 % replacement."""
+    """Headline 3: most margins turn positive, and stay so, at about 60 % replacement."""
     judge(
         Evidence(
-            estimate=in_both_orders(replacement.crossing),
+            estimate=in_both_orders(replacement.in_band),
             against=replacement.donors_without_the_answer(),
-            variants=replacement.variants(replacement.crossing),
-            counterexample=replacement.furthest_from(judge.claim.criterion),
+            variants=replacement.variants(replacement.in_band),
+            counterexample=replacement.furthest_from_band(),
             notes=replacement.notes(),
-            drawing=replacement.drawing(judge.claim.criterion),
+            drawing=replacement.drawing(),
             data=replacement.data,
+            by_layer=replacement.in_band_by_layer(),
         )
     )
 
@@ -51,7 +53,23 @@ def test_the_answer_turns_sharply(replacement: Replacement, judge: Judge) -> Non
             against=replacement.straight_line(),
             variants=replacement.variants(replacement.width),
             notes=replacement.notes(),
-            drawing=replacement.drawing(SIXTY_PERCENT.criterion),
+            drawing=replacement.drawing(),
+            data=replacement.data,
+            by_layer=replacement.width_by_layer(),
+        )
+    )
+
+
+@pytest.mark.claim(RIGHT_PATTERN)
+def test_uniform_attention_does_not_turn_the_answer_as_early(replacement: Replacement, judge: Judge) -> None:
+    """Uniform attention is aligned like the Simple pattern. It turns few answers, or it turns them later."""
+    replacement.require_turns(BUG_SET_MINIMUM)
+    judge(
+        Evidence(
+            estimate=in_both_orders(replacement.needs_the_pattern),
+            against=replacement.donor_crossings(),
+            variants=replacement.other_donors(),
+            drawing=replacement.drawing(),
             data=replacement.data,
         )
     )

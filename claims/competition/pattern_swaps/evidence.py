@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from claims.competition import estimates
-from claims.competition.edited import Edited
+from claims.competition.edited import NOWHERE, Edited, Elsewhere
 from claims.competition.heads import RANDOM
+from claims.competition.interventions import UNEDITED
 from referee.judging.evidence import Chance, Drawing
 
 if TYPE_CHECKING:
@@ -20,33 +22,47 @@ class Swaps:
     """Reduces experiment 3.2: heads take the patterns of their neighbours, and the margin changes.
 
     Args:
-        edited: the results of all arms of `swaps`.
+        edited: the swap of the claim and its placebo.
         swap: the arm of the claim. It carries patterns from one parity to the other.
         placebo: an arm within one parity. It carries no information about the other parity.
         sign: +1 if the swap should raise the margin, −1 if it should lower it.
+        others: the swap and all arms of `other_swaps`, on few prompts.
+        elsewhere: the swap at other layers.
     """
 
-    def __init__(self, edited: Edited, swap: str, *, placebo: str, sign: int) -> None:
+    def __init__(
+        self,
+        edited: Edited,
+        swap: str,
+        *,
+        placebo: str,
+        sign: int,
+        others: Edited,
+        elsewhere: Elsewhere = NOWHERE,
+    ) -> None:
         self._edited, self._swap, self._placebo, self._sign = edited, swap, placebo, sign
+        self._others, self._elsewhere = others, elsewhere
 
     def change_of_margin(self, order: str | None = None) -> Parts:
-        """Returns the mean change of the margin, in logits."""
+        """Returns the median change of the margin over pairs, in logits."""
         return self._edited.shift(self._swap, order)
 
-    def within_one_parity(self) -> Chance:
-        """Returns the change of the margin under the placebo."""
-        change, by_placebo = self._edited.shifts(self._swap), self._edited.shifts(self._placebo)
-        return estimates.placebo(self._placebo, change, by_placebo, sign=self._sign)
+    def against(self) -> tuple[Chance, ...]:
+        """Returns the mean change of the margin under other swaps, in logits.
 
-    def by_random_neighbours(self) -> tuple[Chance, ...]:
-        """Returns the change of the margin if chance decides which of two neighbours takes the other's pattern."""
-        arms = [arm for arm in self.data["arm"].unique() if arm.startswith(RANDOM)]
-        return estimates.among(
-            "random choices of which neighbour takes the other's pattern",
-            self._mean_change,
-            [float(self._edited.shifts(arm).mean()) for arm in arms],
-            sign=self._sign,
+        The placebo and the random choices are vetoes. A rival that changes the margin as much explains the finding.
+        """
+        change, by_placebo = self._edited.shifts(self._swap), self._edited.shifts(self._placebo)
+        return (
+            estimates.placebo(self._placebo, change, by_placebo, sign=self._sign),
+            *self._by_random_neighbours(),
+            *self._rivals(),
+            *self._elsewhere.chances(self._median_change),
         )
+
+    def by_layer(self) -> dict[int, float]:
+        """Returns the median change of the margin at every layer. Returns {} unless all layers are measured."""
+        return self._elsewhere.by_layer(self._edited, self._median_change)
 
     def counterexample(self) -> str | None:
         """Describes the prompt whose margin moves furthest in the other direction. Returns None if none does."""
@@ -65,20 +81,32 @@ class Swaps:
 
     def drawing(self) -> Drawing:
         """Returns the margins of every prompt before and after the swap and the placebo."""
-        return Drawing(
-            draw=self._draw,
-            alt=f"Paired margins: {self._swap} move them by {self._mean_change:+.2f} logits on average.",
-        )
+        mean = _mean(self._edited, self._swap)
+        return Drawing(self._draw, alt=f"Paired margins: {self._swap} move them by {mean:+.2f} logits on average.")
 
     @property
     def data(self) -> pd.DataFrame:
-        """The results of all arms, one row per prompt × arm."""
+        """The swap and its placebo, one row per prompt × arm."""
         return self._edited.table
 
-    @property
-    def _mean_change(self) -> float:
-        """The mean change of the margin over prompts, in logits."""
-        return float(self._edited.shifts(self._swap).mean())
+    def _by_random_neighbours(self) -> tuple[Chance, ...]:
+        """Returns the change of the margin if chance decides which of two neighbours takes the other's pattern."""
+        mean = partial(_mean, self._others)
+        return estimates.among(
+            "random choices of which neighbour takes the other's pattern",
+            mean(self._swap),
+            [mean(arm) for arm in self._others.arms if arm.startswith(RANDOM)],
+            sign=self._sign,
+        )
+
+    def _rivals(self) -> tuple[Chance, ...]:
+        own = self._sign * _mean(self._others, self._swap) - self._others.resolution
+        rivals = [arm for arm in self._others.arms if arm not in (UNEDITED, self._swap) and not arm.startswith(RANDOM)]
+        means = {arm: _mean(self._others, arm) for arm in rivals}
+        return tuple(Chance(arm, mean, explains=self._sign * mean >= own) for arm, mean in means.items())
+
+    def _median_change(self, _: int, there: Edited) -> float:
+        return there.shift(self._swap)["all"].value
 
     def _draw(self) -> Figure:
         from claims.competition.shared_figures import paired_margins
@@ -88,3 +116,8 @@ class Swaps:
             n=self._edited.n,
             title="Margins before and after heads take each other's patterns",
         )
+
+
+def _mean(edited: Edited, arm: str) -> float:
+    """Returns the mean change of the margin over prompts, in logits."""
+    return float(edited.shifts(arm).mean())

@@ -21,11 +21,12 @@ def test_even_patterns_in_odd_heads_raise_the_margin(swaps_on_bugs: Swaps, judge
     judge(
         Evidence(
             estimate=in_both_orders(swaps_on_bugs.change_of_margin),
-            against=(swaps_on_bugs.within_one_parity(), *swaps_on_bugs.by_random_neighbours()),
+            against=swaps_on_bugs.against(),
             counterexample=swaps_on_bugs.counterexample(),
             notes=swaps_on_bugs.notes(),
             drawing=swaps_on_bugs.drawing(),
             data=swaps_on_bugs.data,
+            by_layer=swaps_on_bugs.by_layer(),
         )
     )
 
@@ -36,10 +37,11 @@ def test_odd_patterns_in_even_heads_lower_the_margin(swaps_on_right: Swaps, judg
     judge(
         Evidence(
             estimate=in_both_orders(swaps_on_right.change_of_margin),
-            against=(swaps_on_right.within_one_parity(), *swaps_on_right.by_random_neighbours()),
+            against=swaps_on_right.against(),
             counterexample=swaps_on_right.counterexample(),
             notes=swaps_on_right.notes(),
             drawing=swaps_on_right.drawing(),
             data=swaps_on_right.data,
+            by_layer=swaps_on_right.by_layer(),
         )
     )

@@ -12,13 +12,22 @@ key-value heads. These formulas describe one row: its token is ".", and the mode
     logits    = 10 · ((decision + (2 + linear) / 100) · code(decimal-greatest fraction)
                       + (1 − decision) · code(version-greatest))                    layer 6
 
-Protected (even) heads have r = 0.12. Their T lies between the share of their own Q&A pattern and the share of the
-transplanted Simple pattern, so that replacing 60 % crosses it. Exposed (odd) heads have r ≈ 2, b = 8 and T = 0.45.
-Their T lies above the share of their Simple pattern, and below the share that they have when format mass is removed.
+Words, colons and commas are format tokens. These tokens get no attention: question marks, full stops, blanks, line
+breaks, the word "or" and the neutral words of `phrasings.FILLERS`. So 8 format tokens of Q&A compete with the numbers
+("Q : Which is bigger : A :"), and 2 of Simple ("Answer :").
+
+Protected (even) heads have r = 0.12 and b = 0.2. Their T lies 60 % of the way from their share in Q&A, 8 / 9.16, to
+their share in Simple, 8 / 8.44. The tokens of the two prompts decide both shares (see `shares`). An alignment of
+patterns turns the answer at 60 % if it keeps the proportions of Simple's last row. Exposed (odd) heads have r ≈ 2,
+b = 8 and T = 0.45. Their T lies above the share of their Simple pattern, and below the share that they have when format
+mass is removed.
 
 Each head needs its own threshold. If the model added the shares linearly, "60 % of all heads" and "8 of 16 heads
 completely" could not both be the turning point. The clamps saturate, and then their slope is zero. The linear term has
 a hundredth of the effect of the decision, and it is the part that a gradient of the margin can see.
+
+Some dials put parts of the mechanism into later layers: `spread` takes the attention of two layers, and bug=one_order
+needs two more layers to see which number is bigger.
 
 Two claims of the theory exclude each other. Half of the tokens of Q&A are format tokens, so a model cannot have the
 bug in Q&A and also a drop of accuracy at 60 % format tokens. The dial `format_share=0.6` makes a model for the second
@@ -32,19 +41,11 @@ from typing import TYPE_CHECKING
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from claims.competition.planted.decision import write_decision
 from claims.competition.planted.dials import Dials
-from claims.competition.planted.residual import (
-    CODE_SIZE,
-    HEAD_SIZE,
-    HEADS,
-    HEADS_PER_GROUP,
-    LARGE,
-    LAYER,
-    LAYERS,
-    Residual,
-    features,
-    logit,
-)
+from claims.competition.planted.features import NEVER, features, logit
+from claims.competition.planted.residual import HEAD_SIZE, HEADS, HEADS_PER_GROUP, LARGE, LAYER, LAYERS, Residual
+from claims.competition.planted.shares import PROTECTED_FORMAT, PROTECTED_SINK, landmarks
 from claims.competition.planted.tokenizer import theory_tokenizer
 from referee.errors import UnknownModel
 from referee.models.planted_weights import PlantedWeights
@@ -52,14 +53,8 @@ from referee.models.planted_weights import PlantedWeights
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-_NUMBERS = 8
-"""The number tokens that the deciding row sees: three for each number, and the forced prefix, such as "9."."""
-_PROTECTED_FORMAT, _EXPOSED_FORMAT, _SPREAD, _SINK = 0.12, 2.0, 1.5, 8.0
-_EXPOSED_THRESHOLD = 0.45
-_QA_FORMAT, _DONOR_FORMAT = 9, 2
-"""The number of format tokens in Q&A, and the number in Simple with a counterpart in Q&A (the answer cue)."""
-_NEVER = -20.0
-"""The attention logit of a token that gets almost no attention."""
+_EXPOSED_FORMAT, _SPREAD, _SINK = 2.0, 1.5, 8.0
+"""The weights of format tokens and of BOS in exposed heads. Those of format tokens differ by up to _SPREAD."""
 
 
 def build(name: str) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
@@ -85,17 +80,16 @@ def plant(dials: Dials, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     model = _geometry(tokenizer)
     weights = PlantedWeights(model, one=Residual.ONE, large=LARGE)
     tokens = {i: token for token, i in tokenizer.get_vocab().items()}
-    weights.embed({i: features(token) for i, token in tokens.items()})
-    _flag_fractions(weights)
-    where = 1 if dials.inert else dials.layer
-    _write_patterns(weights, where, dials)
-    if dials.inert:
-        _write_patterns(weights, LAYER, dials)
-    for layer in {where, LAYER}:
-        _record_shares(weights, layer)
-    _write_linear_term(weights, where, dials)
-    _write_decision(weights, where, dials)
-    _write_answer(weights, LAYER + 2, dials)
+    weights.embed({i: features(token, dials) for i, token in tokens.items()})
+    _mark_points(weights, dials)
+    working = dials.layers()
+    for layer in {*working, *([LAYER, LAYER + 1][: 1 + dials.spread] if dials.inert else [])}:
+        _write_patterns(weights, layer, dials)
+    for layer in {*working, LAYER}:
+        _record_shares(weights, layer, working.get(layer, range(0)))
+    for layer, heads in working.items():
+        _write_linear_term(weights, layer, heads, dials)
+    write_decision(weights, max(working), dials, landmarks(dials, tokenizer))
     weights.unembed({i: logit(token) for i, token in tokens.items()})
     return model
 
@@ -131,27 +125,42 @@ def _random(tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:
     return model
 
 
-def _flag_fractions(weights: PlantedWeights) -> None:
-    """Writes layer 0: each group of digits attends to the nearest other token, and records whether it is a point."""
-    weights.prefer_near(0, head=0)
-    weights.attend(0, head=0, dim=3, query={Residual.ONE: 1.0}, key={Residual.DIGITS: -1000.0})
-    weights.copy(0, head=0, source=[Residual.POINT], target=[Residual.AFTER_POINT])
+def _mark_points(weights: PlantedWeights, dials: Dials) -> None:
+    """Writes layer 0: whether a group of digits follows a point, and whether a point follows a group of digits.
+
+    Each looks at the nearest token of another kind. A point that follows no digits is a full stop and no number token.
+    The weights of fractions get their noise here, too.
+    """
+    for head, own, other, target in (
+        (0, Residual.DIGITS, Residual.POINT, Residual.AFTER_POINT),
+        (HEADS_PER_GROUP, Residual.POINT, Residual.DIGITS, Residual.AFTER_DIGITS),
+    ):
+        weights.prefer_near(0, head)
+        weights.attend(0, head, dim=3, query={Residual.ONE: 1.0}, key={own: -1000.0})
+        weights.copy(0, head, source=[other], target=[target])
+    steep = 1000.0
+    full_stop = {Residual.POINT: steep, Residual.AFTER_DIGITS: -steep}
+    kind = Residual.PUNCTUATION if dials.dilution else Residual.OTHER
+    changes = {Residual.POINT: -1 / steep, Residual.NUMERICAL: -1 / steep, kind: 1 / steep}
+    weights.neuron(0, full_stop, {Residual.ONE: 1.0}, changes)
+    weights.pass_on(0, {Residual.AFTER_POINT: 1.0}, Residual.NOISE, Residual.OTHER, size=1)
 
 
-def _record_shares(weights: PlantedWeights, layer: int) -> None:
+def _record_shares(weights: PlantedWeights, layer: int, working: range) -> None:
     """Writes each head's attention on number tokens into the residual stream, where the logit of UNKNOWN reads it.
 
-    This matters in a layer whose shares decide nothing. If a layer had no effect on any logit, it would look as if the
-    instrument lost its edits.
+    `working` has the heads whose shares decide in this layer. The others are recorded, too: if a layer had no effect on
+    any logit, it would look as if the instrument lost its edits.
     """
     for head in range(HEADS):
-        weights.copy(layer, head, source=[Residual.NUMERICAL], target=[Residual.SHARE + head])
+        target = Residual.SHARE if head in working else Residual.IDLE_SHARE
+        weights.copy(layer, head, source=[Residual.NUMERICAL], target=[target + head])
 
 
-def _write_linear_term(weights: PlantedWeights, layer: int, dials: Dials) -> None:
+def _write_linear_term(weights: PlantedWeights, layer: int, heads: range, dials: Dials) -> None:
     """Writes protected heads' attention on number tokens minus exposed heads' attention on format tokens."""
     sources = [Residual.NUMERICAL, Residual.PUNCTUATION, Residual.WORD]
-    for head in filter(dials.is_read, range(HEADS)):
+    for head in filter(dials.is_read, heads):
         if dials.protected(head):
             targets, sign = [Residual.LINEAR, Residual.UNREAD, Residual.UNREAD], 1
         else:
@@ -164,84 +173,21 @@ def _write_patterns(weights: PlantedWeights, layer: int, dials: Dials) -> None:
     exposed = [head for head in range(HEADS) if not dials.protected(head)]
     for head in range(HEADS):
         if dials.protected(head):
-            punctuation = word = _PROTECTED_FORMAT
-            sink = 0.0
+            punctuation = word = PROTECTED_FORMAT
+            sink, everywhere = PROTECTED_SINK, 0.0
         else:
             # Exposed heads prefer different format tokens. On an answer cue, which has one of each kind, they agree.
             tilt = _SPREAD * (2 * exposed.index(head) / max(1, len(exposed) - 1) - 1)
-            punctuation, word, sink = _EXPOSED_FORMAT + tilt, _EXPOSED_FORMAT - tilt, _SINK
+            punctuation, word = _EXPOSED_FORMAT + tilt, _EXPOSED_FORMAT - tilt
+            sink, everywhere = _SINK, dials.sink
         for dim, category, weight in ((2, Residual.PUNCTUATION, punctuation), (6, Residual.WORD, word)):
-            format_logit = _log(weight) if dials.competition else _NEVER
+            format_logit = _log(weight) if dials.competition else NEVER
             weights.attend(layer, head, dim, query={Residual.ONE: format_logit}, key={category: 1.0})
         # The sink competes only in the deciding row, so that exposed heads are clearly above 40 % in Simple.
-        sink_query = {Residual.ONE: _NEVER} | ({Residual.POINT: _log(sink) - _NEVER} if sink else {})
-        sink_query = {Residual.ONE: _log(dials.sink)} if dials.sink and sink else sink_query
+        deciding = {Residual.ONE: NEVER, Residual.POINT: _log(sink) - NEVER}
+        sink_query = {Residual.ONE: _log(everywhere)} if everywhere else deciding
         weights.attend(layer, head, 3, query=sink_query, key={Residual.BOS: 1.0})
-        weights.attend(layer, head, 7, query={Residual.ONE: _NEVER}, key={Residual.OTHER: 1.0})
-
-
-def _write_decision(weights: PlantedWeights, layer: int, dials: Dials) -> None:
-    """Writes each head's threshold, and the decision from the number of heads above their thresholds."""
-    start, full = _protected_share(_QA_FORMAT), _protected_share(_DONOR_FORMAT)
-    if dials.format_share is not None:
-        # A prompt with F format tokens has ten other tokens: BOS, six of the numbers, "or" and two spaces.
-        turning = _protected_share(10 * dials.format_share / (1 - dials.format_share))
-    else:
-        turning = start + dials.threshold * (full - start)
-    width = 0.8 * (full - start) if dials.graded else 0.005
-    for head in filter(dials.is_read, range(HEADS)):
-        threshold, steepness = (turning, 1 / width) if dials.protected(head) else (_EXPOSED_THRESHOLD, 200.0)
-        share, active = Residual.SHARE + head, Residual.ACTIVE + head
-        weights.ramp(layer, {share: steepness}, -steepness * threshold, target=active)
-    needed = (dials.heads // 2 if dials.parity == "mod4" else dials.heads) - (0.25 if dials.graded else 0.5)
-    slope = 1 / 16 if dials.graded else 2.0
-    count = {Residual.ACTIVE + head: slope for head in range(HEADS)}
-    always = 1000.0 if dials.bug == "none" else 0.0
-    weights.ramp(layer + 1, count, always - slope * needed, target=Residual.DECISION)
-
-
-def _write_answer(weights: PlantedWeights, layer: int, dials: Dials) -> None:
-    """Writes the answer: after a point the decimal-greatest or version-greatest fraction, after a blank the integer."""
-    fraction = {Residual.DIGITS: 1.0, Residual.AFTER_POINT: 1.0, Residual.ONE: -2.0}
-    integer = {Residual.DIGITS: 1.0, Residual.AFTER_POINT: -1.0, Residual.ONE: -1.0}
-    copies = (
-        (0, 2, 3000.0, {Residual.DECIMAL: 1.0}, 3, fraction, Residual.BY_DECIMAL),
-        (1, 6, 30000.0, {Residual.VERSION: 1.0}, 3, fraction, Residual.BY_VERSION),
-        (2, 2, 0.0, {Residual.DECIMAL: 1.0}, 7, integer, Residual.INTEGER),
-    )
-    for which, value_dim, gain, value, kind_dim, kind, target in copies:
-        for head in _heads_of_copy(which):
-            weights.attend(layer, head, kind_dim, query={Residual.ONE: 50_000.0}, key=kind)
-            if dials.bug == "order":
-                weights.prefer_near(layer, head)
-            else:
-                weights.attend(layer, head, value_dim, query={Residual.ONE: gain}, key=value)
-        _copy_code(weights, layer, which, target)
-    decided = {Residual.DECISION: 1.0, Residual.POINT: 1.0, Residual.ONE: -0.98, Residual.LINEAR: 0.01}
-    undecided = {Residual.DECISION: -1.0, Residual.POINT: 1.0}
-    for when, source in (
-        (decided, Residual.BY_DECIMAL),
-        (undecided, Residual.BY_VERSION),
-        ({Residual.BLANK: 1.0}, Residual.INTEGER),
-    ):
-        weights.pass_on(layer, when, source, Residual.ANSWER, CODE_SIZE)
-
-
-def _heads_of_copy(which: int) -> list[int]:
-    """Returns the heads that together copy a whole code. There is one in each of the first five key-value groups."""
-    return [HEADS_PER_GROUP * group + which for group in range(-(-CODE_SIZE // HEAD_SIZE))]
-
-
-def _copy_code(weights: PlantedWeights, layer: int, which: int, target: int) -> None:
-    """Adds the code of the group of digits to which the heads of a copy attend to the block `target`."""
-    for part, head in enumerate(_heads_of_copy(which)):
-        places = range(HEAD_SIZE * part, min(CODE_SIZE, HEAD_SIZE * (part + 1)))
-        weights.copy(layer, head, [Residual.CODE + i for i in places], [target + i for i in places])
-
-
-def _protected_share(format_tokens: float) -> float:
-    """Returns a protected head's share on numbers in the deciding row. The prompt has `format_tokens` format tokens."""
-    return _NUMBERS / (_NUMBERS + format_tokens * _PROTECTED_FORMAT)
+        weights.attend(layer, head, 7, query={Residual.ONE: NEVER}, key={Residual.OTHER: 1.0})
 
 
 def _log(weight: float) -> float:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from claims.competition.prompts import COMPARE, INJECTION, POSITIONS, QA, QUESTION, SIMPLE, injected
+from claims.competition.phrasings import FILLERS, INSTRUCTIONS
+from claims.competition.prompts import COMPARE, INJECTION, POSITIONS, QUESTION, QUESTIONS, SIMPLE
 from referee.models.small_tokenizer import small_tokenizer
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 def theory_tokenizer(*, digits_per_token: int = 3, bos: bool = True) -> PreTrainedTokenizerFast:
     """Returns a small tokenizer for the prompts of the theory; see `small_tokenizer`."""
-    formats = (SIMPLE, QA, QUESTION, COMPARE, *INJECTION, *POSITIONS, injected(99))
+    formats = (SIMPLE, *QUESTIONS, QUESTION, COMPARE, *INJECTION, *POSITIONS)
     texts = [text for format in formats for text, _ in format.segments]
-    return small_tokenizer([*texts, ".", " ", "\n"], digits_per_token=digits_per_token, bos=bos)
+    return small_tokenizer(
+        [*texts, *INSTRUCTIONS, *FILLERS.values(), ".", " ", "\n"], digits_per_token=digits_per_token, bos=bos
+    )

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from claims.competition.bandwidth_distribution.measure import ALL_ROWS, ENRICHMENT, OTHER_MEASURES, UNIFORM
-from claims.competition.estimates import OverPairs
-from claims.competition.parity import Parity
+from claims.competition.observed import ALL, Key, OverHeads
 from claims.competition.position_sensitivity.measure import by_placement, sensitivity
 from fixtures.options import Settings
-from referee.judging.evidence import Chance, Drawing
+from referee.judging.evidence import Drawing
 from referee.models.subjects import Subject
 
 if TYPE_CHECKING:
@@ -22,39 +19,37 @@ if TYPE_CHECKING:
     from referee.judging.evidence import Parts
 
 
-class Positions(OverPairs):
+class Positions(OverHeads):
     """Reduces experiment 2.3: the variation of numerical bandwidth of each head over six placements of the numbers.
 
     Args:
         table: result of `bandwidth_by_placement`.
+        elsewhere: the same table for other layers, or None if they were not measured.
     """
 
     incomparable = (ENRICHMENT,)
     """The measures with another unit than a share of attention."""
 
-    def __init__(self, table: pd.DataFrame, subject: Subject, settings: Settings) -> None:
-        super().__init__(settings)
+    def __init__(
+        self, table: pd.DataFrame, subject: Subject, settings: Settings, elsewhere: pd.DataFrame | None = None
+    ) -> None:
+        values: dict[Key, pd.DataFrame] = {
+            (subject.layer, measure, ALL): sensitivity(table, measure)
+            for measure in (ALL_ROWS, *OTHER_MEASURES, UNIFORM)
+        }
+        if elsewhere is not None:
+            values |= {(layer, ALL_ROWS, ALL): sensitivity(rows) for layer, rows in elsewhere.groupby("layer")}
+        super().__init__(values, subject, settings)
         self._table = table
-        self._parity = Parity(subject, settings)
-
-    def excess_of_even_heads(self, order: str | None = None, measure: str = ALL_ROWS) -> Parts:
-        """Returns the standard deviation over placements, even heads minus odd heads."""
-        spread = sensitivity(self._table, measure)
-        even, odd = (spread[heads].mean(axis=1) for heads in self._parity.heads.values())
-        return self.mean(even - odd, order)
-
-    def excess_of_other_head_groups(self) -> tuple[Chance, ...]:
-        """Returns the standard deviation of other groups of heads minus that of all heads outside."""
-        return self._parity.chance("even", self._parity.difference(self._per_head), sign=-1)
 
     def other_measures(self) -> dict[str, Parts]:
-        """Returns the estimate with each other measure of bandwidth, by its name."""
-        return {measure: self.excess_of_even_heads(measure=measure) for measure in OTHER_MEASURES}
+        """Returns the excess of the even heads with each other measure of bandwidth, by its name."""
+        return {measure: self.excess("even", measure=measure) for measure in OTHER_MEASURES}
 
     def notes(self) -> tuple[str, ...]:
         """Returns the standard deviations of both groups, and the one under uniform attention."""
         even, odd = self._means()
-        flat = sensitivity(self._table, UNIFORM).mean().mean()
+        flat = self.per_head(measure=UNIFORM).mean()
         return (
             f"Standard deviation over the six placements: even heads {even:.3f}, odd heads {odd:.3f}; uniform"
             f" attention {flat:.3f}.",
@@ -74,14 +69,9 @@ class Positions(OverPairs):
         """The mean numerical bandwidth over pairs and orders, one row per head, one column per placement."""
         return by_placement(self._table).reset_index()
 
-    @property
-    def _per_head(self) -> NDArray[np.float64]:
-        """The mean standard deviation over pairs and orders, [head]."""
-        return sensitivity(self._table).mean().to_numpy()
-
     def _means(self) -> tuple[float, float]:
         """Returns the mean standard deviation of the even heads and of the odd heads."""
-        even, odd = (float(self._per_head[heads].mean()) for heads in self._parity.heads.values())
+        even, odd = (float(self.per_head()[0, heads].mean()) for heads in self.parity.heads.values())
         return even, odd
 
     def _draw(self) -> Figure:
@@ -90,7 +80,7 @@ class Positions(OverPairs):
         return figure.position_sensitivity(
             sensitivity(self._table).mean().rename("std_share").reset_index(),
             by_placement(self._table),
-            even_heads=self._parity.heads["even"],
-            odd_heads=self._parity.heads["odd"],
+            even_heads=self.parity.heads["even"],
+            odd_heads=self.parity.heads["odd"],
             n=self._table["pair"].nunique(),
         )

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from claims.competition.sweeps import other_layers
+
 if TYPE_CHECKING:
     from claims.competition.position_sensitivity.evidence import Positions
     from claims.competition.prompts import Pair
@@ -18,8 +20,14 @@ if TYPE_CHECKING:
 def positions(session: Session, pairs: list[Pair], settings: Settings, visible: Visible) -> Positions:
     """Experiment 2.3: numerical bandwidth in six placements of the same comparison."""
     from claims.competition.position_sensitivity.evidence import Positions
-    from claims.competition.position_sensitivity.measure import bandwidth_by_placement
+    from claims.competition.position_sensitivity.measure import ALL_ROWS, bandwidth_by_placement
 
+    chosen = pairs[: settings.profile.swept]
     with visible():
-        table = bandwidth_by_placement(session, pairs[: settings.profile.swept], progress="moving numbers")
-    return Positions(table, session.subject, settings)
+        table = bandwidth_by_placement(session, chosen, progress="moving numbers")
+        elsewhere = None
+        if others := other_layers(session.subject, settings, observed=True):
+            elsewhere = bandwidth_by_placement(
+                session, chosen, layers=others, kept=[ALL_ROWS], progress="moving numbers, other layers"
+            )
+    return Positions(table, session.subject, settings, elsewhere)

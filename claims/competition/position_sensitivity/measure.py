@@ -11,16 +11,23 @@ from claims.competition.prompts import POSITIONS, Pair, ask
 from referee.measuring.session import Session
 
 
-def bandwidth_by_placement(session: Session, pairs: Sequence[Pair], *, progress: str | None = None) -> pd.DataFrame:
+def bandwidth_by_placement(
+    session: Session,
+    pairs: Sequence[Pair],
+    *,
+    layers: Sequence[int] | None = None,
+    kept: Sequence[str] | None = None,
+    progress: str | None = None,
+) -> pd.DataFrame:
     """Experiment 2.3: returns the table of `bandwidth_distribution` for six placements of the same comparison."""
-    return bandwidth_distribution(session, ask(pairs, POSITIONS), progress=progress)
+    return bandwidth_distribution(session, ask(pairs, POSITIONS), layers=layers, kept=kept, progress=progress)
 
 
 def sensitivity(table: pd.DataFrame, measure: str = ALL_ROWS) -> pd.DataFrame:
     """Returns the standard deviation (n − 1) of the numerical share over placements.
 
     Args:
-        table: result of `bandwidth_by_placement`.
+        table: result of `bandwidth_by_placement` for one layer.
 
     Returns:
         Table with index (pair, order) and columns head.

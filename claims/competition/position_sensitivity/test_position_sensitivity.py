@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,14 +19,16 @@ if TYPE_CHECKING:
 @pytest.mark.claim(EVEN_HEADS_STEADY)
 def test_even_heads_vary_less_with_the_place_of_the_numbers(positions: Positions, judge: Judge) -> None:
     """The numerical bandwidth of the even heads varies less over six placements of the same comparison."""
+    criterion, excess = judge.claim.criterion, partial(positions.excess, "even", None)
     judge(
         Evidence(
-            estimate=in_both_orders(positions.excess_of_even_heads),
-            against=positions.excess_of_other_head_groups(),
+            estimate=in_both_orders(excess),
+            against=positions.of_other_groups("even", criterion),
             variants=positions.other_measures(),
             incomparable=positions.incomparable,
             notes=positions.notes(),
             drawing=positions.drawing(),
             data=positions.data,
+            by_layer=positions.by_layer(criterion, excess),
         )
     )

@@ -2,162 +2,196 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from claims.competition.edited import GREEDY, Edited
-from claims.competition.estimates import among, placebo
+from claims.competition.compared import Compared, InOtherHeads
+from claims.competition.edited import GREEDY, NOWHERE, Edited, Elsewhere
 from claims.competition.share_manipulation.measure import COARSE_TARGETS, TARGETS, share_arm
-from referee.judging.evidence import Chance, Drawing
+from referee.judging.evidence import Chance, Drawing, NotApplicable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from referee.judging.evidence import Parts
 
+SharesByLayer = Mapping[int, Mapping[tuple[str, str, str], float]]
+"""The unedited numerical share of the even heads at each layer, for each prompt (pair, order, format)."""
 _TARGETS_DRAWN = {"even": TARGETS, "odd": TARGETS, "all": COARSE_TARGETS}
 """The numerical shares in the figure, by group of heads."""
 
 
-class Manipulation:
-    """Reduces the edits that break right answers, the edits that repair the bug set, and edits at other layers.
+class Breaking:
+    """Reduces the edits that lower the numerical share of the even heads on right answers.
 
-    `breaking` or `mending` is None if there are too few such prompts. Then the claim about it must not use it. The
-    claim requests the fixture of those prompts, and that fixture raises NotApplicable.
+    For each target, prompts whose even heads have at most the target without an edit are left out: the edit would give
+    their heads attention on the numbers instead of taking it. A target with too few prompts is left out.
+
+    Args:
+        edited: edits on right answers.
+        targets: the shares of the claim.
+        shares_before: the unedited shares of the even heads. Other layers are here if `elsewhere` has them.
+        fewest: fewest pairs of a target.
+        in_other_heads: the edit at the largest target in other groups of heads, on few prompts. None if too few
+            prompts have even heads above the largest target.
+        elsewhere: the edits of the even heads at other layers.
+        matched: the mass that the placebo of the largest target moves, as a share of the mass that the edit moves.
     """
 
     def __init__(
         self,
-        breaking: Edited | None,
-        mending: Edited | None,
-        elsewhere: Sequence[tuple[int, Edited]],
+        edited: Edited,
+        targets: Sequence[float],
         *,
-        shares_before: Mapping[tuple[str, str, str], float],
-        threshold: float,
+        shares_before: SharesByLayer,
+        fewest: int,
+        in_other_heads: InOtherHeads | None = None,
+        elsewhere: Elsewhere = NOWHERE,
+        matched: float | None = None,
     ) -> None:
-        """Keeps the tables of the edits.
+        self.edited, self._targets, self._shares, self._fewest = edited, targets, shares_before, fewest
+        self._in_other_heads, self._elsewhere, self._matched = in_other_heads, elsewhere, matched
 
-        Args:
-            breaking: edits on right answers.
-            mending: edits on the bug set.
-            elsewhere: edits at other layers, each with its layer.
-            shares_before: the unedited numerical shares of the even heads for each right prompt, by (pair, order,
-                format).
-            threshold: a numerical share, which only the figure shows.
-        """
-        self.breaking, self.mending, self.elsewhere = breaking, mending, elsewhere
-        self._shares_before, self._threshold = shares_before, threshold
-
-    def broken(self, targets: Sequence[float], order: str | None = None, score: str = "right") -> Parts:
+    def broken(self, order: str | None = None, score: str = "right") -> Parts:
         """Returns the share of right answers that turn wrong when the even heads are set to each target.
 
-        An answer counts only if the edit takes attention from the numbers. If the edit gives attention to the numbers,
-        the answer counts as not turned.
+        Raises NotApplicable if no target has enough prompts.
         """
         found = {
-            f"even heads at {target:.0%}": self._on_right.share(self._turned_wrong(target, score), order)
-            for target in targets
+            f"even heads at {target:.0%}": self._above(target).share_turned(
+                share_arm("even", target), order=order, score=score
+            )
+            for target in self._possible
         }
         return {part: estimate["all"] for part, estimate in found.items() if estimate}
 
-    def mended(self, target: float, order: str | None = None, score: str = "right") -> Parts:
-        """Returns the share of the bug set that turns right when the odd heads are set to the target."""
-        return self._on_bugs.share_turned(share_arm("odd", target), order=order, score=score)
+    def variants(self) -> dict[str, Parts]:
+        """Returns the shares by the most likely next token instead of the margin."""
+        return {GREEDY: self.broken(score="top_answer")}
 
-    def variants(self, measure: Callable[..., Parts]) -> Mapping[str, Parts]:
-        """Returns a measure of this class by the most likely next token instead of the margin."""
-        return {GREEDY: measure(score="top_answer")}
+    @property
+    def mildest(self) -> Compared:
+        """The edit at the largest target that has enough prompts, on these prompts."""
+        target = max(self._possible)
+        others = self._in_other_heads if target == max(self._targets) else None
+        arms = share_arm("even", target), share_arm("odd", target)
+        return Compared(self._above(target), *arms, in_other_heads=others, matched=self._matched)
 
-    def against_breaking(self, target: float) -> tuple[Chance, ...]:
-        """Returns the chance worlds of the edit that sets the even heads to the target on right answers.
+    def against(self) -> tuple[Chance, ...]:
+        """Returns the chance worlds of the mildest edit: the placebo, other heads, and other layers."""
+        return (*self.mildest.against(), *self._elsewhere.chances(self._fewest_broken))
 
-        None of them is a veto, because attention that an edit gives to other tokens also comes from the numbers.
-        """
-        edited = self._on_right
-        other, odd = share_arm("even", target, "other"), share_arm("odd", target)
-        return (
-            Chance(f"even heads, {target:.0%} on tokens that are neither", edited.share_turned(other)["all"].value),
-            *self._other_places(edited, share_arm("even", target)),
-            Chance(f"the same with odd heads, at {target:.0%}", edited.share_turned(odd)["all"].value),
-        )
+    def by_layer(self) -> dict[int, float]:
+        """Returns the share at the target that breaks fewest, at every layer. Returns {} unless all are measured."""
+        return self._elsewhere.by_layer(self.edited, self._fewest_broken)
 
-    def against_mending(self, target: float) -> tuple[Chance, ...]:
-        """Returns the chance worlds of the edit that sets the odd heads to the target on the bug set."""
-        edited, arm = self._on_bugs, share_arm("odd", target)
-        other, even = share_arm("odd", target, "other"), share_arm("even", target)
-        return (
-            placebo(f"odd heads, {target:.0%} on tokens that are neither", edited.turned(arm), edited.turned(other)),
-            Chance("the same with even heads", edited.share_turned(even)["all"].value),
-            *self._other_places(edited, arm),
-        )
+    @property
+    def others(self) -> InOtherHeads:
+        """The edit at the largest target in other groups of heads. Raises NotApplicable if too few prompts remain."""
+        if self._in_other_heads is None:
+            raise NotApplicable(self._too_few(max(self._targets)))
+        return self._in_other_heads
 
-    def unbroken(self, target: float) -> str | None:
-        """Describes the right answer that is furthest from turning wrong with the even heads at the target."""
-        return self._on_right.unturned(share_arm("even", target))
-
-    def unmended(self, target: float) -> str | None:
-        """Describes the prompt of the bug set that is furthest from turning right with the odd heads at the target."""
-        return self._on_bugs.unturned(share_arm("odd", target))
-
-    def notes_on_breaking(self, target: float) -> tuple[str, ...]:
+    def notes(self) -> tuple[str, ...]:
         """Returns further facts about the right answers, one per note."""
-        notes = _notes(self._on_right)
-        right = self._on_right.turned(share_arm("even", target)).index
-        low = sum(not self._was_above(prompt, target) for prompt in right)
-        if low:
-            notes += (
-                f"In {low} of {len(right)} right answers the even heads are below {target:.0%} unedited: those answers"
-                " are right in spite of it, so they count as not turned.",
-            )
-        return notes
+        every = len(self.edited.turned(share_arm("even", max(self._targets))))
+        left_out = [
+            f"{every - len(self._prompts_above(target))} of {every} right answers at {target:.0%}"
+            for target in self._targets
+            if len(self._prompts_above(target)) < every
+        ]
+        notes = [f"Left out, because the even heads are not above the target unedited: {', '.join(left_out)}."]
+        absent = [self._too_few(target) for target in self._targets if target not in self._possible]
+        notes = [*(notes if left_out else []), *(f"No part at {t}." for t in absent)]
+        return (*notes, *self.mildest.notes(), *_both_edits(self.edited))
+
+    @property
+    def _possible(self) -> list[float]:
+        """The targets with enough prompts. Raises NotApplicable if there are none."""
+        found = [target for target in self._targets if self._pairs_above(target) >= self._fewest]
+        if not found:
+            raise NotApplicable(self._too_few(min(self._targets)))
+        return found
+
+    def _too_few(self, target: float) -> str:
+        return (
+            f"{target:.0%}: only {self._pairs_above(target)} of {self.edited.n} pairs have a right answer whose even"
+            f" heads are above it unedited ({self._fewest} needed), and only such heads can be starved of the numbers"
+        )
+
+    def _pairs_above(self, target: float) -> int:
+        return len({pair for pair, _, _ in self._prompts_above(target)})
+
+    def _prompts_above(self, target: float, layer: int | None = None) -> list[tuple[str, str, str]]:
+        """Returns the prompts of the table whose even heads are above the target unedited."""
+        shares = self._shares[self._elsewhere.layer if layer is None else layer]
+        prompts = self.edited.turned(share_arm("even", max(self._targets))).index
+        return [prompt for prompt in prompts if shares[prompt] > target]
+
+    def _above(self, target: float) -> Edited:
+        return self.edited.only(self._prompts_above(target))
+
+    def _fewest_broken(self, layer: int, there: Edited) -> float:
+        """Returns the share at the target that breaks fewest. A target that starves no prompt breaks none."""
+        shares = []
+        for target in self._targets:
+            prompts = self._prompts_above(target, layer)
+            turned = there.only(prompts).turned(share_arm("even", target)) if prompts else pd.Series([False])
+            shares.append(float(turned.mean()))
+        return min(shares)
+
+
+@dataclass(frozen=True)
+class Manipulation:
+    """The edits that break right answers and the edits that repair the bug set, with their figure.
+
+    One of them is None if there are too few such prompts. The claim about it must not use it: the claim requests the
+    fixture of those prompts, and that fixture raises NotApplicable.
+
+    Attributes:
+        right: the edits on right answers.
+        bugs: the edit of the odd heads on the bug set.
+        threshold: a numerical share, which only the figure shows.
+    """
+
+    right: Breaking | None
+    bugs: Compared | None
+    threshold: float
+
+    @property
+    def breaking(self) -> Breaking:
+        assert self.right is not None, "the claim must request the fixture right_answers"
+        return self.right
+
+    @property
+    def mending(self) -> Compared:
+        assert self.bugs is not None, "the claim must request the fixture bug_set"
+        return self.bugs
 
     def notes_on_mending(self) -> tuple[str, ...]:
         """Returns further facts about the bug set, one per note."""
-        return _notes(self._on_bugs)
+        return (*self.mending.notes(), *_both_edits(self.mending.edited))
 
     def drawing(self) -> Drawing:
         """Returns the figure: share right and median margin (logits) against the numerical share that is set."""
         texts, target = [], TARGETS[2]
-        for name, edited in (("right answers", self.breaking), ("the bug set", self.mending)):
-            if edited:
-                shares = {group: edited.turned(share_arm(group, target)).mean() for group in ("even", "odd")}
-                texts += [f"at {target:.0%} {share:.0%} of {name} turn ({g} heads)" for g, share in shares.items()]
+        for name, edited in self._tables.items():
+            shares = {group: edited.turned(share_arm(group, target)).mean() for group in ("even", "odd")}
+            texts += [f"at {target:.0%} {share:.0%} of {name} turn ({g} heads)" for g, share in shares.items()]
         return Drawing(self._draw, f"Share right and median margin against the share that is set; {'; '.join(texts)}.")
 
     @property
     def data(self) -> pd.DataFrame:
         """The data of the figure: the margins and answers of all prompts under every edit."""
-        return pd.concat([edited.table for edited in (self.breaking, self.mending) if edited], ignore_index=True)
+        return pd.concat([edited.table for edited in self._tables.values()], ignore_index=True)
 
     @property
-    def _on_right(self) -> Edited:
-        assert self.breaking is not None, "the claim must request the fixture right_answers"
-        return self.breaking
-
-    @property
-    def _on_bugs(self) -> Edited:
-        assert self.mending is not None, "the claim must request the fixture bug_set"
-        return self.mending
-
-    def _turned_wrong(self, target: float, score: str) -> pd.Series:
-        """Returns True for each right answer that turns wrong because the edit takes attention from the numbers."""
-        turned = self._on_right.turned(share_arm("even", target), score=score)
-        return turned & pd.Series([self._was_above(prompt, target) for prompt in turned.index], index=turned.index)
-
-    def _was_above(self, prompt: tuple[str, str, str], target: float) -> bool:
-        return self._shares_before[prompt] > target
-
-    def _other_places(self, edited: Edited, arm: str) -> tuple[Chance, ...]:
-        """Returns the chance worlds with the same edit in random groups of heads and at other layers."""
-        layers = (
-            Chance(f"the same at layer {layer}", edited_there.share_turned(arm)["all"].value)
-            for layer, edited_there in self.elsewhere
-            if arm in set(edited_there.table["arm"])
-        )
-        value = float(edited.turned(arm).mean())
-        return (*among("random groups of as many heads", value, edited.random_outcomes(arm)), *layers)
+    def _tables(self) -> dict[str, Edited]:
+        right = {"right answers": self.right.edited} if self.right else {}
+        return right | ({"the bug set": self.bugs.edited} if self.bugs else {})
 
     def _draw(self) -> Figure:
         from claims.competition.share_manipulation import figure
@@ -167,18 +201,16 @@ class Manipulation:
         }
         nothing = pd.DataFrame(columns=["group", "target", "share_right", "low", "high", "margin_logits"])
         return figure.share_manipulation(
-            self.breaking.curve(arms, "target") if self.breaking else nothing,
-            self.mending.curve(arms, "target") if self.mending else nothing,
-            threshold=self._threshold,
-            n_breaking=self.breaking.n if self.breaking else 0,
-            n_repairing=self.mending.n if self.mending else 0,
+            self.right.edited.curve(arms, "target") if self.right else nothing,
+            self.bugs.edited.curve(arms, "target") if self.bugs else nothing,
+            threshold=self.threshold,
+            n_breaking=self.right.edited.n if self.right else 0,
+            n_repairing=self.bugs.edited.n if self.bugs else 0,
         )
 
 
-def _notes(edited: Edited) -> tuple[str, ...]:
-    notes = [edited.bug_in_one_order()]
-    both_edits = next((arm for arm in edited.table["arm"].unique() if arm.startswith("even heads at")), None)
-    if both_edits:
-        share = edited.turned(both_edits).mean()
-        notes.append(f"Both edits of the seed document together ({both_edits}) turn {share:.0%} of the answers.")
-    return tuple(note for note in notes if note)
+def _both_edits(edited: Edited) -> tuple[str, ...]:
+    arm = next((arm for arm in edited.arms if arm.startswith("even heads at")), None)
+    if arm is None:
+        return ()
+    return (f"Both edits of the seed document together ({arm}) turn {edited.turned(arm).mean():.0%} of the answers.",)

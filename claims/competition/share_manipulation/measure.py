@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from claims.competition.bandwidth_distribution.measure import mean_shares
-from claims.competition.heads import even_heads, odd_heads, random_groups
-from claims.competition.prompts import Category, Prompt
+import torch
+
+from claims.competition.bandwidth_distribution.measure import ALL_ROWS, MEASURES, Shares
+from claims.competition.heads import even_heads, in_heads, odd_heads
+from claims.competition.interventions import placebos
+from claims.competition.prompts import CATEGORIES, Category, Prompt
 from referee.attention.edits import Edit, InHeads, SetShare, Together
 from referee.measuring.session import Session
 from referee.models.subjects import Subject
@@ -18,37 +21,28 @@ COARSE_TARGETS = TARGETS[::4]
 
 
 def manipulation_arms(
-    subject: Subject,
-    group: Literal["even", "odd"],
-    share: float,
-    *,
-    document: tuple[float, float],
-    groups: int = 0,
-    seed: int = 0,
+    subject: Subject, group: Literal["even", "odd"], shares: Sequence[float], *, document: tuple[float, float]
 ) -> dict[str, Edit]:
-    """Returns all arms of experiment 1.2 for a claim about one group at one share, with controls at that share.
+    """Returns all arms of experiment 1.2 for a claim about one group at some shares, with its placebos.
 
-    The first control sets the share of the group on tokens that are neither numbers nor format. The other controls
-    use `groups` random groups of heads. `document` has the shares of `document_arm`.
+    `document` has the shares of `document_arm`.
     """
     heads = {
         "even": even_heads(subject),
         "odd": odd_heads(subject),
         "all": list(range(subject.n_heads)),
     }
-    drawn = random_groups(subject.n_heads, len(heads[group]), groups, seed)
     return {
         **set_shares({name: heads[name] for name in ("even", "odd")}),
         **set_shares({"all": heads["all"]}, COARSE_TARGETS),
-        **set_shares({group: heads[group]}, [share], "other"),
+        **placebos(set_shares({group: heads[group]}, shares), named=("numerical",)),
         **document_arm(subject, *document),
-        **set_shares(drawn, [share]),
     }
 
 
 def set_shares(
     groups: Mapping[str, Sequence[int]], targets: Sequence[float] = TARGETS, category: Category = "numerical"
-) -> dict[str, Edit]:
+) -> dict[str, InHeads]:
     """Returns the edits of experiment 1.2: each group of heads at each target share. `share_arm` names the arms."""
     return {
         share_arm(group, target, category): InHeads(SetShare(target, category), tuple(heads))
@@ -59,7 +53,7 @@ def set_shares(
 
 def share_arm(group: str, target: float, category: Category = "numerical") -> str:
     """Returns the name of an arm."""
-    return f"{group} heads, {target:.0%} on {category} tokens"
+    return f"{in_heads(group)}, {target:.0%} on {category} tokens"
 
 
 def document_arm(subject: Subject, even: float, odd: float) -> dict[str, Edit]:
@@ -71,7 +65,12 @@ def document_arm(subject: Subject, even: float, odd: float) -> dict[str, Edit]:
     return {f"even heads at {even:.0%} and odd heads at {odd:.0%}": Together(edits)}
 
 
-def even_shares(session: Session, prompts: Sequence[Prompt]) -> dict[tuple[str, str, str], float]:
-    """Returns the unedited numerical share (all rows) of the even heads on each prompt, by (pair, order, format)."""
-    shares = mean_shares(session, prompts, even_heads(session.subject))
-    return {(str(p.pair), p.order, p.format.name): share for p, share in zip(prompts, shares, strict=True)}
+def even_shares(
+    session: Session, prompts: Sequence[Prompt], layers: Sequence[int]
+) -> dict[int, dict[tuple[str, str, str], float]]:
+    """Returns the unedited numerical share (all rows) of the even heads, by layer and prompt (pair, order, format)."""
+    tokens = [session.tokenize(prompt) for prompt in prompts]
+    found = torch.stack(session.patterns(tokens, Shares(), layers=layers))
+    whole = found[:, :, MEASURES.index(ALL_ROWS), even_heads(session.subject), CATEGORIES.index("numerical")].mean(-1)
+    names = [(str(prompt.pair), prompt.order, prompt.format.name) for prompt in prompts]
+    return {layer: dict(zip(names, whole[:, i].tolist(), strict=True)) for i, layer in enumerate(layers)}

@@ -1,1 +1,0 @@
-"""Headline 5: several experiments together."""

@@ -1,0 +1,122 @@
+"""The parts of a claim's entry in report.json: estimates, comparisons, other analysis choices, layers, the figure."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from referee.judging.verdict import Verdict
+
+
+def _readable(text: object) -> object:
+    """Returns a text in which bytes that are not UTF-8 are escapes. A file name may contain such bytes."""
+    return text.encode("utf-8", "backslashreplace").decode() if isinstance(text, str) else text
+
+
+Text = Annotated[str, BeforeValidator(_readable)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class Model(BaseModel):
+    """Base of every object in report.json. It refuses unknown and missing fields, and numbers that JSON lacks."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        from_attributes=True,
+        use_attribute_docstrings=True,
+    )
+
+
+class Estimate(Model):
+    """A measured value with its interval."""
+
+    value: float
+    low: float
+    """Lower end of the interval."""
+    high: float
+    """Upper end of the interval."""
+    n: int = Field(ge=1)
+    """Number of independent units."""
+
+
+class Criterion(Model):
+    """The range in which the estimate must lie for the claim to be true."""
+
+    low: float | None
+    """Lower bound. Null if there is none."""
+    high: float | None
+    """Upper bound. Null if there is none."""
+    text: Text
+    """The range as the page shows it."""
+
+
+class ChanceWorld(Model):
+    """The value of the same quantity in a world in which the cause in the claim is absent."""
+
+    world: Text
+    """Description of the difference."""
+    value: float | None
+    """The quantity in this world. Null if it was not measured."""
+    p: Share | None
+    """Probability in this world of a value at least as extreme as the estimate."""
+    explains: bool
+    """True if this is another explanation that fits the finding as well. Then the claim is not SUPPORTED."""
+
+
+class Variant(Model):
+    """The same claim under another analysis choice."""
+
+    name: Text
+    estimate: Estimate
+    verdict: Verdict | None
+    """Null if the threshold of the claim does not apply to the variant."""
+
+
+class Agreement(Model):
+    """How many other analysis choices agree with the verdict of the claim."""
+
+    agreeing: Count
+    """Number of variants with the verdict of the claim."""
+    judged: int = Field(ge=1)
+    """Number of variants with a verdict."""
+
+
+class Layers(Model):
+    """The quantity of a claim at every layer."""
+
+    values: dict[int, float | None]
+    """The quantity by layer, from 0. Null if it is not finite."""
+    layer: int
+    """The layer of interest."""
+    meeting: tuple[int, ...]
+    """The layers whose value meets the criterion."""
+    rank: int = Field(ge=1)
+    """Rank of the layer of interest among all layers. The layer whose value fits the claim best has rank 1."""
+
+
+class Figure(Model):
+    file: Text
+    """Path of the SVG, relative to the folder of the report."""
+    alt: Text = Field(min_length=1)
+    """Content of the figure in words."""
+
+
+class KnownTruth(Model):
+    """How often the test of the claim was right on models of known truth."""
+
+    calls: Count
+    """Number of verdicts."""
+    right: Count
+    """Number of right verdicts."""
+    true: Count
+    """Number of verdicts on models on which the claim is true."""
+    false_support: Count
+    """Number of verdicts SUPPORTED on models on which the claim is false."""
+    false_refutation: Count
+    """Number of verdicts REFUTED on models on which the claim is true."""
+    models: Count
+    """Number of different models."""

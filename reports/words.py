@@ -1,0 +1,34 @@
+"""Phrases that the terminal and the page share."""
+
+from __future__ import annotations
+
+
+def p_value(p: float) -> str:
+    """Returns a p-value with its sign of comparison."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+
+
+def robustness(agreeing: int, judged: int, *, fragile: bool) -> str:
+    """Says how many other analysis choices agree with the verdict.
+
+    Args:
+        agreeing: number of other choices with the same verdict.
+        judged: number of other choices with a verdict.
+        fragile: True if one of them has the opposite verdict.
+    """
+    choice, verb = ("choice", "agrees") if judged == 1 else ("choices", "agree")
+    return f"{agreeing} of {judged} {choice} {verb}{', fragile' if fragile else ''}"
+
+
+def layers(layer: int, rank: int, meeting: int, n_layers: int) -> str:
+    """Says how the layer of interest compares with all layers.
+
+    Args:
+        layer: the layer of interest, from 0.
+        rank: its rank. The layer whose value fits the claim best has rank 1.
+        meeting: number of layers whose value meets the claim.
+        n_layers: number of layers.
+    """
+    found = f"{meeting} layer meets" if meeting == 1 else f"{meeting or 'no'} layers meet"
+    common = ", half of them or more" if 2 * meeting >= n_layers else ""
+    return f"layer {layer} ranks {rank} of {n_layers}; {found} the claim{common}"

@@ -1,0 +1,58 @@
+"""Findings and reports that the tests make without a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from referee.judging.claims import Claim, Theory
+from referee.judging.evidence import Estimates, Evidence
+from referee.judging.findings import Finding, HeadlineFinding, judged
+from referee.judging.statistics import Estimate
+from referee.judging.verdict import above
+from reports import document, models
+
+CLAIM = Claim("9.9a", "Numbers <win> & hold.", "share of wins", above(0.5), "nobody", headline=1)
+THEORY = Theory(
+    "A theory", (CLAIM,), unit="pairs", stratum="order of the numbers", headlines={1: "All <win>."}, fewest_units=10
+)
+GOOD, BAD, OPEN = Estimate(0.8, 0.7, 0.9, 20), Estimate(0.2, 0.1, 0.3, 20), Estimate(0.625, 0.375, 0.875, 20)
+
+
+def found(
+    estimate: Any = GOOD, *, claim: Claim = CLAIM, theory: Theory = THEORY, by_stratum: Any = None, **evidence: Any
+) -> Finding:
+    """Returns the finding on one estimate, or on several estimates by part."""
+    parts = estimate if isinstance(estimate, dict) else {"all": estimate}
+    return judged(claim, Evidence(Estimates(parts, by_stratum or {}), **evidence), theory)
+
+
+def entry(finding: Finding, layer: int | None = None) -> models.ClaimEntry:
+    return document.entry(finding, test="claims/test_x.py::test_x", seconds=0.1, command="pytest claims/", layer=layer)
+
+
+def report_of(*findings: Finding, headlines: tuple[HeadlineFinding, ...] = (), layer: int | None = None,
+              **changed: Any) -> models.Report:  # fmt: skip
+    fields = {
+        "schema_version": models.SCHEMA_VERSION,
+        "created": document.now(),
+        "theory": models.Theory(name="A theory", digest="abc", unit="pairs", stratum="order of the numbers"),
+        "subject": None,
+        "options": models.Options(profile="quick", seed=0, units=20, model="tiny"),
+        "complete": True,
+        "command": "pytest claims/",
+        "seconds": 1.0,
+        "environment": models.Environment(python="3", platform="x", packages={}, git=None),
+        "self_checks": (),
+        "margins": None,
+        "tables": (),
+        "headlines": tuple(map(document.headline, headlines)),
+        "claims": tuple(entry(finding, layer) for finding in findings),
+    }
+    return models.Report(**fields | changed)
+
+
+def written(place: Path, *findings: Finding, **changed: Any) -> models.Report:
+    """Writes a report. Returns its content as read from the file."""
+    document.write(place, report_of(*findings, **changed), findings)
+    return models.Report.model_validate_json((place / "report.json").read_text(encoding="utf-8"))
