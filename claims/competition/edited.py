@@ -33,6 +33,7 @@ class Edited(OverPairs):
         super().__init__(settings)
         self.table = table
         self.wrong_before, self.resolution = wrong_before, resolution
+        self._turned: dict[tuple[str, str], pd.Series] = {}
 
     @property
     def n(self) -> int:
@@ -55,8 +56,10 @@ class Edited(OverPairs):
         Only prompts that can turn by this score are included. By a score other than the margin, some prompts may
         already have the final answer before the edit.
         """
-        found = outcomes(self.table, arm, score) == self.wrong_before
-        return found[outcomes(self.table, UNEDITED, score) != self.wrong_before]
+        if (arm, score) not in self._turned:
+            found = outcomes(self.table, arm, score) == self.wrong_before
+            self._turned[arm, score] = found[outcomes(self.table, UNEDITED, score) != self.wrong_before]
+        return self._turned[arm, score]
 
     def share_turned(self, arm: str, *, order: str | None = None, score: str = "right") -> dict[str, Estimate]:
         """Returns the share of prompts that turn. Returns {} if there are no prompts."""

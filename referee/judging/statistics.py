@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import combinations
 from math import comb, inf
 
@@ -221,17 +222,30 @@ def group_splits(
         seed: the seed of the random groups.
         count: the largest number of groups to return.
     """
+    return _group_splits(tuple(group_of_head), tuple(members), balanced, seed, count)
+
+
+@lru_cache(maxsize=64)
+def _group_splits(
+    group_of_head: tuple[int, ...], members: tuple[int, ...], balanced: bool, seed: int, count: int
+) -> NDArray[np.bool_]:
     heads = np.arange(len(group_of_head))
     blocks = [heads[np.asarray(group_of_head) == g] for g in sorted(set(group_of_head))] if balanced else [heads]
     chosen = [sum(head in set(members) for head in block) for block in blocks]
     rng = np.random.default_rng(seed)
     if np.prod([float(comb(len(b), k)) for b, k in zip(blocks, chosen, strict=True)]) <= count:
         every = _every_split(blocks, chosen, len(heads))
-        return every[(every != np.isin(heads, members)).any(axis=1)]
+        return _unchangeable(every[(every != np.isin(heads, members)).any(axis=1)])
     splits = np.zeros((count, len(heads)), dtype=bool)
     for block, k in zip(blocks, chosen, strict=True):
         ranks = rng.random((count, len(block))).argsort(axis=1).argsort(axis=1)
         splits[:, block] = ranks < k
+    return _unchangeable(splits)
+
+
+def _unchangeable(splits: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Mark an array as read-only, because later calls return the same one."""
+    splits.setflags(write=False)
     return splits
 
 

@@ -152,9 +152,10 @@ class Subsets(OverPairs):
 
     def _as_claimed(self, table: pd.DataFrame, score: str = "right") -> dict[str, Estimate]:
         found: dict[str, Estimate] = {}
-        for count, chosen in table.groupby("count"):
-            enough = int(count) >= self._needed
-            hits = _repaired(chosen, score) == enough
+        repaired, counts = _repaired(table, score), table["count"].to_numpy()
+        for count in sorted(set(counts.tolist())):
+            enough = count >= self._needed
+            hits = repaired[counts == count] == enough
             found[f"{count} {'repair' if enough else 'do not repair'}"] = self.share(hits)["all"]
         return found
 

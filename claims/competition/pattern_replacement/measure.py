@@ -24,6 +24,8 @@ COARSER = COARSE[::2]
 REPLACED = "whole pattern replaced"
 _FINEST = 0.0125
 """Largest distance between the amounts on both sides of the crossing. Wider gaps are halved."""
+_FROM_TO = (0.1, 0.9)
+"""The parts of the rise between which its width is measured."""
 _LASTING = 0.1
 """The part of the way for which the margin must stay positive after the crossing."""
 
@@ -72,8 +74,9 @@ def replacement(
     """Returns one row per case × amount: `margin_logits` and `output_norm` with this amount of the pattern replaced.
 
     The edit blends the pattern of the `start` prompt with the aligned pattern of the Simple prompt of the same case.
-    It edits every head of `layer`. By default, this is the layer of interest. The gap between the two amounts around
-    the crossing (see `crossings`) is halved until it is at most 0.0125. `refine` = False leaves the gaps as they are.
+    It edits every head of `layer`. By default, this is the layer of interest. The gaps between the amounts around the
+    crossing, and around 10 % and 90 % of the rise (see `crossings`), are halved until they are at most 0.0125.
+    `refine` = False leaves the gaps as they are.
     """
     where = session.layer if layer is None else layer
     targets = [session.tokenize(case.asked(start)) for case in cases]
@@ -144,14 +147,28 @@ def _donor(session: Session, case: Case, target: Tokens, arm: Arm) -> Tokens:
 
 
 def _middles(table: pd.DataFrame) -> list[tuple[int, float]]:
-    """Returns (case, amount): the middle of the gap that contains the crossing of a case, if that gap is too wide."""
+    """Returns (case, amount): the middle of each gap of `wide_gaps`."""
     found = []
     for case, curve in table.sort_values("amount").groupby("case"):
         amounts = curve["amount"].to_numpy()
-        turn = _lasting_turn(amounts, curve["margin_logits"].to_numpy())
-        if turn and amounts[turn] - amounts[turn - 1] > _FINEST + 1e-9:
-            found.append((int(case), float(amounts[turn - 1] + amounts[turn]) / 2))
+        wide = wide_gaps(amounts, curve["margin_logits"].to_numpy())
+        found += [(int(case), float(amounts[end - 1] + amounts[end]) / 2) for end in wide]
     return found
+
+
+def wide_gaps(amount: np.ndarray, margin: np.ndarray) -> list[int]:
+    """Returns the gaps between amounts that must be halved, each by the index of its upper end.
+
+    They are the gaps that contain the crossing, or 10 % or 90 % of the rise, if they are wider than 0.0125. Without
+    the latter two, straight lines across wide gaps make every rise look 0.015 wider than it is.
+    """
+    turn = _lasting_turn(amount, margin)
+    if turn is None:
+        return []
+    bottom, top = _rise(margin, turn)
+    levels = [margin[bottom] + share * (margin[top] - margin[bottom]) for share in _FROM_TO]
+    ends = {turn, *(bottom + int((margin[bottom : top + 1] > level).argmax()) for level in levels)}
+    return sorted(end for end in ends if amount[end] - amount[end - 1] > _FINEST + 1e-9)
 
 
 def crossings(table: pd.DataFrame) -> pd.DataFrame:
@@ -220,16 +237,23 @@ def _lasting_turn(amount: np.ndarray, margin: np.ndarray) -> int | None:
     return None
 
 
+def _rise(margin: np.ndarray, turn: int) -> tuple[int, int]:
+    """Returns the indices of the lowest point before `turn`, the last of equal ones, and of the highest point after it.
+
+    Then a margin that was positive for a moment, before the rise, is no part of it.
+    """
+    return turn - 1 - int(margin[:turn][::-1].argmin()), turn + int(margin[turn:].argmax())
+
+
 def _width(amount: np.ndarray, margin: np.ndarray, turn: int) -> float:
     """Returns the width of the rise, from the lowest point before the index `turn` to the highest point after it.
 
     The result is rounded, so that widths that are equal except for rounding errors are equal.
     """
-    bottom = int(margin[:turn].argmin())
-    top = turn + int(margin[turn:].argmax())
+    bottom, top = _rise(margin, turn)
     amount, rise = amount[bottom : top + 1], margin[bottom : top + 1] - margin[bottom]
     ends = []
-    for share in (0.1, 0.9):
+    for share in _FROM_TO:
         level = share * rise[-1]
         ends.append(_level_between(amount, rise, int((rise > level).argmax()), level))
     return round(ends[1] - ends[0], 6)

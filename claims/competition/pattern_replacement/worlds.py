@@ -12,7 +12,7 @@ from claims.competition import simulated_edits as tables
 from claims.competition.pattern_replacement import test_pattern_replacement as claims
 from claims.competition.pattern_replacement.controls import Layers
 from claims.competition.pattern_replacement.evidence import LATER, Replacement
-from claims.competition.pattern_replacement.measure import ALIGNED, COARSE, OWN, REPLACED, UNINFORMED
+from claims.competition.pattern_replacement.measure import ALIGNED, COARSE, OWN, REPLACED, UNINFORMED, wide_gaps
 from claims.competition.theory import CROSSING_BAND, SHARP
 from claims.simulations import EDGE, INSIDE, OUTSIDE, Simulation
 from fixtures.options import Settings
@@ -107,18 +107,17 @@ def _replacement(
 
 
 def _table(rng: np.random.Generator, asked: tables.Asked, crossing: tables.Array, width: tables.Array) -> pd.DataFrame:
-    """Returns the margins at all amounts of COARSE, and at two more where a margin turns. Infinity: it never does."""
+    """Returns the margins at all amounts of COARSE, and at more where a margin rises. Infinity: it never does."""
     n, turns = len(crossing), np.isfinite(crossing)
     steepness = 2 * np.log(9) / width[:, None]
     rise = np.tanh(steepness / 2 * (_AMOUNTS - np.where(turns, crossing, 2.0)[:, None]))
     margin = rng.lognormal(sigma=0.5, size=(n, 1)) * rise + rng.normal(scale=_NOISE, size=rise.shape)
     measured = np.zeros(margin.shape, bool)
     measured[:, ::_FINER] = True
-    coarse = margin[:, ::_FINER] > 0
-    rows = np.flatnonzero(coarse.any(axis=1) & ~coarse[:, 0])
-    middle = _FINER * coarse[rows].argmax(axis=1) - _FINER // 2
-    measured[rows, middle] = True
-    measured[rows, np.where(margin[rows, middle] > 0, middle - 1, middle + 1)] = True
+    for known, course in zip(measured, margin, strict=True):
+        while gaps := wide_gaps(_AMOUNTS[known], course[known]):
+            ends = np.flatnonzero(known)
+            known[[(ends[end - 1] + ends[end]) // 2 for end in gaps]] = True
     case, amount = np.nonzero(measured)
     return pd.DataFrame(
         {

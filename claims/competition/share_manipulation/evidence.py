@@ -54,6 +54,7 @@ class Breaking:
     ) -> None:
         self.edited, self._targets, self._shares, self._fewest = edited, targets, shares_before, fewest
         self._in_other_heads, self._elsewhere, self._matched = in_other_heads, elsewhere, matched
+        self._edited_above = {target: self.edited.only(self._prompts_above(target)) for target in targets}
 
     def broken(self, order: str | None = None, score: str = "right") -> Parts:
         """Returns the share of right answers that turn wrong when the even heads are set to each target.
@@ -132,7 +133,7 @@ class Breaking:
         return [prompt for prompt in prompts if shares[prompt] > target]
 
     def _above(self, target: float) -> Edited:
-        return self.edited.only(self._prompts_above(target))
+        return self._edited_above[target]
 
     def _fewest_broken(self, layer: int, there: Edited) -> float:
         """Returns the share at the target that breaks fewest. A target that starves no prompt breaks none."""
