@@ -21,11 +21,14 @@ def expect(
     inconclusive: Collection[str] = (),
     not_applicable: Collection[str] = (),
     unsupported: Collection[str] = (),
+    unrefuted: Collection[str] = (),
+    any_of: Collection[str] = (),
 ) -> RightVerdicts:
     """Returns the right verdicts of one claim. Each argument names models; on all others the claim must be SUPPORTED.
 
-    For the models in `unsupported`, every verdict except SUPPORTED and ERROR is right. Raises ValueError for a model
-    that is named twice.
+    For the models in `unsupported`, every verdict except SUPPORTED and ERROR is right. For those in `unrefuted`, every
+    verdict except REFUTED and ERROR is. For those in `any_of`, the truth lies so close to the threshold, or the
+    mechanism says so little, that only ERROR is wrong. Raises ValueError for a model that is named twice.
     """
     found: dict[str, frozenset[Verdict]] = {}
     for verdicts, models in (
@@ -33,6 +36,8 @@ def expect(
         ({Verdict.INCONCLUSIVE}, inconclusive),
         ({Verdict.NOT_APPLICABLE}, not_applicable),
         (set(Verdict) - {Verdict.SUPPORTED, Verdict.ERROR}, unsupported),
+        (set(Verdict) - {Verdict.REFUTED, Verdict.ERROR}, unrefuted),
+        (set(Verdict) - {Verdict.ERROR}, any_of),
     ):
         for model in models:
             if model in found:

@@ -39,11 +39,13 @@ def entry(
     command: str,
     layer: int | None = None,
     trial: dict[str, int] | None = None,
+    operating: dict[str, Any] | None = None,
 ) -> models.ClaimEntry:
     """Returns the entry of a finding in report.json, without its figure and data.
 
     `layer` is the layer of interest. It is None if the model was not loaded. `trial` counts how often the test of the
     claim was right on models of known truth. It is None if there is no such record.
+    `operating` has the claim's error rates on simulated tables. It is None if there is no such record.
     """
     claim, evidence = finding.claim, finding.evidence
     return models.ClaimEntry(
@@ -51,6 +53,7 @@ def entry(
         headline=claim.headline,
         statement=claim.statement,
         quantity=claim.quantity,
+        unit=finding.unit,
         criterion=_criterion(claim.criterion),
         source=claim.source,
         published=claim.published,
@@ -72,6 +75,7 @@ def entry(
         figure=None,
         data=None,
         trial=models.KnownTruth.model_validate(trial) if trial else None,
+        operating=models.Operating.model_validate(operating) if operating else None,
         seconds=round(seconds, 3),
         command=command,
     )

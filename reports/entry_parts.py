@@ -39,8 +39,8 @@ class Estimate(Model):
     """Lower end of the interval."""
     high: float
     """Upper end of the interval."""
-    n: int = Field(ge=1)
-    """Number of independent units."""
+    n: int = Field(ge=0)
+    """Number of independent units. 0 if a part of the claim has no case."""
 
 
 class Criterion(Model):
@@ -120,3 +120,17 @@ class KnownTruth(Model):
     """Number of verdicts REFUTED on models on which the claim is true."""
     models: Count
     """Number of different models."""
+
+
+class Operating(Model):
+    """How often the claim got a wrong verdict on simulated tables of known truth, at the profile of the run.
+
+    Each rate is a number of tables and the number of all tables.
+    """
+
+    false_support: tuple[Count, Count]
+    """SUPPORTED where the claim is false, or exactly at its threshold."""
+    false_refutation: tuple[Count, Count]
+    """REFUTED where the claim is true."""
+    power: tuple[Count, Count]
+    """SUPPORTED where the claim is clearly true."""

@@ -17,6 +17,7 @@ from reports.entry_parts import (
     KnownTruth,
     Layers,
     Model,
+    Operating,
     Share,
     Text,
     Variant,
@@ -34,6 +35,8 @@ class ClaimEntry(Model):
     statement: Text
     quantity: Text
     """What is estimated, with its unit."""
+    unit: Text
+    """What counts as one independent observation, in the plural."""
     criterion: Criterion
     source: Text
     """The publication or document that makes the claim."""
@@ -70,6 +73,8 @@ class ClaimEntry(Model):
     """Path of the CSV with the data of the figure, relative to the folder of the report."""
     trial: KnownTruth | None
     """Null if no trial of this theory is on record."""
+    operating: Operating | None
+    """Null if the operating characteristics of this claim are not on record for the profile of the run."""
     seconds: float
     """Duration of the test."""
     command: Text

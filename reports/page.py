@@ -28,6 +28,7 @@ def render(folder: Path) -> Path:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["number"] = _number
+    environment.filters["rate"] = lambda counts: f"{counts[0] / counts[1]:.1%} of {counts[1]}"
     environment.filters["slug"] = lambda verdict: verdict.lower().replace(" ", "-")
     claims = sorted(report.claims, key=lambda claim: (_WORST_FIRST.index(claim.verdict), claim.id))
     html = environment.get_template("page.html.jinja").render(

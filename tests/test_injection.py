@@ -139,15 +139,24 @@ def test_fillers_do_not_count_for_the_correlation():
 
 
 def test_the_fall_goes_from_no_format_tokens_to_the_most():
-    """The order of the rows does not matter. The excess is what a filler leaves, less what format tokens leave."""
+    """The order of the rows does not matter. The excess is half of the fall with format, less that with a filler."""
     table = rows([0.9, 0.2, 0.4], [0.7, 0.3]).iloc[::-1]
     first, second = list(FILLERS)[:2]
 
     falls = reductions.falls(table).iloc[0]
-    excess = reductions.excess(reductions.falls(table)).iloc[0]
+    excess = reductions.excess(reductions.falls(table), due=0.5).iloc[0]
+    whole = reductions.excess(reductions.falls(table), due=0.0).iloc[0]
 
     assert falls.to_dict() == pytest.approx({"format": 0.5, first: 0.2, second: 0.6})
-    assert excess.to_dict() == pytest.approx({first: 0.3, second: -0.1})
+    assert excess.to_dict() == pytest.approx({first: 0.05, second: -0.35})
+    assert whole.to_dict() == pytest.approx({first: 0.3, second: -0.1})
+
+
+def test_without_a_fall_nothing_is_due_to_format():
+    """The share rises with format tokens, and with fillers it rises even more."""
+    table = rows([0.2, 0.3, 0.4], [0.7, 0.8])
+
+    assert (reductions.excess(reductions.falls(table), due=0.5) <= 0).all(axis=None)
 
 
 def test_a_series_without_fillers_has_no_cost():

@@ -20,7 +20,7 @@ LENGTHS = (0, 1, 2, 4, 6, 8, 10, 11, 12, 13, 16, 24, 40)
 DOCUMENT = (0, 2, 4, 8, 10)
 
 
-def injection(accuracy=lambda share: share < 0.58, phrasings=12, filler=0.4, layers=()):
+def injection(accuracy=lambda share: share < 0.58, phrasings=12, filler=0.8, layers=()):
     """Returns the evidence of random answers whose accuracy is a function of the share of format tokens.
 
     The numerical share is one less the share of format tokens. With fillers it is `filler`.

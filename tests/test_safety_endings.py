@@ -41,7 +41,7 @@ def test_signals_end_a_run_with_what_it_has(number, code, llama_folder, tmp_path
     report = json.loads((tmp_path / "r" / "report.json").read_text())
     assert done.code == code, done.output
     assert (report["complete"], len(report["claims"])) == (False, 1)
-    assert "judged: 1 of 5 claims" in done.output
+    assert "judged: 1 of 14 claims" in done.output
     assert "Traceback" not in done.output
 
 

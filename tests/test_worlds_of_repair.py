@@ -25,7 +25,7 @@ LOCATION = of_replacement.test_the_answer_turns_right_when_sixty_percent_of_the_
 SHARPNESS = of_replacement.test_the_answer_turns_sharply
 PATTERN = of_replacement.test_uniform_attention_does_not_turn_the_answer_as_early
 HALF_OF_THEM = of_subsets.test_half_of_the_even_heads_are_enough_and_one_fewer_is_not
-OTHER_HEADS = of_subsets.test_as_many_other_heads_do_not_repair
+OTHER_HEADS = of_subsets.test_as_many_other_heads_do_not_turn_the_answer
 
 
 def step(middle, *, until=2.0):

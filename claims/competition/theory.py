@@ -17,6 +17,9 @@ CONFIDENCE = 0.95
 MOST = 0.50
 """An edit breaks or repairs most answers if it does so for more than this share of the prompts."""
 
+DUE_TO_FORMAT = 0.50
+"""Format tokens cost more than other tokens if as many others cause less than this share of the loss."""
+
 CROSSING_BAND = (0.55, 0.65)
 """The shares of replacement that count as 60 %."""
 
@@ -134,8 +137,8 @@ DROP_AT_SIXTY = Claim(
 
 FORMAT_COSTS_MORE = Claim(
     id="1.3c",
-    statement="Format tokens cost the numbers more attention than as many other tokens do, whatever those are.",
-    quantity="share of phrasings that cost more than as many filler tokens, for the filler that costs most",
+    statement="Most of the loss is due to format: as many tokens of any other kind cost less than half as much.",
+    quantity="share of phrasings of whose loss as many filler tokens cause less than half, for the costliest filler",
     criterion=above(MOST),
     source=f"the theory's word “format”, which {SEED_DOCUMENT} does not compare with other tokens",
 )

@@ -21,6 +21,7 @@ from claims.competition.format_injection.reductions import (
     falls,
     points,
 )
+from claims.competition.theory import DUE_TO_FORMAT
 from referee.judging import curves, statistics
 from referee.judging.evidence import Chance, Drawing, NotApplicable
 from referee.judging.statistics import Estimate
@@ -53,10 +54,10 @@ class Injection:
         return _median(of_order(self._correlations.loc[measure], order))
 
     def costs_more(self, order: str | None = None, measure: str = ALL_ROWS) -> Parts:
-        """Returns the share of phrasings whose format tokens cost more attention than as many tokens of each filler.
+        """Returns the share of phrasings most of whose cost is due to format; a part for each filler.
 
-        The cost is the fall of the numerical share from no added tokens to the most. Each filler is one part. A
-        difference below the resolution counts as none.
+        The cost is the fall of the numerical share from no added tokens to the most. It is mostly due to format if as
+        many tokens of the filler cost less than half as much. A difference below the resolution counts as none.
         """
         return _share(of_order(self._excess.loc[measure], order))
 
@@ -72,7 +73,7 @@ class Injection:
         """Returns `costs_more` at every layer, for the filler that costs most."""
         table = self.table[self.table["measure"] == ALL_ROWS]
         return {
-            layer: min(part.value for part in _share(excess(falls(table, column))).values())
+            layer: min(part.value for part in _share(excess(falls(table, column), DUE_TO_FORMAT)).values())
             for layer, column in self._layers.items()
         }
 
@@ -207,7 +208,7 @@ class Injection:
 
     @cached_property
     def _excess(self) -> pd.DataFrame:
-        return excess(self._falls)
+        return excess(self._falls, DUE_TO_FORMAT)
 
     @property
     def _layers(self) -> dict[int, str]:

@@ -52,10 +52,14 @@ def falls(table: pd.DataFrame, column: str = "numerical_share") -> pd.DataFrame:
     return found.loc[fillers.index]
 
 
-def excess(falls: pd.DataFrame) -> pd.DataFrame:
-    """Returns how much further a share falls with format tokens than with each filler; a column per filler."""
-    fillers = falls.drop(columns="format")
-    return fillers.rsub(falls["format"], axis=0)
+def excess(falls: pd.DataFrame, due: float) -> pd.DataFrame:
+    """Returns by how much a filler's fall stays below a part of the fall with format tokens; a column per filler.
+
+    The part is 1 − `due`: then more than `due` of the fall is due to format. Without a fall the result is at most 0.
+    """
+    fillers, whole = falls.drop(columns="format"), falls["format"]
+    found = fillers.rsub((1 - due) * whole, axis=0)
+    return found.where(whole > RESOLUTION, found.clip(upper=0))
 
 
 class Points(NamedTuple):

@@ -111,7 +111,7 @@ def falls(rng: np.random.Generator, settings: Settings, place: int) -> Mapping[s
 
 
 def costs(rng: np.random.Generator, settings: Settings, place: int) -> Mapping[str, Any]:
-    """Draws how much more format costs than each filler.
+    """Draws how much less each filler costs than half of what format costs.
 
     The median phrasing's value is 0 for the hardest filler, or 1.5 standard deviations of the phrasings from 0. For all
     others it is 2.
@@ -120,7 +120,8 @@ def costs(rng: np.random.Generator, settings: Settings, place: int) -> Mapping[s
     more = rng.permutation([1.5 * place, 2, 2, 2]) + rng.normal(size=(int(of_pair.max()) + 1, 1, len(FILLERS)))
     noise = 0.5 * rng.normal(size=(len(of_pair), len(ORDERS), len(FILLERS)))
     share = 0.6 - 0.3 * SHARES + _OF_COSTS * rng.normal(size=(len(of_pair), len(ORDERS), len(WORDS)))
-    fillers = share[..., [GRADED[-1]]] + _OF_COSTS * (more[of_pair] + noise)
+    half_way = (share[..., [GRADED[0]]] + share[..., [GRADED[-1]]]) / 2
+    fillers = half_way + _OF_COSTS * (more[of_pair] + noise)
     return {"injection": measured(of_pair, _asked(of_pair), share, np.ones_like(share), fillers)}
 
 
@@ -172,7 +173,7 @@ SIMULATIONS = {
     "1.3c": Simulation(
         claims.test_format_tokens_cost_more_attention_than_as_many_other_tokens,
         costs,
-        "How much more format costs than a filler differs by 0.05 between phrasings and by 0.025 from prompt to prompt."
+        "How far a filler stays below half of the cost of format differs by 0.05 between phrasings."
         " For the hardest filler the median is 0, or 1.5 such deviations to either side; for the others it is 2.",
     ),
 }

@@ -36,7 +36,7 @@ def test_half_of_the_even_heads_are_enough_and_one_fewer_is_not(
 
 
 @pytest.mark.claim(ONLY_EVEN_HEADS)
-def test_as_many_other_heads_do_not_repair(head_subsets: Subsets, judge: Judge) -> None:
+def test_as_many_other_heads_do_not_turn_the_answer(head_subsets: Subsets, judge: Judge) -> None:
     """Headline 4: even heads are necessary. As many odd heads turn few answers, and so do as many of any kind."""
     judge(
         Evidence(

@@ -98,7 +98,7 @@ SIMULATIONS = {
         " 70 % at one number. Inside: all but one of ten thousand.",
     ),
     "4.2b": Simulation(
-        claims.test_as_many_other_heads_do_not_repair,
+        claims.test_as_many_other_heads_do_not_turn_the_answer,
         necessary,
         f"{tables.SHARES} The true share of subsets of odd heads that repair is 80 %, 50 % or 5 %, and 5 % of subsets"
         " of heads of any kind do.",
