@@ -77,10 +77,10 @@ class Variant(Model):
 
 
 class Agreement(Model):
-    """How many other analysis choices agree with the verdict of the claim."""
+    """How many other analysis choices agree with the verdict that the intervals alone give."""
 
     agreeing: Count
-    """Number of variants with the verdict of the claim."""
+    """Number of variants with the verdict of the intervals alone."""
     judged: int = Field(ge=1)
     """Number of variants with a verdict."""
 

@@ -22,7 +22,7 @@ from referee.judging.verdict import Verdict
 from referee.measuring.session import Session
 
 FIRST, SECOND = ORDERS
-PAIRS = pairs(200)
+PAIRS = pairs(203)[len(DOCUMENT_PAIRS) :]
 BUG, REVERSE, RIGHT, WRONG = (True, False), (False, True), (True, True), (False, False)
 """The answers in Simple and in Q&A. True is right."""
 
@@ -56,7 +56,7 @@ def bugged_pairs(found):
 
 def test_one_order_of_a_pair_can_have_the_bug_alone():
     """The case is in the bug set, and the same pair in the other order is not."""
-    assert screening.bugged(table({FIRST: [BUG], SECOND: [RIGHT]})) == [Case(DOCUMENT_PAIRS[0], FIRST)]
+    assert screening.bugged(table({FIRST: [BUG], SECOND: [RIGHT]})) == [Case(PAIRS[0], FIRST)]
 
 
 def test_a_bug_in_one_order_is_judged_in_that_order():
@@ -79,6 +79,17 @@ def test_an_order_counts_beyond_chance_for_two_looks(worse, orders):
     found = table({FIRST: [BUG] * 12 + [REVERSE] * worse, SECOND: [WRONG] * (12 + worse)})
 
     assert screening.orders_with_bug(found) == orders
+
+
+def test_the_pairs_of_the_seed_document_are_no_sample():
+    """They were chosen because they have the bug, so they do not count in the test for it."""
+    chosen = [str(pair) for pair in DOCUMENT_PAIRS]
+    found = table({FIRST: [BUG] * 5, SECOND: [RIGHT] * 5})
+    more = found[found["pair"].isin([str(pair) for pair in PAIRS[:3]])].replace(
+        dict(zip(map(str, PAIRS[:3]), chosen, strict=True))
+    )
+
+    assert screening.contrasts(pd.concat([found, more]))[FIRST].better == 5
 
 
 def test_without_a_bug_the_reason_names_accuracies_and_p():

@@ -43,7 +43,7 @@ def test_values_that_are_equal_by_chance_give_no_verdict():
     found = verdict(MORE, median([0.0] * 9 + [-1.0]))
 
     assert found.verdict is Verdict.INCONCLUSIVE
-    assert found.reason == "most of the games have the same value, and it is the bound itself"
+    assert found.reason == "most of the games have the same value, and it is the threshold"
     assert verdict(replace(MORE, criterion=above(-0.5)), median([0.0] * 9 + [-1.0])).verdict is Verdict.SUPPORTED
 
 
@@ -88,7 +88,26 @@ def test_a_part_refutes_only_at_the_level_of_all_parts():
     low = proportion(14, 49)
 
     assert verdict(replace(LEVEL, criterion=above(0.44)), low).verdict is Verdict.REFUTED
-    assert verdict(replace(LEVEL, criterion=above(0.44)), low, *[YES] * 7).verdict is Verdict.INCONCLUSIVE
+    found = verdict(replace(LEVEL, criterion=above(0.44)), low, *[YES] * 7)
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert found.reason == "this part would be refuted alone, but not as one of 8"
+
+
+def test_a_part_with_enough_units_refutes_whatever_the_others_lack():
+    """Two of 40 refute, although the other part has only eight units."""
+    assert verdict(LEVEL, proportion(2, 40), proportion(0, 8)).verdict is Verdict.REFUTED
+    assert verdict(LEVEL, proportion(0, 8), YES).verdict is Verdict.INCONCLUSIVE
+
+
+def test_the_p_of_a_headline_contains_the_vetoes():
+    """The claim beats other groups with p = 0.045. As one of two headlines, this is not enough."""
+    level = verdict(LEVEL, YES)
+    more = verdict(MORE, median(np.arange(1.0, 21)), against=(Chance("other groups", 0.1, 0.045, veto=True),))
+
+    found = headline(level, more)[1]
+
+    assert (found.verdict, found.decisive) == (Verdict.INCONCLUSIVE, more)
+    assert found.p == pytest.approx(0.09)
 
 
 def test_the_opposite_verdict_of_a_variant_is_fragile():
@@ -151,7 +170,7 @@ def test_holm_decides_over_the_headlines():
     three = replace(THEORY, claims=(*THEORY.claims, replace(LEVEL, id="3", headline=3)),
                     headlines={**THEORY.headlines, 3: "Third."})  # fmt: skip
     found = headline_findings([almost], three)[0]
-    assert (found.verdict, found.reason) == (Verdict.INCONCLUSIVE, "adjusted for all headlines, p = 0.068")
+    assert (found.verdict, found.reason) == (Verdict.INCONCLUSIVE, "p = 0.068 after the adjustment for all headlines")
 
 
 def test_headlines_and_claims_belong_together():

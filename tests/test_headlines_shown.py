@@ -88,7 +88,7 @@ def test_a_headline_with_a_refuted_claim_is_refuted(shown, tmp_path):
     page = page_of(tmp_path / "r")
     assert "<td>1</td> <td>All &lt;win&gt;.</td>" in page
     assert '✓ 9.9a</a> <a class="part" href="#9.9b"' in page
-    assert "<td>9.9b</td> <td>0.200 [0.100, 0.300]</td> <td>&gt; 0.5</td> <td>20</td> <td>1</td>" in page
+    assert "<td>9.9b</td> <td>0.200 [0.100, 0.300]</td> <td>&gt; 0.5</td> <td>20 pairs</td> <td>1</td>" in page
 
 
 def test_a_headline_with_a_claim_that_does_not_apply_is_not_measured(shown, tmp_path):

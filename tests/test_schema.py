@@ -22,4 +22,4 @@ def test_the_schema_is_printed(capsys):
         if described["type"] == "object":
             assert set(described["required"]) == set(described["properties"])
             assert not described["additionalProperties"]
-    assert printed["$defs"]["Estimate"]["properties"]["n"]["description"] .startswith("Number of independent units.")
+    assert printed["$defs"]["Estimate"]["properties"]["n"]["description"].startswith("Number of independent units.")

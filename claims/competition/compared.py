@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from claims.competition.edited import GREEDY, NOWHERE, Edited, Elsewhere
-from claims.competition.estimates import placebo
+from claims.competition.estimates import as_large, placebo
 from claims.competition.heads import BALANCED, FEWEST_GROUPS, RANDOM
 from claims.competition.interventions import UNEDITED, placebo_of
 from referee.judging import statistics
@@ -60,10 +60,14 @@ class InOtherHeads:
                 found.append(Chance(f"fewer than {FEWEST_GROUPS} other groups{where}: no test", None))
         edit_name = self.arm.partition(" heads")[2]
         rivals = (
-            Chance(arm.removesuffix(edit_name), mean - middle, explains=mean >= own - self.edited.resolution)
+            Chance(arm.removesuffix(edit_name), mean - middle, explains=self._explains(arm))
             for arm, mean in means.items()
         )
         return (*found, *rivals)
+
+    def _explains(self, rival: str) -> bool:
+        own, other = self.edited.shifts(self.arm), self.edited.shifts(rival)
+        return as_large(other, own, sign=self._sign, resolution=self.edited.resolution)
 
     def shown(self) -> tuple[Chance, ...]:
         """Returns the share of prompts that turn with the same edit in random groups. It is no veto."""

@@ -68,3 +68,13 @@ def among(world: str, value: float, null: list[float], *, sign: int = 1) -> tupl
         return ()
     p = statistics.permutation_p(sign * value, sign * np.asarray(null))
     return (Chance(f"{len(null)} {world}, their mean", float(np.mean(null)), p, veto=True),)
+
+
+def as_large(rival: pd.Series, own: pd.Series, *, sign: int = 1, resolution: float = 0.0) -> bool:
+    """Returns True if the real cause does not beat a rival beyond noise.
+
+    It beats the rival if the whole interval of the median difference over pairs lies above zero. The means alone would
+    decide nothing if both have the same effect. `sign` and the index are those of `placebo`.
+    """
+    by_pair = (sign * (own - rival)).groupby("pair", sort=False).mean()
+    return statistics.median(by_pair, resolution=resolution).low <= 0

@@ -31,7 +31,8 @@ MODELS = {
     ),
     "planted:sink=200": (
         "The exposed odd heads put almost all attention on BOS in every format. So they do not fall, they vary little,"
-        " and too little of their attention is on format tokens for a repair by moving or masking it."
+        " and too little of their attention is on format tokens for a repair by moving or masking it. Half of the swaps"
+        " raise the margin as much as all of them."
     ),
     "planted:parity=none": (
         "All heads are protected. Even heads do what the theory says, and so does every other group of heads: claims on"
@@ -61,7 +62,8 @@ MODELS = {
     ),
     "planted:bug=one_order": (
         "The bug of format exists only with the bigger number first. All that the theory says of the repair is true"
-        " there. Whether Q&A also loses answers in the other order cannot be said, since no answer differs."
+        " there. Whether Q&A also loses answers in the other order cannot be said, since no answer differs. Right Q&A"
+        " answers of that order do not break, so two of three right answers do, which twelve pairs cannot show."
     ),
     "planted:competition=off": (
         "The shares do not depend on format tokens. Even heads stay above 40 %, odd heads do not fall, and no answer"
@@ -82,7 +84,7 @@ MODELS = {
         " wholly, do not repair."
     ),
     "planted:dilution": (
-        "All tokens that are no numbers compete alike. So the share falls with format, and with other tokens as much."
+        "All tokens that are not numbers compete equally. So the share falls with format, and as much with others."
         " The transplanted Simple pattern lacks Simple's own separators, so it turns the answer before 60 %. Moving or"
         " masking format leaves the separators, which is not enough."
     ),
@@ -119,9 +121,9 @@ ALIKE = ("planted:parity=none", "planted:layer=1")
 """Models in which all heads of the layer of interest attend alike, except for rounding errors."""
 RIVALS = ("planted:parity=fourth", "random")
 """Models in which something else than parity explains what even heads have on average."""
-SUNK = ("planted:sink=200", "planted:parity=odd,sink=200")
+UNIFORM_AS_EARLY = ("planted:sink=200", "planted:parity=odd,sink=200")
 """Models in which uniform attention feeds the exposed heads at about the same replacement as the Simple pattern."""
-FED = {"planted:parity=none", "planted:threshold=0.35"}
+PATTERN_NEEDED = {"planted:parity=none", "planted:threshold=0.35"}
 """Models in which uniform attention does not turn the answer, or turns it later than the Simple pattern."""
 
 EXPECTED = {
@@ -149,6 +151,7 @@ EXPECTED = {
         ],
         not_applicable=["planted:parity=odd,sink=200"],
         inconclusive=["planted:format_share=0.6"],
+        unrefuted=["planted:bug=one_order"],
         unsupported=["random"],
     ),
     "1.2b": expect(refuted=[*ODD_PROTECTED, *NOT_ALONE, "planted:parity=none"], not_applicable=NO_BUG),
@@ -187,6 +190,7 @@ EXPECTED = {
     "3.2a": expect(
         refuted=[*ODD_PROTECTED, *OTHER_LAYER],
         not_applicable=NO_BUG,
+        unrefuted=["planted:sink=200"],
         unsupported=["planted:parity=none", "planted:parity=pairs", "planted:parity=fourth", "planted:spread"],
     ),
     "3.2b": expect(
@@ -202,9 +206,9 @@ EXPECTED = {
     ),
     "4.1b": expect(refuted=["planted:graded"], not_applicable=[*NO_BUG, *NOT_ALONE]),
     "4.1c": expect(
-        refuted=set(MODELS) - {*NO_BUG, *NOT_ALONE, *FED, "planted:dilution", *SUNK},
+        refuted=set(MODELS) - {*NO_BUG, *NOT_ALONE, *PATTERN_NEEDED, "planted:dilution", *UNIFORM_AS_EARLY},
         not_applicable=[*NO_BUG, *NOT_ALONE],
-        any_of=["planted:dilution", *SUNK],
+        any_of=["planted:dilution", *UNIFORM_AS_EARLY],
     ),
     "4.2": expect(
         refuted=[

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from claims.competition.estimates import OverPairs
+from claims.competition.heads import FEWEST_GROUPS
 from claims.competition.parity import Groups, Parity
 from claims.competition.sweeps import other_layers
 from claims.competition.theory import CONFIDENCE
@@ -134,9 +135,15 @@ class OverHeads(OverPairs):
         return tuple(found.values())
 
     def _differ(self, values: NDArray[np.float64], part: list[int], rest: list[int]) -> float:
-        """Returns the p-value of the distance between two groups of heads, among random divisions of both together."""
+        """Returns the p-value of the distance between two groups of heads, among random divisions of both together.
+
+        With so few heads that no p-value could be small, the result is 0: chance cannot be excluded as the reason of
+        the distance, and then the level may be that of a part.
+        """
         heads = np.array(part + rest)
         splits = statistics.group_splits([0] * len(heads), range(len(part)), balanced=False, seed=0, count=999)
+        if len(splits) < FEWEST_GROUPS or (2 * len(part) == len(heads) and len(splits) < 2 * FEWEST_GROUPS):
+            return 0.0
         own, others = values[heads], np.abs(_contrast(values[heads], splits))
         return statistics.permutation_p(abs(float(own[: len(part)].mean() - own[len(part) :].mean())), others)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from claims.competition.heads import even_heads, odd_heads, rivals
+from claims.competition.heads import FEWEST_GROUPS, even_heads, odd_heads, rivals
 from fixtures.options import Settings
 from referee.judging import statistics
 from referee.judging.evidence import Chance
@@ -15,13 +15,6 @@ from referee.models.subjects import Subject
 
 Groups = NDArray[np.bool_]
 """Head groups, [group, head]. An entry is True if the head belongs to the group."""
-
-FEWEST_SPLITS = 19
-"""Fewest other groups for a test within key-value groups. With fewer groups, p cannot reach 0.05.
-
-With multi-head attention there may be no such groups. Then only the test over all groups remains. If even all groups
-are too few, the test cannot distinguish parity from chance. Then no parity claim is supported.
-"""
 
 
 class Parity:
@@ -57,23 +50,23 @@ class Parity:
                 seed=self._settings.seed, count=self._settings.profile.splits,
             )  # fmt: skip
             where = ", balanced within key-value groups" if balanced else ""
-            if balanced and len(splits) < FEWEST_SPLITS:
+            if balanced and len(splits) < FEWEST_GROUPS:
                 found.append(Chance(f"only {len(splits)} other groups of as many heads{where}: no test", None))
                 continue
             null = sign * statistic(splits)
             p = statistics.permutation_p(sign * value, null)
             world = f"{len(splits)} other groups of as many heads{where}"
             found.append(Chance(world, sign * float(np.quantile(null, 0.95)), p, veto=True))
-        return (*found, *self._rivals_of(statistic, value, sign))
+        return (*found, *self._rivals_of(statistic, value, sign, self.heads[parity]))
 
     def _rivals_of(
-        self, statistic: Callable[[Groups], NDArray[np.float64]], value: float, sign: int
+        self, statistic: Callable[[Groups], NDArray[np.float64]], value: float, sign: int, named: Sequence[int]
     ) -> tuple[Chance, ...]:
         """Returns the statistic of each rival grouping. A rival whose statistic is at least as large explains it."""
         found = []
         for name, heads in self.rivals().items():
-            if heads in self.heads.values():
-                continue  # with one head for each key-value group, some groupings are parity itself
+            if heads in self.heads.values() or not set(heads) & set(named):
+                continue  # parity itself, or a grouping without a head of the claim, which explains nothing about it
             rival = float(statistic(self.members(heads))[0])
             as_large = sign * rival >= sign * value - 1e-9
             found.append(Chance(name, rival, explains=as_large and sign * value > 0))

@@ -1,6 +1,6 @@
 """Wordings of the question, and neutral words that can stand in the place of an instruction.
 
-No instruction contains a full stop, because a full stop has the same token as the decimal point in many tokenizers.
+Only the first instruction contains full stops, because in many tokenizers they have the token of the decimal point.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ EVEN_HEADS_HOLD = Claim(
 EVEN_HEADS_HOLD_MORE = Claim(
     id="1.1c",
     statement="Even heads put more of their attention on the numbers than the other heads, in every format.",
-    quantity="numerical bandwidth, even less other heads, median pair, lowest format",
+    quantity="numerical bandwidth, even minus other heads, median pair, lowest format",
     criterion=above(0.0),
     source=f"{SEED_DOCUMENT}, experiment 1.1; {PAPER}",
     headline=1,
@@ -68,7 +68,7 @@ ODD_HEADS_LOW = Claim(
 
 ODD_HEADS_FALL = Claim(
     id="1.1d",
-    statement="Odd heads put more than 40 % of their attention on the numbers in Simple, so in Q&A they fell.",
+    statement="Odd heads put more than 40 % of their attention on the numbers in the Simple format.",
     quantity="mean numerical bandwidth of the odd heads in Simple, median pair",
     criterion=above(0.40),
     source=f"{SEED_DOCUMENT}, experiment 1.1; {PAPER}",
@@ -78,7 +78,7 @@ ODD_HEADS_FALL = Claim(
 ODD_HEADS_LOWER = Claim(
     id="1.1e",
     statement="Odd heads put less of their attention on the numbers than the other heads, in Q&A.",
-    quantity="numerical bandwidth in Q&A, odd less other heads, median pair",
+    quantity="numerical bandwidth in Q&A, odd minus other heads, median pair",
     criterion=below(0.0),
     source=f"{SEED_DOCUMENT}, experiment 1.1; {PAPER}",
     headline=2,
@@ -86,8 +86,8 @@ ODD_HEADS_LOWER = Claim(
 
 EVEN_HEADS_BREAK = Claim(
     id="1.2a",
-    statement="Pushing the even heads' share on the numbers below 40 % breaks answers that were right.",
-    quantity="share of right answers that turn wrong, at the target below 40 % that breaks fewest",
+    statement="Lowering the even heads' share on the numbers below 40 % breaks most answers that were right.",
+    quantity="share of right answers that turn wrong, at the target (10 %, 20 % or 30 %) that breaks fewest",
     criterion=above(MOST),
     source=f"{SEED_DOCUMENT}, experiment 1.2",
     headline=5,
@@ -95,7 +95,7 @@ EVEN_HEADS_BREAK = Claim(
 
 ODD_HEADS_MEND = Claim(
     id="1.2b",
-    statement="Raising the odd heads' share on the numbers to 50 % turns wrong Q&A answers right.",
+    statement="Raising the odd heads' share on the numbers to 50 % turns most wrong Q&A answers right.",
     quantity="share of the bug set that turns right",
     criterion=above(MOST),
     source=f"{SEED_DOCUMENT}, experiment 1.2",
@@ -104,15 +104,15 @@ ODD_HEADS_MEND = Claim(
 
 EVEN_HEADS_BREAK_MORE = Claim(
     id="1.2c",
-    statement="Pushing the even heads' share on the numbers below 40 % harms right answers more than in other heads.",
-    quantity="fall of the margin in logits, even heads less random groups of as many heads, median pair",
+    statement="Lowering the even heads' share on the numbers lowers right margins more than the same in other heads.",
+    quantity="fall of the margin in logits at 30 %, even heads minus random groups of as many heads, median pair",
     criterion=above(0.0),
     source=f"{SEED_DOCUMENT}, experiment 1.2",
 )
 
 ODD_HEADS_MEND_MORE = Claim(
     id="1.2d",
-    statement="Raising the odd heads' share on the numbers to 50 % helps wrong answers more than in other heads.",
+    statement="Raising the odd heads' share on the numbers raises wrong margins more than the same in other heads.",
     quantity="rise of the margin in logits, odd heads less random groups of as many heads, median pair",
     criterion=above(0.0),
     source=f"{SEED_DOCUMENT}, experiment 1.2",
@@ -120,7 +120,7 @@ ODD_HEADS_MEND_MORE = Claim(
 
 FALLS_WITH_FORMAT = Claim(
     id="1.3a",
-    statement="The more format tokens, the less attention on the numbers.",
+    statement="Attention on the numbers falls as the share of format tokens rises.",
     quantity="rank correlation of the heads' mean numerical bandwidth with the share of format tokens, median phrasing",
     criterion=below(0.0),
     source=f"{SEED_DOCUMENT}, experiment 1.3",
@@ -137,15 +137,15 @@ DROP_AT_SIXTY = Claim(
 
 FORMAT_COSTS_MORE = Claim(
     id="1.3c",
-    statement="Most of the loss is due to format: as many tokens of any other kind cost less than half as much.",
-    quantity="share of phrasings of whose loss as many filler tokens cause less than half, for the costliest filler",
+    statement="Format tokens cause most of the loss on the numbers: as many other tokens cause less than half of it.",
+    quantity="share of phrasings in which as many filler tokens cause less than half of the loss, lowest filler",
     criterion=above(MOST),
     source=f"the theory's word “format”, which {SEED_DOCUMENT} does not compare with other tokens",
 )
 
 EVEN_HEADS_ROUTE = Claim(
     id="2.1a",
-    statement="The last token's even heads give at least a tenth of their attention to the numbers, in every format.",
+    statement="In even heads, the last token gives at least a tenth of its attention to the numbers, in every format.",
     quantity="attention of the last token to the two numbers, mean over even heads, median pair, lowest format",
     criterion=at_least(0.10),
     source=f"{SEED_DOCUMENT}, experiment 2.1",
@@ -154,8 +154,8 @@ EVEN_HEADS_ROUTE = Claim(
 
 EVEN_ROUTE_MORE = Claim(
     id="2.1b",
-    statement="The last token's even heads give more attention to the numbers than its odd heads, in every format.",
-    quantity="last token's attention to the numbers, even less odd heads, median pair, lowest format",
+    statement="The last token gives more attention to the numbers in even heads than in odd heads, in every format.",
+    quantity="last token's attention to the numbers, even minus odd heads, median pair, lowest format",
     criterion=above(0.0),
     source=f"{SEED_DOCUMENT}, experiment 2.1",
     published="Llama-3.1-8B-Instruct, layer 10: −2.1 % Simple, −2.3 % Q&A, −1.6 % Chat (author's own later run)",
@@ -164,7 +164,7 @@ EVEN_ROUTE_MORE = Claim(
 CRITICAL_EDGES = Claim(
     id="2.2",
     statement="The edges that matter most to the margin lead to the numbers more often in even than in odd heads.",
-    quantity="share of a head's five strongest edges that lead to the numbers, even less odd heads, median pair",
+    quantity="share of a head's five strongest edges that lead to the numbers, even minus odd heads, median pair",
     criterion=above(0.0),
     source=f"{SEED_DOCUMENT}, experiment 2.2",
 )
@@ -172,7 +172,7 @@ CRITICAL_EDGES = Claim(
 EVEN_HEADS_STEADY = Claim(
     id="2.3",
     statement="The even heads' numerical bandwidth varies less with the place of the numbers than the odd heads'.",
-    quantity="standard deviation of numerical bandwidth over six placements, even less odd heads, median pair",
+    quantity="standard deviation of numerical bandwidth over six placements, even minus odd heads, median pair",
     criterion=below(0.0),
     source=f"{SEED_DOCUMENT}, experiment 2.3",
 )
@@ -180,7 +180,7 @@ EVEN_HEADS_STEADY = Claim(
 EVEN_HEADS_ALIKE = Claim(
     id="3.1",
     statement="Even heads attend more like each other than like odd heads.",
-    quantity="correlation of two even heads' patterns, less that of an even and an odd head, median pair",
+    quantity="correlation of two even heads' patterns, minus that of an even and an odd head, median pair",
     criterion=above(0.0),
     source=f"{SEED_DOCUMENT}, experiment 3.1",
     published="clustering of heads by parity on Llama-3.1-8B-Instruct: adjusted Rand index −0.06; heads cluster by"
@@ -205,8 +205,8 @@ ODD_PATTERNS_HARM = Claim(
 
 SIXTY_PERCENT = Claim(
     id="4.1a",
-    statement="Replacing 60 % of the faulty Q&A pattern by the Simple pattern is what turns the answer right.",
-    quantity="share of the bug set that turns right, and stays right, at 55 % to 65 % replacement",
+    statement="Most wrong answers turn right when about 60 % of the Q&A pattern is replaced by the Simple pattern.",
+    quantity="share of the bug set that turns right at 55 % to 65 % replacement, and stays right for a further 10 %",
     criterion=above(MOST),
     source=f"{SEED_DOCUMENT}, experiment 4.1; {PAPER}",
     headline=3,
@@ -216,7 +216,7 @@ SIXTY_PERCENT = Claim(
 
 SHARP = Claim(
     id="4.1b",
-    statement="The turn is sharp: the margin makes most of its way within 10 % of the replacement.",
+    statement="The answer turns sharply: the margin makes 80 % of its rise within 10 % of the replacement.",
     quantity="width of the margin's rise from 10 % to 90 % as a share of the pattern replaced, median pair",
     criterion=at_most(0.10),
     source=f"{SEED_DOCUMENT}, experiment 4.1",
@@ -225,8 +225,8 @@ SHARP = Claim(
 
 RIGHT_PATTERN = Claim(
     id="4.1c",
-    statement="The right pattern is needed: uniform attention in its place does not turn the answer, or only later.",
-    quantity="share of the answers that the Simple pattern turns and uniform attention does not, or later by over 5 %",
+    statement="The right pattern is needed: with uniform attention instead, most answers do not turn, or turn later.",
+    quantity="share of the answers that the Simple pattern turns and uniform attention does not, or over 5 % later",
     criterion=above(MOST),
     source=f"the word “right” in {SEED_DOCUMENT}, experiment 4.1",
 )
@@ -244,8 +244,8 @@ EIGHT_HEADS = Claim(
 
 ONLY_EVEN_HEADS = Claim(
     id="4.2b",
-    statement="As many odd heads do not repair the answer, and neither do as many heads of any kind.",
-    quantity="share of subsets of as many heads that turn the answer right, odd heads or any, whichever do more often",
+    statement="As many odd heads repair fewer than half of the wrong answers, and so do as many heads drawn from all.",
+    quantity="share of head subsets of this size that repair, odd heads or heads drawn from all, the larger share",
     criterion=below(MOST),
     source=f"{SEED_DOCUMENT}, experiment 4.2; {PAPER}",
     headline=4,
@@ -255,7 +255,7 @@ ONLY_EVEN_HEADS = Claim(
 
 SURGERY_REPAIRS = Claim(
     id="5.1",
-    statement="Moving half of the odd heads' attention on format tokens to the numbers repairs the answer.",
+    statement="Moving half of the odd heads' attention on format tokens to the numbers repairs most wrong answers.",
     quantity="share of the bug set that turns right",
     criterion=above(MOST),
     source=f"{SEED_DOCUMENT}, experiment 5.1",
@@ -264,7 +264,7 @@ SURGERY_REPAIRS = Claim(
 
 SURGERY_REPAIRS_MORE = Claim(
     id="5.1b",
-    statement="Moving attention from format to numbers in the odd heads helps more than in as many other heads.",
+    statement="Moving attention from format to numbers raises wrong margins more in odd heads than in as many others.",
     quantity="rise of the margin in logits, odd heads less random groups of as many heads, median pair",
     criterion=above(0.0),
     source=f"{SEED_DOCUMENT}, experiment 5.1",
@@ -272,8 +272,8 @@ SURGERY_REPAIRS_MORE = Claim(
 
 MASK_REPAIRS = Claim(
     id="5.2",
-    statement="Masking format tokens in the odd heads repairs the answer, at some strength.",
-    quantity="share of the bug set that turns right at one strength or another",
+    statement="Masking format tokens in the odd heads repairs most wrong answers, at one strength or more.",
+    quantity="share of the bug set that turns right, at the one strength that repairs the largest share",
     criterion=above(MOST),
     source=f"{SEED_DOCUMENT}, experiment 5.2",
     headline=5,
@@ -281,7 +281,7 @@ MASK_REPAIRS = Claim(
 
 MASK_REPAIRS_MORE = Claim(
     id="5.2b",
-    statement="Masking format tokens in the odd heads helps more than in as many other heads.",
+    statement="Masking format tokens wholly raises wrong margins more in odd heads than in as many others.",
     quantity="rise of the margin in logits, odd heads less random groups of as many heads, median pair",
     criterion=above(0.0),
     source=f"{SEED_DOCUMENT}, experiment 5.2",
@@ -290,7 +290,7 @@ MASK_REPAIRS_MORE = Claim(
 BUG_OF_FORMAT = Claim(
     id="B1",
     statement="The bug is one of format: in either order of the numbers, Q&A turns more answers wrong than right.",
-    quantity="share of the answers that differ between Simple and Q&A that are right in Simple, lower order",
+    quantity="share right in Simple among the answers that differ between Simple and Q&A, lower order",
     criterion=above(0.5),
     source=f"{SEED_DOCUMENT}; {PAPER}",
     published="Llama-3.1-8B-Instruct: swapping the two numbers removes the bug; 1 of 9 phrasings and 0 of 70 other"
@@ -299,7 +299,7 @@ BUG_OF_FORMAT = Claim(
 
 FAULTY_DONOR_IDLE = Claim(
     id="C1",
-    statement="A donor of the faulty format, the pattern of another pair's Q&A prompt, turns few answers.",
+    statement="Replacing the pattern by that of another pair's Q&A prompt turns fewer than half of the wrong answers.",
     quantity="share of the bug set that turns right",
     criterion=below(MOST),
     source="control of experiment 4.1",
@@ -308,7 +308,7 @@ FAULTY_DONOR_IDLE = Claim(
 
 OTHER_TOKENS_IDLE = Claim(
     id="C2",
-    statement="Moving the odd heads' format attention to tokens that are neither numbers nor format turns few answers.",
+    statement="Moving odd heads' attention from format to other tokens turns fewer than half of the wrong answers.",
     quantity="share of the bug set that turns right",
     criterion=below(MOST),
     source="control of experiment 5.1",
@@ -317,7 +317,7 @@ OTHER_TOKENS_IDLE = Claim(
 
 OTHER_LAYERS_IDLE = Claim(
     id="C4",
-    statement="Replacing the whole pattern of another layer turns few answers.",
+    statement="Replacing the whole pattern of another layer turns fewer than half of the wrong answers.",
     quantity="share of the bug set that turns right, at the layer where most do",
     criterion=below(MOST),
     source="control of experiment 4.1",
@@ -331,10 +331,10 @@ THEORY = Theory(
     confidence=CONFIDENCE,
     fewest_units=BUG_SET_MINIMUM,
     headlines={
-        1: "Even heads hold more than 40 % of their attention on the numbers in every format, more than other heads.",
-        2: "Odd heads fall below 40 % in Q&A, and below other heads.",
-        3: "Replacing 60 % of the faulty pattern is a sharp threshold.",
-        4: "Eight even heads of sixteen are necessary and sufficient for the repair.",
+        1: "Even heads put more than 40 % of their attention on the numbers in every format, and more than others do.",
+        2: "The attention of odd heads on the numbers falls below 40 % in Q&A, and below that of other heads.",
+        3: "The answer turns right sharply when 60 % of the faulty pattern is replaced.",
+        4: "Half of the even heads (8 of 16) are necessary and sufficient for the repair.",
         5: "Format tokens compete with the numbers for attention, and the competition decides the answer.",
     },
     words={"B": "bug", "1": "bandwidth", "2": "routing", "3": "specialization", "4": "threshold", "5": "repair"},

@@ -141,6 +141,8 @@ def judged(claim: Claim, evidence: Evidence, theory: Theory) -> Finding:
         reason = _explained(evidence, 1 - theory.confidence) or _excluded_in_a_stratum(claim, by_stratum, theory)
         return replace(finding, verdict=Verdict.INCONCLUSIVE, reason=reason) if reason else finding
     if finding.verdict is Verdict.INCONCLUSIVE:
+        if decide(claim.criterion, parts[decisive]) is Verdict.REFUTED:
+            return replace(finding, reason=f"this part would be refuted alone, but not as one of {len(parts)}")
         needed = units_to_settle(claim.criterion, parts[decisive])
         return replace(finding, reason=f"{f'about {needed}' if needed else 'more'} {finding.unit} would"
                        f"{'' if needed else ' not'} settle it")  # fmt: skip
@@ -150,16 +152,19 @@ def judged(claim: Claim, evidence: Evidence, theory: Theory) -> Finding:
 def _too_little(finding: Finding, fewest: int) -> str | None:
     """Return the reason if an estimate on which the verdict rests cannot bear it: too few units, or tied values."""
     criterion, parts = finding.claim.criterion, finding.parts
+    reasons = []
     for name, estimate in parts.items():
         part = f"{name}: " if len(parts) > 1 else ""
         refutes = decide(criterion, estimate, parts=len(parts)) is Verdict.REFUTED
         if finding.verdict is Verdict.REFUTED and not refutes:
             continue
         if estimate.n < fewest:
-            return f"{part}only {estimate.n} {finding.unit}; a verdict needs {fewest}"
-        if tied_at_the_bound(criterion, estimate):
-            return f"{part}most of the {finding.unit} have the same value, and it is the bound itself"
-    return None
+            reasons.append(f"{part}only {estimate.n} {finding.unit}; a verdict needs {fewest}")
+        elif tied_at_the_bound(criterion, estimate):
+            reasons.append(f"{part}most of the {finding.unit} have the same value, and it is the threshold")
+        elif refutes:
+            return None  # one part with enough units refutes the claim
+    return reasons[0] if reasons else None
 
 
 def _variants(claim: Claim, evidence: Evidence, fewest: int) -> list[Variant]:
@@ -227,7 +232,7 @@ class HeadlineFinding:
 
 
 def headline_findings(findings: Sequence[Finding], theory: Theory) -> tuple[HeadlineFinding, ...]:
-    """Judge each headline of whose claims all have a finding.
+    """Judge each headline whose claims all have a finding.
 
     A headline is SUPPORTED if each of its claims is, and if its adjusted p is at most 1 − confidence. It is REFUTED if
     one of its claims is, at a level that is simultaneous for all parts of all its claims. The family of Holm's
@@ -258,9 +263,12 @@ def _headline(number: int, parts: tuple[Finding, ...], p: float, theory: Theory)
         if refuting:
             decisive, reason = refuting[0], None
         else:
-            verdict, reason = Verdict.INCONCLUSIVE, f"{decisive.claim.id} is refuted alone, but not as one of {count}"
+            verdict, reason = (
+                Verdict.INCONCLUSIVE,
+                f"{decisive.claim.id} is REFUTED by itself, but not as one of {count} parts",
+            )
     if verdict is Verdict.SUPPORTED and p > 1 - theory.confidence:
-        verdict, reason = Verdict.INCONCLUSIVE, f"adjusted for all headlines, p = {p:.3f}"
+        verdict, reason = Verdict.INCONCLUSIVE, f"p = {p:.3f} after the adjustment for all headlines"
     return HeadlineFinding(
         number,
         theory.headlines[number],
@@ -273,8 +281,11 @@ def _headline(number: int, parts: tuple[Finding, ...], p: float, theory: Theory)
 
 
 def _p(finding: Finding) -> float:
-    """Return the largest p-value of the parts of a claim. It is 1 for a claim that was not judged."""
-    return max((p_value(finding.claim.criterion, estimate) for estimate in finding.parts.values()), default=1.0)
+    """Return the largest p-value of the parts of a claim and of its vetoes. It is 1 for a claim that was not judged."""
+    if finding.evidence is None:
+        return 1.0
+    vetoes = [world.p for world in finding.evidence.against if world.veto and world.p is not None]
+    return max(vetoes + [p_value(finding.claim.criterion, estimate) for estimate in finding.parts.values()])
 
 
 def _refutes(finding: Finding, *, among: int) -> bool:

@@ -9,7 +9,7 @@ import pandas as pd
 from claims.competition.edited import GREEDY
 from claims.competition.estimates import OverPairs
 from claims.competition.prompts import ORDERS, QA, SIMPLE
-from claims.competition.screening import contrasts, in_both_formats, orders_with_bug
+from claims.competition.screening import contrasts, in_both_formats, orders_with_bug, without_document_pairs
 from fixtures.options import Settings
 from referee.judging.evidence import Chance, Drawing, NotApplicable
 from referee.judging.statistics import Estimate
@@ -35,11 +35,11 @@ class BugOfFormat(OverPairs):
 
         An order without such answers has a part without observations. Raises NotApplicable if no answer differs.
         """
-        right = in_both_formats(self.table, score=score)
+        right = in_both_formats(without_document_pairs(self.table), score=score)
         differ = right.loc[right["simple"] != right["question"], "simple"]
         found = {order: self.share(differ, order) for order in ORDERS}
         if not any(found.values()):
-            raise NotApplicable("every prompt is answered alike in Simple and in Q&A, so there is no bug of any kind")
+            raise NotApplicable("every prompt is answered alike in Simple and in Q&A, so there is no bug of format")
         return {order: parts.get("all", _UNKNOWN) for order, parts in found.items()}
 
     def variants(self) -> dict[str, Parts]:

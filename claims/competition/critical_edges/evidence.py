@@ -69,7 +69,8 @@ class Paths(OverHeads):
         agreement = measure.agreement(self._removed)
         return (
             f"{even:.0%} of the even heads' top edges lead to numbers, {odd:.0%} of the odd heads'.",
-            f"Removing each head's top edges moves the margin as predicted: rank correlation {agreement:.2f}"
+            f"If each head's strongest edges are removed, the predicted and the measured change of the margin have"
+            f" rank correlation {agreement:.2f}"
             f" (n = {len(self._removed)}).",
         )
 

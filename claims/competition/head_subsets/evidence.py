@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -112,15 +113,22 @@ class Subsets(OverPairs):
 
     def notes(self) -> tuple[str, ...]:
         """Returns notes on what explains the success, and on the entropy of the donor patterns."""
-        shares = explained(self._tables[EVEN])
-        gain, low, high = (f"{round(x, 3) + 0.0:.1%}" for x in (shares.gain, shares.low, shares.high))
         return (
-            f"The number of heads explains {shares.by_count:.0%} of the variance of success. Their identity adds"
-            f" {gain} [{low}, {high}] (adjusted R², jackknife over {shares.n} pairs).",
+            self._count_against_identity(),
             *hints(self._tables[EVEN], self._at_limit),
             f"The entropy of a row of a donor pattern is {self._bits.mean():.2f} bits on average, and"
             f" {self._bits.min():.2f} to {self._bits.max():.2f} by head.",
             self._prompts(),
+        )
+
+    def _count_against_identity(self) -> str:
+        shares = explained(self._tables[EVEN])
+        if not isfinite(shares.low + shares.high):
+            return "Success does not vary enough to say whether the number of heads or their identity explains it."
+        gain, low, high = (f"{round(x, 3) + 0.0:.1%}" for x in (shares.gain, shares.low, shares.high))
+        return (
+            f"The number of heads explains {shares.by_count:.0%} of the variance of success. Their identity adds"
+            f" {gain} [{low}, {high}] (adjusted R², jackknife over {shares.n} pairs)."
         )
 
     def notes_on_numbers(self) -> tuple[str, ...]:

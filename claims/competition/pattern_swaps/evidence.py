@@ -100,10 +100,16 @@ class Swaps:
         )
 
     def _rivals(self) -> tuple[Chance, ...]:
-        own = self._sign * _mean(self._others, self._swap) - self._others.resolution
+        own, resolution = self._others.shifts(self._swap), self._others.resolution
         rivals = [arm for arm in self._others.arms if arm not in (UNEDITED, self._swap) and not arm.startswith(RANDOM)]
-        means = {arm: _mean(self._others, arm) for arm in rivals}
-        return tuple(Chance(arm, mean, explains=self._sign * mean >= own) for arm, mean in means.items())
+        return tuple(
+            Chance(
+                arm,
+                _mean(self._others, arm),
+                explains=estimates.as_large(self._others.shifts(arm), own, sign=self._sign, resolution=resolution),
+            )
+            for arm in rivals
+        )
 
     def _median_change(self, _: int, there: Edited) -> float:
         return there.shift(self._swap)["all"].value
