@@ -54,7 +54,7 @@ def test_half_of_the_named_heads_are_a_rival_in_spite_of_noise():
     true = [moved(rng, every).verdict for _ in range(30)]
 
     assert found.count(Verdict.SUPPORTED) <= 0.05 * 60
-    assert true.count(Verdict.SUPPORTED) >= 0.8 * 30
+    assert true.count(Verdict.SUPPORTED) >= 0.7 * 30
 
 
 @pytest.mark.parametrize("heads", [8, 9, 12, 32])

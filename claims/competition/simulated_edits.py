@@ -63,7 +63,7 @@ class Asked:
     def few(self, settings: Settings) -> Asked:
         """Returns the prompts on which groups of heads are compared: one of each pair, and orders alternate."""
         pairs, first, count = np.unique(self.pair, return_index=True, return_counts=True)
-        chosen = (first + np.arange(len(pairs)) % count)[: max(BUG_SET_MINIMUM, settings.profile.swept // 2)]
+        chosen = (first + np.arange(len(pairs)) % count)[: max(BUG_SET_MINIMUM, 2 * settings.profile.swept // 5)]
         return Asked(self.pair[chosen], self.order[chosen], self.format[chosen])
 
 

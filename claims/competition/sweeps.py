@@ -43,7 +43,7 @@ class Sweeps:
 
     def few(self, items: Sequence[Item]) -> list[Item]:
         """Returns the prompts or cases on which an edit is compared in many groups of heads: one of each pair."""
-        return one_of_each_pair(items, max(BUG_SET_MINIMUM, self.settings.profile.swept // 2))
+        return one_of_each_pair(items, max(BUG_SET_MINIMUM, 2 * self.settings.profile.swept // 5))
 
     def in_other_heads(
         self, prompts: Sequence[Prompt], edit: InGroups, heads: tuple[str, Sequence[int]], progress: str, *, bugs: bool

@@ -34,7 +34,7 @@ def replacement(
     from claims.competition.pattern_replacement.evidence import Replacement
 
     swept = of_first_pairs(bug_set, settings.profile.swept)
-    few = of_first_pairs(bug_set, BUG_SET_MINIMUM) if settings.profile_name == "quick" else swept
+    few = of_first_pairs(bug_set, max(BUG_SET_MINIMUM, settings.profile.swept // 4))
     others = other_layers(session.subject, settings, observed=True)
     with visible():
         tables = {
