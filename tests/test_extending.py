@@ -148,7 +148,7 @@ def test_new_claims_and_a_new_experiment(copy):
         block.apply(copy)
 
     for model, expected in verdicts(text).items():
-        assert judged(copy, model, "claims/", "-k", "1.1c or 6.1") == expected
+        assert judged(copy, model, "claims/", "-k", "1.1f or 6.1") == expected
     structural = python(copy, "-m", "pytest", "-q", "-m", "not slow", "tests/test_known_answers.py")
     assert structural.returncode == 0, structural.stdout
     keeps_the_structure(copy)

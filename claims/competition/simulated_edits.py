@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from claims.competition.compared import Compared, InOtherHeads
 from claims.competition.edited import Edited
-from claims.competition.heads import compared_groups, even_heads, odd_heads
+from claims.competition.heads import COMPARED, compared_groups, even_heads, odd_heads
 from claims.competition.interventions import UNEDITED, placebo_of
 from claims.competition.prompts import ORDERS, QA, SIMPLE
 from claims.competition.simulated_heads import SUBJECT
-from claims.competition.theory import BUG_SET_MINIMUM, MOST
+from claims.competition.theory import MOST
 from claims.simulations import EDGE, INSIDE, OUTSIDE
 from fixtures.options import Settings
 
@@ -63,7 +63,7 @@ class Asked:
     def few(self, settings: Settings) -> Asked:
         """Returns the prompts on which groups of heads are compared: one of each pair, and orders alternate."""
         pairs, first, count = np.unique(self.pair, return_index=True, return_counts=True)
-        chosen = (first + np.arange(len(pairs)) % count)[: max(BUG_SET_MINIMUM, 2 * settings.profile.swept // 5)]
+        chosen = (first + np.arange(len(pairs)) % count)[: min(settings.profile.swept, COMPARED)]
         return Asked(self.pair[chosen], self.order[chosen], self.format[chosen])
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from claims.competition.heads import RANDOM, compared_groups
+from claims.competition.heads import COMPARED, RANDOM, compared_groups
 from claims.competition.prompts import QA, Case, Pair, Prompt, of_first_pairs
-from claims.competition.theory import BUG_SET_MINIMUM
 from fixtures.options import Settings
 from fixtures.terminal import Visible
 
@@ -43,7 +42,7 @@ class Sweeps:
 
     def few(self, items: Sequence[Item]) -> list[Item]:
         """Returns the prompts or cases on which an edit is compared in many groups of heads: one of each pair."""
-        return one_of_each_pair(items, max(BUG_SET_MINIMUM, 2 * self.settings.profile.swept // 5))
+        return one_of_each_pair(items, min(self.settings.profile.swept, COMPARED))
 
     def in_other_heads(
         self, prompts: Sequence[Prompt], edit: InGroups, heads: tuple[str, Sequence[int]], progress: str, *, bugs: bool
