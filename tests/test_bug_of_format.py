@@ -258,7 +258,7 @@ def test_random_answers_seldom_support_or_refute():
 
 
 def test_answers_by_the_most_likely_token_are_a_variant():
-    """The variant uses the column `top_answer`. It is left out if it tells no formats apart."""
+    """The variant uses the column `top_answer`. It is left out if no answer differs between the formats."""
     by_token = table(dict.fromkeys(ORDERS, [BUG] * 16)).assign(correct=True)
     by_margin = table(dict.fromkeys(ORDERS, [BUG] * 16)).assign(top_answer="neither")
 

@@ -60,7 +60,7 @@ def test_narrow_and_wide_changes_differ():
 
 
 def test_one_wrong_answer_is_a_fall_of_no_height():
-    """Its height tells it from a fall of the whole curve."""
+    """Its height distinguishes it from a fall of the whole curve."""
     curve = np.ones(len(X))
     curve[6] = 0.0
 

@@ -145,7 +145,7 @@ def test_an_instruction_is_repeated_word_by_word(text):
 
 
 def test_generated_formats_have_different_names():
-    """Results are told apart by the name of the format. The first instruction needs no number."""
+    """The name of the format distinguishes results. The first instruction needs no number."""
     names = [format.name for format in [*GENERATED, *QUESTIONS, *INJECTION, *POSITIONS, SIMPLE]]
 
     assert len(set(names)) == len(names)

@@ -12,8 +12,9 @@ from claims.competition.edited import GREEDY, NOWHERE, Edited, Elsewhere
 from claims.competition.estimates import as_large, placebo
 from claims.competition.heads import BALANCED, FEWEST_GROUPS, RANDOM
 from claims.competition.interventions import UNEDITED, placebo_of
+from claims.competition.strata import in_both_orders
 from referee.judging import statistics
-from referee.judging.evidence import Chance, NotApplicable
+from referee.judging.evidence import Chance, Evidence, NotApplicable
 
 if TYPE_CHECKING:
     from referee.judging.evidence import Parts
@@ -156,9 +157,19 @@ class Compared:
             *self.elsewhere.chances(self._share_there),
         )
 
-    def more(self, order: str | None = None) -> Parts:
-        """Returns how much more the edit does in the named heads than in random groups, in logits."""
-        return self.others.more(order)
+    def evidence_of_more(self, notes: tuple[str, ...]) -> Evidence:
+        """Returns the evidence that the edit does more in the named heads than in other groups of as many heads.
+
+        `notes` follow the notes of the comparison. Raises NotApplicable if too few prompts can be used.
+        """
+        return Evidence(
+            estimate=in_both_orders(self.others.more),
+            against=self.against_more(),
+            counterexample=self.others.counterexample(),
+            notes=(*self.others.notes(), *notes),
+            data=self.others.data,
+            by_layer=self.others.by_layer(),
+        )
 
     def against_more(self) -> tuple[Chance, ...]:
         """Returns the same excess in other groups of heads, and the change of the margin under the placebo."""

@@ -156,7 +156,7 @@ class OverHeads(OverPairs):
         """
         sign = criterion_sign(criterion)
         statistic = self.parity.worst_difference(self.per_head(conditions), sign)
-        return (*self.parity.chance(group, statistic, sign=sign), *all_but(self.parity, group, statistic, sign=sign))
+        return self.parity.chance(group, statistic, sign=sign)
 
     def by_layer(self, criterion: Criterion, quantity: Callable[..., Parts]) -> dict[int, float]:
         """Returns the value of the hardest part at every layer. Returns {} unless the run observes all layers.
@@ -202,26 +202,6 @@ class OverHeads(OverPairs):
     def _excess(self, values: pd.DataFrame, group: Group) -> pd.Series:
         named = values.columns.isin(self.parity.heads[group])
         return (values.loc[:, named].mean(axis=1) - values.loc[:, ~named].mean(axis=1)).dropna()
-
-
-def all_but(
-    parity: Parity, group: Group, statistic: Callable[[Groups], NDArray[np.float64]], *, sign: int
-) -> tuple[Chance, ...]:
-    """Returns the groups of all heads outside a rival grouping that explain a finding as well.
-
-    If one head in four is low, then all the others together are high, and so is each group without low heads. The
-    arguments are those of `Parity.chance`.
-    """
-    rivals, every = parity.rivals(), range(len(parity.kv_groups))
-    value, found = float(statistic(parity.members(parity.heads[group]))[0]), []
-    for name, heads in rivals.items():
-        outside = [head for head in every if head not in heads]
-        if outside in [*rivals.values(), *parity.heads.values()]:
-            continue
-        rival = float(statistic(parity.members(outside))[0])
-        if sign * value > 0 and sign * rival >= sign * value - 1e-9:
-            found.append(Chance(f"all heads but {name}", rival, explains=True))
-    return tuple(found)
 
 
 def _contrast(values: NDArray[np.float64], splits: Groups) -> NDArray[np.float64]:

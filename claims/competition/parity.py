@@ -62,15 +62,27 @@ class Parity:
     def _rivals_of(
         self, statistic: Callable[[Groups], NDArray[np.float64]], value: float, sign: int, named: Sequence[int]
     ) -> tuple[Chance, ...]:
-        """Returns the statistic of each rival grouping. A rival whose statistic is at least as large explains it."""
-        found = []
-        for name, heads in self.rivals().items():
-            if heads in self.heads.values() or not set(heads) & set(named):
-                continue  # parity itself, or a grouping without a head of the claim, which explains nothing about it
+        """Returns the statistic of each rival grouping. A rival whose statistic is at least as large explains it.
+
+        The heads outside a rival are a rival, too: if one head in four is low, then all the others together are high.
+        They are listed only if they explain the finding.
+        """
+
+        def chance(name: str, heads: list[int]) -> Chance:
             rival = float(statistic(self.members(heads))[0])
-            as_large = sign * rival >= sign * value - 1e-9
-            found.append(Chance(name, rival, explains=as_large and sign * value > 0))
-        return tuple(found)
+            return Chance(name, rival, explains=sign * value > 0 and sign * rival >= sign * value - 1e-9)
+
+        # Parity itself is no rival, and a grouping without a head of the claim explains nothing about it.
+        groups = self.rivals()
+        found = [
+            chance(name, heads)
+            for name, heads in groups.items()
+            if heads not in self.heads.values() and set(heads) & set(named)
+        ]
+        known = [*groups.values(), *self.heads.values()]
+        outside = {name: [h for h in range(len(self.kv_groups)) if h not in heads] for name, heads in groups.items()}
+        others = [chance(f"all heads but {name}", heads) for name, heads in outside.items() if heads not in known]
+        return (*found, *(world for world in others if world.explains))
 
     def difference(self, per_head: NDArray[np.float64]) -> Callable[[Groups], NDArray[np.float64]]:
         """Returns a statistic: the mean of the group minus the mean of the other heads. `per_head` is [head]."""

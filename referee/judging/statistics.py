@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 Limits = Callable[[float], tuple[float, float]]
 TAIL = 0.025
 """The largest probability with which each limit of an interval is wrong. Together the two limits cover 95 %."""
-_STAKES = np.linspace(0.0, 1.0, 41)
+_STAKES = np.linspace(0.0, 1.0, 40, endpoint=False)
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,10 @@ class Estimate:
     def interval(self, tail: float) -> tuple[float, float]:
         """Return the interval each of whose limits is wrong with at most the probability `tail`."""
         return self.limits(tail) if self.limits else (self.low, self.high)
+
+    def among(self, parts: int) -> tuple[float, float]:
+        """Return the 95 % interval that is valid for all of so many estimates together (Bonferroni)."""
+        return self.interval(TAIL / parts)
 
 
 def share(hits: ArrayLike, units: Sequence) -> Estimate:
@@ -85,7 +89,7 @@ def _betting_limits(values: Array) -> Limits:
         excluded, possible = 0.0, float(values.mean())
         for _ in range(30):
             mean = (excluded + possible) / 2
-            wealth = np.exp(np.log1p(_STAKES[:-1, None] * (values / mean - 1)).sum(1)).mean()
+            wealth = np.exp(np.log1p(_STAKES[:, None] * (values / mean - 1)).sum(1)).mean()
             excluded, possible = (mean, possible) if wealth >= 1 / tail else (excluded, mean)
         return excluded
 
@@ -107,7 +111,6 @@ def median(values: ArrayLike, units: Sequence | None = None, *, resolution: floa
     if np.isnan(found).any():
         raise ValueError(f"A median needs numbers; got {np.isnan(found).sum()} that are none")
     found = np.where(np.abs(found) <= resolution, 0.0, found)
-    found.sort()
     n = len(found)
 
     def limits(tail: float) -> tuple[float, float]:

@@ -87,7 +87,7 @@ def decide(criterion: Criterion, estimate: Estimate, *, parts: int = 1) -> Verdi
         return Verdict.INCONCLUSIVE
     if criterion.admits(estimate.low) and criterion.admits(estimate.high):
         return Verdict.SUPPORTED
-    low, high = estimate.interval(0.025 / parts)
+    low, high = estimate.among(parts)
     if criterion.closed:
         apart = high < criterion.low or low > criterion.high
     else:

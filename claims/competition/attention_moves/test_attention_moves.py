@@ -36,17 +36,7 @@ def test_moving_odd_heads_from_format_to_numbers_repairs(moves: Moves, attack_on
 @pytest.mark.claim(SURGERY_REPAIRS_MORE)
 def test_moving_odd_heads_repairs_more_than_moving_other_heads(moves: Moves, judge: Judge) -> None:
     """The same attention moves in other groups of as many heads. The margin rises less."""
-    others = moves.to_numbers.others
-    judge(
-        Evidence(
-            estimate=in_both_orders(others.more),
-            against=moves.to_numbers.against_more(),
-            counterexample=others.counterexample(),
-            notes=(*others.notes(), *moves.to_numbers.notes()),
-            data=others.data,
-            by_layer=others.by_layer(),
-        )
-    )
+    judge(moves.to_numbers.evidence_of_more(moves.to_numbers.notes()))
 
 
 @pytest.mark.claim(OTHER_TOKENS_IDLE)

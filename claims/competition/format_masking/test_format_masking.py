@@ -35,14 +35,4 @@ def test_masking_format_tokens_in_odd_heads_repairs(masks: Masks, judge: Judge) 
 @pytest.mark.claim(MASK_REPAIRS_MORE)
 def test_masking_format_tokens_repairs_more_in_odd_heads(masks: Masks, judge: Judge) -> None:
     """A mask hides format tokens wholly from other groups of as many heads. The margin rises less."""
-    others = masks.wholly.others
-    judge(
-        Evidence(
-            estimate=in_both_orders(others.more),
-            against=masks.wholly.against_more(),
-            counterexample=others.counterexample(),
-            notes=(*others.notes(), *masks.wholly.notes()),
-            data=others.data,
-            by_layer=others.by_layer(),
-        )
-    )
+    judge(masks.wholly.evidence_of_more(masks.wholly.notes()))

@@ -20,7 +20,7 @@ from claims.competition.head_similarity.measure import (
     clusters,
     within,
 )
-from claims.competition.observed import RESOLUTION, all_but, hardest_values
+from claims.competition.observed import RESOLUTION, hardest_values
 from claims.competition.parity import Groups, Parity
 from claims.competition.prompts import Prompt
 from fixtures.options import Settings
@@ -73,7 +73,7 @@ class Similarity(OverPairs):
         def statistic(groups: Groups) -> NDArray[np.float64]:
             return advantage(self._mean, groups)
 
-        worlds = self._parity.chance("even", statistic, sign=1) + all_but(self._parity, "even", statistic, sign=1)
+        worlds = self._parity.chance("even", statistic, sign=1)
         # A rival of one head has no pair of heads.
         return tuple(world for world in worlds if world.value is None or isfinite(world.value))
 

@@ -11,7 +11,7 @@ import pandas as pd
 from claims.competition.compared import Compared, InOtherHeads
 from claims.competition.edited import GREEDY, NOWHERE, Edited, Elsewhere
 from claims.competition.share_manipulation.measure import COARSE_TARGETS, TARGETS, share_arm
-from referee.judging.evidence import Chance, Drawing, NotApplicable
+from referee.judging.evidence import Chance, Drawing, Evidence, NotApplicable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -89,12 +89,14 @@ class Breaking:
         """Returns the share at the target that breaks fewest, at every layer. Returns {} unless all are measured."""
         return self._elsewhere.by_layer(self.edited, self._fewest_broken)
 
-    @property
-    def others(self) -> InOtherHeads:
-        """The edit at the largest target in other groups of heads. Raises NotApplicable if too few prompts remain."""
+    def evidence_of_more(self) -> Evidence:
+        """Returns the evidence that the edit at the largest target does more in the even heads than in other groups.
+
+        Raises NotApplicable if too few prompts remain at this target.
+        """
         if self._in_other_heads is None:
             raise NotApplicable(self._too_few(max(self._targets)))
-        return self._in_other_heads
+        return self.mildest.evidence_of_more(self.notes())
 
     def notes(self) -> tuple[str, ...]:
         """Returns further facts about the right answers, one per note."""

@@ -38,17 +38,7 @@ def test_even_heads_starved_of_numbers_break_right_answers(manipulation: Manipul
 @pytest.mark.claim(EVEN_HEADS_BREAK_MORE)
 def test_starving_even_heads_breaks_more_than_starving_other_heads(manipulation: Manipulation, judge: Judge) -> None:
     """The same edit in other groups of as many heads. The margin falls less."""
-    others = manipulation.breaking.others
-    judge(
-        Evidence(
-            estimate=in_both_orders(others.more),
-            against=manipulation.breaking.mildest.against_more(),
-            counterexample=others.counterexample(),
-            notes=(*others.notes(), *manipulation.breaking.notes()),
-            data=others.data,
-            by_layer=others.by_layer(),
-        )
-    )
+    judge(manipulation.breaking.evidence_of_more())
 
 
 @pytest.mark.usefixtures("bug_set")
@@ -74,14 +64,4 @@ def test_odd_heads_fed_with_numbers_mend_wrong_answers(manipulation: Manipulatio
 @pytest.mark.claim(ODD_HEADS_MEND_MORE)
 def test_feeding_odd_heads_mends_more_than_feeding_other_heads(manipulation: Manipulation, judge: Judge) -> None:
     """The same edit in other groups of as many heads. The margin rises less."""
-    others = manipulation.mending.others
-    judge(
-        Evidence(
-            estimate=in_both_orders(others.more),
-            against=manipulation.mending.against_more(),
-            counterexample=others.counterexample(),
-            notes=(*others.notes(), *manipulation.mending.notes()),
-            data=others.data,
-            by_layer=others.by_layer(),
-        )
-    )
+    judge(manipulation.mending.evidence_of_more(manipulation.mending.notes()))
