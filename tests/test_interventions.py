@@ -283,8 +283,8 @@ def test_outcomes_and_shifts_by_hand():
         columns=["pair", "order", "format", "arm", "margin_logits", "right", "top_answer"],
     )  # fmt: skip
 
-    assert interventions.outcomes(table, "edited").tolist() == [True]
-    assert interventions.outcomes(table, "edited", "top_answer").tolist() == [False]
+    assert interventions.outcomes(table).tolist() == [False, True]
+    assert interventions.outcomes(table, "top_answer").tolist() == [False, False]
     assert interventions.shifts(table)["edited"].tolist() == [3.0]
 
 

@@ -114,9 +114,7 @@ class InOtherHeads:
         return self._sign * float(self.edited.shifts(arm).mean())
 
     def _excess(self, edited: Edited) -> pd.Series:
-        own = edited.shifts(self.arm)
-        drawn = [edited.shifts(arm).reindex(own.index).to_numpy() for arm in edited.random_arms(self.arm)]
-        return self._sign * (own - np.mean(drawn, axis=0))
+        return self._sign * (edited.shifts(self.arm) - edited.mean_shift(edited.random_arms(self.arm)))
 
 
 @dataclass(frozen=True)

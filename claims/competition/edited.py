@@ -57,8 +57,8 @@ class Edited(OverPairs):
         already have the final answer before the edit.
         """
         if (arm, score) not in self._turned:
-            found = outcomes(self.table, arm, score) == self.wrong_before
-            self._turned[arm, score] = found[outcomes(self.table, UNEDITED, score) != self.wrong_before]
+            found = outcomes(self._by_arm[arm], score) == self.wrong_before
+            self._turned[arm, score] = found[outcomes(self._by_arm[UNEDITED], score) != self.wrong_before]
         return self._turned[arm, score]
 
     def share_turned(self, arm: str, *, order: str | None = None, score: str = "right") -> dict[str, Estimate]:
@@ -75,7 +75,7 @@ class Edited(OverPairs):
         rows = []
         for group, arms in groups.items():
             for strength, arm in arms:
-                right = self.share(outcomes(self.table, arm))["all"]
+                right = self.share(outcomes(self._by_arm[arm]))["all"]
                 margin = self.table.loc[self.table["arm"] == arm, "margin_logits"].median()
                 rows.append((group, strength, right.value, right.low, right.high, margin))
         return pd.DataFrame(rows, columns=["group", along, "share_right", "low", "high", "margin_logits"])
@@ -88,6 +88,10 @@ class Edited(OverPairs):
     def shifts(self, arm: str) -> pd.Series:
         """Returns the change of each margin, in logits. A change within the resolution is set to 0."""
         return self._shifts[arm]
+
+    def mean_shift(self, arms: Sequence[str]) -> pd.Series:
+        """Returns the change of each margin, mean over several arms, in logits."""
+        return self._shifts[list(arms)].mean(axis=1)
 
     def shift(self, arm: str, order: str | None = None) -> dict[str, Estimate]:
         """Returns the median change of the margin over pairs, in logits."""
@@ -103,9 +107,14 @@ class Edited(OverPairs):
         return f"{format} with {pair}, {order}: the margin is {margins_unturned[pair, order, format]:.2f} with {arm}"
 
     @cached_property
-    def _shifts(self) -> dict[str, pd.Series]:
-        found = shifts(self.table).items()
-        return {arm: change.where(change.abs() > self.resolution, 0.0) for arm, change in found}
+    def _by_arm(self) -> dict[str, pd.DataFrame]:
+        by_prompt = self.table.set_index(PROMPT)
+        return dict(iter(by_prompt.groupby("arm", sort=False, observed=True)))
+
+    @cached_property
+    def _shifts(self) -> pd.DataFrame:
+        found = shifts(self.table)
+        return found.mask(found.abs() <= self.resolution, 0.0)
 
     def random_arms(self, arm: str, kind: str = RANDOM) -> list[str]:
         """Returns the arms with the same edit in random groups of heads. `kind` begins the names of the groups."""

@@ -67,10 +67,11 @@ def _groups(
     from referee.judging.statistics import group_splits
 
     splits = group_splits(subject.kv_group_of_head, heads, balanced=balanced, seed=seed)
+    named = tuple(sorted(heads))
     shuffled = splits[np.random.default_rng(seed).permutation(len(splits))]
-    groups = dict.fromkeys(tuple(np.flatnonzero(split).tolist()) for split in shuffled)
-    groups.pop(tuple(sorted(heads)), None)
-    return {f"{name} {i + 1}": group for i, group in enumerate(list(groups)[:count])}
+    # More than `count` are turned into indices, because some may be equal to each other or to the named heads.
+    groups = dict.fromkeys(tuple(np.flatnonzero(split).tolist()) for split in shuffled[: 10 * count])
+    return {f"{name} {i + 1}": group for i, group in enumerate([g for g in groups if g != named][:count])}
 
 
 def rivals(n_heads: int, kv_group_of_head: Sequence[int]) -> dict[str, list[int]]:

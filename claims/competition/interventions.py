@@ -39,20 +39,18 @@ def interventions(
     return with_answers(table, session, trials, progress=progress)
 
 
-def outcomes(table: pd.DataFrame, arm: str, score: str = "right") -> pd.Series:
-    """Returns True for each prompt that is right under an arm; index (pair, order, format).
+def outcomes(edits: pd.DataFrame, score: str = "right") -> pd.Series:
+    """Returns True for each row that is right, from the rows of one arm.
 
     The `score` "right" uses the margin. The `score` "top_answer" uses the most likely next token.
     """
-    chosen = table[table["arm"] == arm].set_index(PROMPT)
-    return chosen["right"] if score == "right" else chosen["top_answer"] == "right"
+    return edits["right"] if score == "right" else edits["top_answer"] == "right"
 
 
-def shifts(table: pd.DataFrame) -> dict[str, pd.Series]:
-    """Returns the margin minus the unedited margin in logits, by arm; index (pair, order, format)."""
-    by_prompt = table.set_index(PROMPT)
-    margins = dict(iter(by_prompt["margin_logits"].groupby(by_prompt["arm"].to_numpy(), sort=False)))
-    return {arm: found - margins[UNEDITED] for arm, found in margins.items()}
+def shifts(table: pd.DataFrame) -> pd.DataFrame:
+    """Returns the margin minus the unedited margin in logits; index (pair, order, format), one column for each arm."""
+    margins = table.set_index([*PROMPT, "arm"])["margin_logits"].unstack("arm", sort=False)
+    return margins.sub(margins[UNEDITED], axis=0)
 
 
 def placebo_of(arm: str) -> str:
