@@ -79,6 +79,16 @@ class InOtherHeads:
         """Returns the excess at every layer, in logits. Returns {} unless all layers are measured."""
         return self.elsewhere.by_layer(self.edited, lambda _, there: float(self._excess(there).median()))
 
+    def variants(self) -> dict[str, Parts]:
+        """Returns how many more answers turn in the named heads than in random groups, instead of logits.
+
+        The value of a prompt is 1 if it turns in the named heads, else 0. The share of random groups in which it turns
+        is subtracted.
+        """
+        turned = self.edited.turned
+        drawn = [turned(arm) for arm in self.edited.random_arms(self.arm)]
+        return {TURNED: self.edited.median(turned(self.arm) - pd.concat(drawn, axis=1).mean(axis=1))}
+
     def counterexample(self) -> str | None:
         """Describes the prompt on which random groups do most compared with the named heads. Returns None if none."""
         excess = self._excess(self.edited)
@@ -163,6 +173,7 @@ class Compared:
         return Evidence(
             estimate=in_both_orders(self.others.more),
             against=self.against_more(),
+            variants=self.others.variants(),
             counterexample=self.others.counterexample(),
             notes=(*self.others.notes(), *notes),
             data=self.others.data,
@@ -205,5 +216,7 @@ class Compared:
         return float(there.turned(self.arm).mean())
 
 
+TURNED = "answers that turn, not logits"
+"""Name of the variant that counts turned answers instead of measuring the margin."""
 PLACEBO = "as much attention moved between tokens that the claim does not name"
 """The description of the placebo."""

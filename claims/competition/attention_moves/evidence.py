@@ -9,7 +9,7 @@ import pandas as pd
 
 from claims.competition.attention_moves.measure import move_arm
 from claims.competition.compared import Compared, InOtherHeads
-from claims.competition.edited import NOWHERE, Edited, Elsewhere
+from claims.competition.edited import GREEDY, NOWHERE, Edited, Elsewhere
 from referee.judging.evidence import Drawing
 
 if TYPE_CHECKING:
@@ -40,12 +40,16 @@ class Moves:
         self._edited, self._elsewhere = edited, elsewhere
         self.to_numbers = Compared(edited, _TO_NUMBERS, move_arm("even"), in_other_heads, elsewhere, matched)
 
-    def moved_to_other_tokens(self, order: str | None = None) -> Parts:
+    def moved_to_other_tokens(self, order: str | None = None, score: str = "right") -> Parts:
         """Returns the share that turns right when the format mass moves to tokens that are neither numbers nor format.
 
         The heads are the odd ones.
         """
-        return self._edited.share_turned(_TO_OTHERS, order=order)
+        return self._edited.share_turned(_TO_OTHERS, order=order, score=score)
+
+    def variants_of_other_tokens(self) -> dict[str, Parts]:
+        """Returns the same share by the most likely next token instead of the margin."""
+        return {GREEDY: self.moved_to_other_tokens(score="top_answer")}
 
     def moved_to_other_tokens_by_layer(self) -> dict[int, float]:
         """Returns the same share at every layer. Returns {} unless all layers are measured."""

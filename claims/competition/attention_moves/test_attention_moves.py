@@ -45,6 +45,7 @@ def test_attention_moved_to_other_tokens_does_little(moves: Moves, judge: Judge)
     judge(
         Evidence(
             estimate=in_both_orders(moves.moved_to_other_tokens),
+            variants=moves.variants_of_other_tokens(),
             drawing=moves.drawing_of_other_tokens(),
             by_layer=moves.moved_to_other_tokens_by_layer(),
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from claims.competition.last_token_routes.measure import neighbourhood
-from claims.competition.observed import OverHeads, by_head, hardest_values
+from claims.competition.observed import RESOLUTION, Group, OverHeads, by_head, hardest_values
 from fixtures.options import Settings
 from referee.judging.evidence import Chance, Drawing
 from referee.judging.verdict import Criterion
@@ -61,11 +61,21 @@ class Routes(OverHeads):
 
         This is the strictest interpretation of the claim.
         """
-        here = self._table[(self._table["layer"] == self._layer) & self._table["head"].isin(self.parity.heads["even"])]
-        values = here.groupby(["format", "place", "pair", "order"], sort=False)["attention_share"].mean()
+        return self._by_place(self._to_places("even"))
+
+    def excess_to_each_place(self) -> Parts:
+        """Returns the attention to each single place, even minus odd heads; one part for each format and place."""
+        return self._by_place(self._to_places("even") - self._to_places("odd"))
+
+    def _to_places(self, group: Group) -> pd.Series:
+        """Returns the attention to each place, mean over the heads; index (format, place, pair, order)."""
+        here = self._table[(self._table["layer"] == self._layer) & self._table["head"].isin(self.parity.heads[group])]
+        return here.groupby(["format", "place", "pair", "order"], sort=False)["attention_share"].mean()
+
+    def _by_place(self, values: pd.Series) -> Parts:
         return {
-            f"{name}, {place}": self.median(group.droplevel(["format", "place"]))["all"]
-            for (name, place), group in values.groupby(["format", "place"], sort=False)
+            f"{name}, {place}": self.median(found.droplevel(["format", "place"]), resolution=RESOLUTION)["all"]
+            for (name, place), found in values.groupby(["format", "place"], sort=False)
         }
 
     def drawing(self, *, threshold: float) -> Drawing:

@@ -48,6 +48,7 @@ def test_even_heads_take_the_last_token_to_the_numbers_more_than_odd_heads(route
                 *routes.of_other_groups("even", criterion),
                 *routes.at_nearby_layers(criterion, excess),
             ),
+            variants={"each of the six places": routes.excess_to_each_place()},
             drawing=routes.drawing(threshold=EVEN_HEADS_ROUTE.criterion.low),
             data=routes.data,
             by_layer=routes.by_layer(criterion, excess),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from claims.competition.edited import Edited
+from claims.competition.edited import GREEDY, Edited
 from claims.competition.pattern_replacement.measure import REPLACED
 from referee.judging.evidence import Drawing, NotApplicable
 
@@ -31,10 +31,14 @@ class Control:
     edited: Mapping[str, Edited]
     title: str
 
-    def turned(self, order: str | None = None) -> Parts:
+    def turned(self, order: str | None = None, score: str = "right") -> Parts:
         """Returns the share of the bug set that turns right, by replacement."""
-        found = {name: edited.share_turned(REPLACED, order=order) for name, edited in self.edited.items()}
+        found = {name: edited.share_turned(REPLACED, order=order, score=score) for name, edited in self.edited.items()}
         return {name: estimate["all"] for name, estimate in found.items() if estimate}
+
+    def variants(self) -> dict[str, Parts]:
+        """Returns the share by the most likely next token instead of the margin."""
+        return {GREEDY: self.turned(score="top_answer")}
 
     def drawing(self, most: float) -> Drawing:
         """Returns the drawing of the shares and of the threshold `most`."""

@@ -82,6 +82,7 @@ def test_a_donor_of_the_faulty_format_does_little(layers: Layers, judge: Judge) 
     judge(
         Evidence(
             estimate=in_both_orders(control.turned),
+            variants=control.variants(),
             drawing=control.drawing(MOST),
             data=control.data,
         )
@@ -95,6 +96,7 @@ def test_other_layers_do_little(layers: Layers, judge: Judge) -> None:
     judge(
         Evidence(
             estimate=in_both_orders(control.turned),
+            variants=control.variants(),
             drawing=control.drawing(MOST),
             data=control.data,
         )

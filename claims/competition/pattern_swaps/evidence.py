@@ -9,6 +9,7 @@ from claims.competition import estimates
 from claims.competition.edited import NOWHERE, Edited, Elsewhere
 from claims.competition.heads import RANDOM
 from claims.competition.interventions import UNEDITED
+from claims.competition.pattern_swaps.measure import OTHER_NEIGHBOURS
 from referee.judging.evidence import Chance, Drawing
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class Swaps:
     """Reduces experiment 3.2: heads take the patterns of their neighbours, and the margin changes.
 
     Args:
-        edited: the swap of the claim and its placebo.
+        edited: the swap of the claim, its placebo, and the swap between other neighbours.
         swap: the arm of the claim. It carries patterns from one parity to the other.
         placebo: an arm within one parity. It carries no information about the other parity.
         sign: +1 if the swap should raise the margin, −1 if it should lower it.
@@ -59,6 +60,11 @@ class Swaps:
             *self._rivals(),
             *self._elsewhere.chances(self._median_change),
         )
+
+    def variants(self) -> dict[str, Parts]:
+        """Returns the change of the margin if each even head exchanges with the odd head before it."""
+        other = self._swap + OTHER_NEIGHBOURS
+        return {OTHER_NEIGHBOURS.removeprefix(", "): self._edited.shift(other)} if other in self._edited.arms else {}
 
     def by_layer(self) -> dict[int, float]:
         """Returns the median change of the margin at every layer. Returns {} unless all layers are measured."""

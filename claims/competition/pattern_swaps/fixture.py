@@ -44,14 +44,14 @@ def swaps_on_right(sweeps: Sweeps, right_answers: list[Prompt]) -> Swaps:
 
 def _swaps(sweeps: Sweeps, run: Run, swap: str, *, placebo: str, sign: int) -> Swaps:
     from claims.competition.pattern_swaps.evidence import Swaps
-    from claims.competition.pattern_swaps.measure import other_swaps, swaps
+    from claims.competition.pattern_swaps.measure import OTHER_NEIGHBOURS, other_swaps, swaps
 
     subject, settings = sweeps.session.subject, sweeps.settings
     arms = swaps(subject)
     own = {swap: arms[swap]}
     others = other_swaps(subject, swap, count=settings.profile.groups, seed=settings.seed)
     return Swaps(
-        run({**own, placebo: arms[placebo]}, False, None),
+        run({**own, **{arm: arms[arm] for arm in (placebo, swap + OTHER_NEIGHBOURS)}}, False, None),
         swap,
         placebo=placebo,
         sign=sign,

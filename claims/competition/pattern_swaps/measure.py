@@ -13,6 +13,8 @@ from referee.models.subjects import Subject
 
 EVEN_INTO_ODD, ODD_INTO_EVEN = "even patterns in odd heads", "odd patterns in even heads"
 ODD_INTO_ODD, EVEN_INTO_EVEN = "odd patterns in other odd heads", "even patterns in other even heads"
+OTHER_NEIGHBOURS = ", neighbours 2i − 1 and 2i"
+"""The end of the name of a swap between each even head and the odd head before it; for head 0, the last odd head."""
 _LISTED = 12
 """With at most this many pairs of neighbours, all choices are listed. With more, choices are drawn."""
 
@@ -20,12 +22,16 @@ _LISTED = 12
 def swaps(subject: Subject) -> dict[str, Edit]:
     """Returns the edits of experiment 3.2: heads take the patterns of their neighbours 2i and 2i + 1.
 
-    The controls exchange patterns within one parity.
+    The same edits between the neighbours 2i − 1 and 2i are other analysis choices. The controls exchange patterns
+    within one parity.
     """
     even, odd = _neighbours(subject)
+    before = odd[-1:] + odd[:-1]
     return {
         EVEN_INTO_ODD: Exchange(tuple(zip(odd, even, strict=True))),
         ODD_INTO_EVEN: Exchange(tuple(zip(even, odd, strict=True))),
+        EVEN_INTO_ODD + OTHER_NEIGHBOURS: Exchange(tuple(zip(before, even, strict=True))),
+        ODD_INTO_EVEN + OTHER_NEIGHBOURS: Exchange(tuple(zip(even, before, strict=True))),
         ODD_INTO_ODD: Exchange(tuple(zip(odd, odd[1:] + odd[:1], strict=True))),
         EVEN_INTO_EVEN: Exchange(tuple(zip(even, even[1:] + even[:1], strict=True))),
     }

@@ -22,6 +22,7 @@ def test_even_patterns_in_odd_heads_raise_the_margin(swaps_on_bugs: Swaps, judge
         Evidence(
             estimate=in_both_orders(swaps_on_bugs.change_of_margin),
             against=swaps_on_bugs.against(),
+            variants=swaps_on_bugs.variants(),
             counterexample=swaps_on_bugs.counterexample(),
             notes=swaps_on_bugs.notes(),
             drawing=swaps_on_bugs.drawing(),
@@ -38,6 +39,7 @@ def test_odd_patterns_in_even_heads_lower_the_margin(swaps_on_right: Swaps, judg
         Evidence(
             estimate=in_both_orders(swaps_on_right.change_of_margin),
             against=swaps_on_right.against(),
+            variants=swaps_on_right.variants(),
             counterexample=swaps_on_right.counterexample(),
             notes=swaps_on_right.notes(),
             drawing=swaps_on_right.drawing(),
