@@ -73,7 +73,7 @@ def moved(own=1.0, placebo=-1.0, others=None, cases=CASES):
     )  # fmt: skip
 
 
-def starved(own=-1.0, placebo=1.0, others=None, share=0.6):
+def lowered(own=-1.0, placebo=1.0, others=None, share=0.6):
     """Returns the findings on 1.2a and 1.2c. `share` is the unedited share of the even heads, for all or by case."""
 
     def arm(group):
@@ -94,12 +94,15 @@ def starved(own=-1.0, placebo=1.0, others=None, share=0.6):
     )
     manipulation = Manipulation(breaking, None, threshold=0.5)
     return (
-        finding_of(of_shares.test_even_heads_starved_of_numbers_break_right_answers, manipulation=manipulation),
-        finding_of(of_shares.test_starving_even_heads_breaks_more_than_starving_other_heads, manipulation=manipulation),
+        finding_of(of_shares.test_lowering_the_even_heads_share_breaks_right_answers, manipulation=manipulation),
+        finding_of(
+            of_shares.test_a_lower_share_breaks_more_in_even_heads_than_in_others,
+            manipulation=manipulation,
+        ),
     )
 
 
-def fed(placebo=-1.0, others=None):
+def raised(placebo=-1.0, others=None):
     """Returns the findings on 1.2b and 1.2d."""
 
     def arm(group):
@@ -110,8 +113,11 @@ def fed(placebo=-1.0, others=None):
     compared = Compared(edited(after), arm("odd"), arm("even"), in_others(arm, "odd", 1.0, others or everywhere(-1.0)))
     manipulation = Manipulation(None, compared, threshold=0.5)
     return (
-        finding_of(of_shares.test_odd_heads_fed_with_numbers_mend_wrong_answers, manipulation=manipulation),
-        finding_of(of_shares.test_feeding_odd_heads_mends_more_than_feeding_other_heads, manipulation=manipulation),
+        finding_of(of_shares.test_raising_the_odd_heads_share_repairs_wrong_answers, manipulation=manipulation),
+        finding_of(
+            of_shares.test_a_higher_share_repairs_more_in_odd_heads_than_in_others,
+            manipulation=manipulation,
+        ),
     )
 
 
@@ -131,12 +137,12 @@ def masked(placebo=-1.0, others=None):
     )
 
 
-REPAIRS = {"fed": fed, "moved": moved, "masked": masked}
+REPAIRS = {"raised": raised, "moved": moved, "masked": masked}
 
 
 def test_where_every_edit_breaks_every_answer_nothing_is_shown():
     """World: any edit of any heads turns right answers wrong. The placebo vetoes 1.2a, and 1.2c is false."""
-    plain, more = starved(placebo=-1.0, others=everywhere(-1.0))
+    plain, more = lowered(placebo=-1.0, others=everywhere(-1.0))
 
     assert plain.verdict is Verdict.INCONCLUSIVE
     assert "as much attention moved between tokens that the claim does not name" in plain.reason
@@ -167,9 +173,9 @@ def test_where_the_placebo_repairs_as_well_neither_is_supported(repair):
     assert (plain.verdict, more.verdict) == (Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE)
 
 
-def test_starving_is_supported_where_the_theory_is_true():
-    """World: right answers break when the even heads are starved, and only then."""
-    plain, more = starved()
+def test_lowering_is_supported_where_the_theory_is_true():
+    """World: right answers break when the share of the even heads is lowered, and only then."""
+    plain, more = lowered()
 
     assert (plain.verdict, more.verdict) == (Verdict.SUPPORTED, Verdict.SUPPORTED)
 

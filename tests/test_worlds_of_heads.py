@@ -297,4 +297,4 @@ def test_a_counterexample_is_the_prompt_furthest_from_the_claim():
 
     found = [bandwidth(test, shares).evidence.counterexample for test in (EVEN_HOLD, EVEN_HOLD_MORE)]
 
-    assert found == [f"{prompt} is 0.050", f"{prompt} less that of the others is -0.050"]
+    assert found == [f"{prompt} is 0.050", f"{prompt} minus that of the others is -0.050"]

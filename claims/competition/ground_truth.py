@@ -10,7 +10,7 @@ MODELS = {
         " tokens are format tokens. Therefore its accuracy cannot drop only at 60 % format tokens."
     ),
     "planted:threshold=0.35": (
-        "The answer turns sharply, but at 35 % replacement. Uniform attention in place of the Simple pattern feeds the"
+        "The answer turns sharply, but at 35 % replacement. Uniform attention in place of the Simple pattern helps the"
         " exposed heads, and turns it only at about 48 %."
     ),
     "planted:threshold=0.57": "The answer turns at 57 % replacement, near an end of the claimed band.",
@@ -26,7 +26,7 @@ MODELS = {
     ),
     "planted:parity=odd,sink=200": (
         "As for parity=odd. In addition the exposed even heads put almost all attention on BOS. Less than a tenth goes"
-        " to the numbers, so little can vary, and nothing can be taken away: claims about starved heads do not apply."
+        " to the numbers, so little can vary, and nothing can be taken away: claims about lowered shares do not apply."
         " Patterns of odd heads do a little harm in even heads, and other swaps do more."
     ),
     "planted:sink=200": (
@@ -37,7 +37,7 @@ MODELS = {
     "planted:parity=none": (
         "All heads are protected. Even heads do what the theory says, and so does every other group of heads: claims on"
         " levels are true, and claims that even heads differ from others are false. Any eight heads repair. No head is"
-        " fed by uniform attention, so the right pattern is needed."
+        " helped by uniform attention, so the right pattern is needed."
     ),
     "planted:parity=pairs": (
         "The first two of every four heads are protected, so parity says nothing. Even heads are a mixture, and they"
@@ -122,7 +122,7 @@ ALIKE = ("planted:parity=none", "planted:layer=1")
 RIVALS = ("planted:parity=fourth", "random")
 """Models in which something else than parity explains what even heads have on average."""
 UNIFORM_AS_EARLY = ("planted:sink=200", "planted:parity=odd,sink=200")
-"""Models in which uniform attention feeds the exposed heads at about the same replacement as the Simple pattern."""
+"""Models in which uniform attention turns the answer at about the same replacement as the Simple pattern."""
 PATTERN_NEEDED = {"planted:parity=none", "planted:threshold=0.35"}
 """Models in which uniform attention does not turn the answer, or turns it later than the Simple pattern."""
 

@@ -93,7 +93,7 @@ EVEN_HEADS_BREAK = Claim(
     headline=5,
 )
 
-ODD_HEADS_MEND = Claim(
+ODD_HEADS_REPAIR = Claim(
     id="1.2b",
     statement="Raising the odd heads' share on the numbers to 50 % turns most wrong Q&A answers right.",
     quantity="share of the bug set that turns right",
@@ -110,10 +110,10 @@ EVEN_HEADS_BREAK_MORE = Claim(
     source=f"{SEED_DOCUMENT}, experiment 1.2",
 )
 
-ODD_HEADS_MEND_MORE = Claim(
+ODD_HEADS_REPAIR_MORE = Claim(
     id="1.2d",
     statement="Raising the odd heads' share on the numbers raises wrong margins more than the same in other heads.",
-    quantity="rise of the margin in logits, odd heads less random groups of as many heads, median pair",
+    quantity="rise of the margin in logits, odd heads minus random groups of as many heads, median pair",
     criterion=above(0.0),
     source=f"{SEED_DOCUMENT}, experiment 1.2",
 )
@@ -265,7 +265,7 @@ SURGERY_REPAIRS = Claim(
 SURGERY_REPAIRS_MORE = Claim(
     id="5.1b",
     statement="Moving attention from format to numbers raises wrong margins more in odd heads than in as many others.",
-    quantity="rise of the margin in logits, odd heads less random groups of as many heads, median pair",
+    quantity="rise of the margin in logits, odd heads minus random groups of as many heads, median pair",
     criterion=above(0.0),
     source=f"{SEED_DOCUMENT}, experiment 5.1",
 )
@@ -282,7 +282,7 @@ MASK_REPAIRS = Claim(
 MASK_REPAIRS_MORE = Claim(
     id="5.2b",
     statement="Masking format tokens wholly raises wrong margins more in odd heads than in as many others.",
-    quantity="rise of the margin in logits, odd heads less random groups of as many heads, median pair",
+    quantity="rise of the margin in logits, odd heads minus random groups of as many heads, median pair",
     criterion=above(0.0),
     source=f"{SEED_DOCUMENT}, experiment 5.2",
 )

@@ -94,7 +94,7 @@ class Distribution(OverHeads):
     def excess_missed(self, criterion: Criterion, group: Group, formats: Sequence[str]) -> str | None:
         """Describes the prompt whose excess misses the criterion by most. None if no prompt misses it."""
         found = self.furthest(criterion, group, formats, excess=True)
-        return found and f"{found[0]}: {group} heads' numerical bandwidth less that of the others is {found[1]:+.3f}"
+        return found and f"{found[0]}: {group} heads' numerical bandwidth minus that of the others is {found[1]:+.3f}"
 
     def heads_meeting(self, criterion: Criterion, format: str) -> str:
         """Returns a sentence that counts the heads of each parity that meet a criterion in a format."""

@@ -19,7 +19,7 @@ from referee.prompts.tokens import Tokens
 
 TOP_EDGES = 5
 """Number of edges with the largest attribution, for each head and prompt."""
-PLAIN, CENTRED = ATTRIBUTIONS = ("gradient × probability", "gradient less its row's mean × probability")
+PLAIN, CENTRED = ATTRIBUTIONS = ("gradient × probability", "gradient minus its row's mean × probability")
 
 
 @dataclass(frozen=True)

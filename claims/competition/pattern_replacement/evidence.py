@@ -27,7 +27,7 @@ LATER = 0.05
 """A donor turns an answer later than the Simple pattern if it needs more than this share of replacement more."""
 _WITHOUT_THE_ANSWER = {
     UNINFORMED.name: "uniform attention as donor",
-    OWN.name: "the prompt's own pattern, less its format tokens",
+    OWN.name: "the prompt's own pattern without its format tokens",
 }
 """Donors that carry no information about the right answer: a description of each, by the name of its arm."""
 

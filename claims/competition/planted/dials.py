@@ -35,7 +35,7 @@ class Dials:
             Simple prompt has few words, so its own answer is right.
         bug: "format", "none" (always right), "order" (gives the last number in every format) or "one_order" (as
             "format" if the bigger number comes first; if it comes second in a prompt with many words, the protected
-            heads need a share of only 60 %, so Q&A is right; Simple has few words, so starving breaks it as ever).
+            heads need a share of only 60 %, so Q&A is right; Simple has few words, so a lower share breaks it as ever).
         sink: the weight of the BOS token for exposed heads in every row. With 0, BOS has weight only in the deciding
             row.
         competition: whether format tokens take part in the softmax.

@@ -122,7 +122,7 @@ class Breaking:
     def _too_few(self, target: float) -> str:
         return (
             f"{target:.0%}: only {self._pairs_above(target)} of {self.edited.n} pairs have a right answer whose even"
-            f" heads are above it unedited ({self._fewest} needed), and only such heads can be starved of the numbers"
+            f" heads are above it unedited ({self._fewest} needed), and only such a share can be lowered"
         )
 
     def _pairs_above(self, target: float) -> int:
@@ -138,7 +138,7 @@ class Breaking:
         return self._edited_above[target]
 
     def _fewest_broken(self, layer: int, there: Edited) -> float:
-        """Returns the share at the target that breaks fewest. A target that starves no prompt breaks none."""
+        """Returns the share at the target that breaks fewest. A target that lowers no share breaks none."""
         shares = []
         for target in self._targets:
             prompts = self._prompts_above(target, layer)
@@ -170,13 +170,13 @@ class Manipulation:
         return self.right
 
     @property
-    def mending(self) -> Compared:
+    def repair(self) -> Compared:
         assert self.bugs is not None, "the claim must request the fixture bug_set"
         return self.bugs
 
-    def notes_on_mending(self) -> tuple[str, ...]:
+    def notes_on_repair(self) -> tuple[str, ...]:
         """Returns further facts about the bug set, one per note."""
-        return (*self.mending.notes(), *_both_edits(self.mending.edited))
+        return (*self.repair.notes(), *_both_edits(self.repair.edited))
 
     def drawing(self) -> Drawing:
         """Returns the figure: share right and median margin (logits) against the numerical share that is set."""

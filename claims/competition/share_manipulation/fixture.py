@@ -26,7 +26,7 @@ def manipulation(sweeps: Sweeps, bug_cases: list[Case], right_cases: list[Prompt
 
     return Manipulation(
         _breaking(sweeps, right_cases) if len({prompt.pair for prompt in right_cases}) >= BUG_SET_MINIMUM else None,
-        _mending(sweeps, bug_cases) if len({case.pair for case in bug_cases}) >= BUG_SET_MINIMUM else None,
+        _repair(sweeps, bug_cases) if len({case.pair for case in bug_cases}) >= BUG_SET_MINIMUM else None,
         threshold=EVEN_HEADS_HOLD.criterion.low,
     )
 
@@ -65,7 +65,7 @@ def _breaking(sweeps: Sweeps, right_cases: list[Prompt]) -> Breaking:
     )
 
 
-def _mending(sweeps: Sweeps, bug_cases: list[Case]) -> Compared:
+def _repair(sweeps: Sweeps, bug_cases: list[Case]) -> Compared:
     """Runs the edits on the bug set."""
     from claims.competition.compared import Compared
     from claims.competition.interventions import placebos

@@ -18,17 +18,17 @@ from claims.simulations import Simulation
 from fixtures.options import Settings
 
 _MILDEST = max(EVEN_TARGETS)
-_STARVED_FURTHER = 0.8
+_LOWERED_FURTHER = 0.8
 """The share of the prompts that one target does not break and the next lower one breaks."""
 
 
-def starved(rng: np.random.Generator, settings: Settings, place: int) -> Mapping[str, Any]:
+def lowered(rng: np.random.Generator, settings: Settings, place: int) -> Mapping[str, Any]:
     """Returns right answers of which the mildest target breaks the true share, and lower targets break more."""
     asked = tables.right(rng, settings.profile.swept)
     arms = {share_arm("odd", _MILDEST): tables.turns(rng, asked.pair, tables.IDLE)}
     broken = np.zeros(len(asked.pair), bool)
     for target in sorted(EVEN_TARGETS, reverse=True):
-        share = tables.LIKELY[place] if target == _MILDEST else _STARVED_FURTHER
+        share = tables.LIKELY[place] if target == _MILDEST else _LOWERED_FURTHER
         broken = broken | tables.turns(rng, asked.pair, share)
         arms[share_arm("even", target)] = broken
         arms[placebo_of(share_arm("even", target))] = tables.turns(rng, asked.pair, tables.IDLE)
@@ -36,7 +36,7 @@ def starved(rng: np.random.Generator, settings: Settings, place: int) -> Mapping
     return {"manipulation": Manipulation(_breaking(rng, edited, asked, None), None, EVEN_HEADS_HOLD.criterion.low)}
 
 
-def starved_more(rng: np.random.Generator, settings: Settings, place: int) -> Mapping[str, Any]:
+def lowered_more(rng: np.random.Generator, settings: Settings, place: int) -> Mapping[str, Any]:
     """Returns right answers on which the even heads are compared with other groups of heads."""
     asked = tables.right(rng, settings.profile.swept)
     found = tables.compared(
@@ -46,7 +46,7 @@ def starved_more(rng: np.random.Generator, settings: Settings, place: int) -> Ma
     return {"manipulation": Manipulation(breaking, None, EVEN_HEADS_HOLD.criterion.low)}
 
 
-def fed(rng: np.random.Generator, settings: Settings, place: int) -> Mapping[str, Any]:
+def raised(rng: np.random.Generator, settings: Settings, place: int) -> Mapping[str, Any]:
     """Returns wrong answers of which the edit of the odd heads repairs the true share."""
     own, other = share_arm("odd", ODD_SHARE), share_arm("even", ODD_SHARE)
     shown = dict.fromkeys((share_arm("odd", _MILDEST), share_arm("even", _MILDEST)), tables.IDLE)
@@ -56,7 +56,7 @@ def fed(rng: np.random.Generator, settings: Settings, place: int) -> Mapping[str
     return {"manipulation": Manipulation(None, compared, EVEN_HEADS_HOLD.criterion.low)}
 
 
-def fed_more(rng: np.random.Generator, settings: Settings, place: int) -> Mapping[str, Any]:
+def raised_more(rng: np.random.Generator, settings: Settings, place: int) -> Mapping[str, Any]:
     """Returns wrong answers on which the odd heads are compared with other groups of heads."""
     asked = tables.bugged(rng, settings.profile.swept)
     compared = tables.compared(rng, settings, place, lambda group: share_arm(group, ODD_SHARE), "odd", asked)
@@ -84,21 +84,21 @@ _RIGHT = (
 )
 SIMULATIONS = {
     "1.2a": Simulation(
-        claims.test_even_heads_starved_of_numbers_break_right_answers,
-        starved,
+        claims.test_lowering_the_even_heads_share_breaks_right_answers,
+        lowered,
         f"Each pair has its own chance to turn (beta distribution, uniform at one half), and its prompts are drawn from"
         f" it. {_RIGHT} The mildest target breaks a true share of 20 %, 50 % or 95 %, and the placebo breaks 5 %.",
     ),
     "1.2c": Simulation(
-        claims.test_starving_even_heads_breaks_more_than_starving_other_heads,
-        starved_more,
+        claims.test_a_lower_share_breaks_more_in_even_heads_than_in_others,
+        lowered_more,
         f"{tables.GROUPS} {_RIGHT}",
     ),
     "1.2b": Simulation(
-        claims.test_odd_heads_fed_with_numbers_mend_wrong_answers,
-        fed,
+        claims.test_raising_the_odd_heads_share_repairs_wrong_answers,
+        raised,
         f"{tables.SHARES} The true share is 20 %, 50 % or 95 %, and 5 % for the placebo.",
     ),
-    "1.2d": Simulation(claims.test_feeding_odd_heads_mends_more_than_feeding_other_heads, fed_more, tables.GROUPS),
+    "1.2d": Simulation(claims.test_a_higher_share_repairs_more_in_odd_heads_than_in_others, raised_more, tables.GROUPS),
 }
 """The simulations of experiment 1.2, by claim."""
