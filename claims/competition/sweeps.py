@@ -72,14 +72,23 @@ class Sweeps:
         elsewhere = self.elsewhere(lambda layer: run({arm: own, **random}, layer), if_all=True)
         return InOtherHeads(run({arm: own, **dict(others)}, None), arm, elsewhere)
 
+    def at_other_layers(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Returns the prompts or cases for other layers: all if all layers are compared, else only few."""
+        return items if self._complete else self.few(items)
+
     def elsewhere(self, run: Callable[[int], Edited], *, if_all: bool = False) -> Elsewhere:
         """Runs edits at other layers; `run` takes a layer. With `if_all`, it runs nothing unless all layers are run."""
         from claims.competition.edited import Elsewhere
 
         subject = self.session.subject
         layers = other_layers(subject, self.settings, observed=if_all)
-        complete = len(layers) == subject.n_layers - 1
-        return Elsewhere(subject.layer, {layer: run(layer) for layer in layers}, complete=complete)
+        return Elsewhere(subject.layer, {layer: run(layer) for layer in layers}, complete=self._complete)
+
+    @property
+    def _complete(self) -> bool:
+        """True if every other layer is measured."""
+        subject = self.session.subject
+        return len(other_layers(subject, self.settings)) == subject.n_layers - 1
 
     def matched(self, prompts: Sequence[Prompt], edit: InHeads, placebo: InHeads) -> float:
         """Returns the mass that a placebo moves, as a share of the mass that the edit moves, on few prompts."""

@@ -28,6 +28,7 @@ def moves(sweeps: Sweeps, bug_set: list[Case]) -> Moves:
 
     subject = sweeps.session.subject
     odd, asked = odd_heads(subject), [case.asked(QA) for case in bug_set]
+    there = sweeps.at_other_layers(bug_set)
     in_odd = measure.moves({"odd": odd})
     controls = placebos(in_odd, named=("numerical", "format"))
     both = {**in_odd, **measure.moves({"odd": odd}, target="other")}
@@ -36,7 +37,7 @@ def moves(sweeps: Sweeps, bug_set: list[Case]) -> Moves:
     return Moves(
         sweeps.on_bugs(bug_set, arms, progress),
         sweeps.in_other_heads(asked, measure.moves, ("odd", odd), progress, bugs=True),
-        sweeps.elsewhere(lambda layer: sweeps.on_bugs(bug_set, both, f"{progress} at layer {layer}", layer)),
+        sweeps.elsewhere(lambda layer: sweeps.on_bugs(there, both, f"{progress} at layer {layer}", layer)),
         sweeps.matched(asked, *in_odd.values(), *controls.values()),
     )
 

@@ -24,6 +24,7 @@ def masks(sweeps: Sweeps, bug_set: list[Case]) -> Masks:
 
     subject = sweeps.session.subject
     odd, asked = odd_heads(subject), [case.asked(QA) for case in bug_set]
+    there = sweeps.at_other_layers(bug_set)
     in_odd = measure.masks({"odd": odd}, strengths=measure.MASKED)
     controls = placebos(in_odd, named=("numerical", "format"))
     arms = {
@@ -41,6 +42,6 @@ def masks(sweeps: Sweeps, bug_set: list[Case]) -> Masks:
             progress,
             bugs=True,
         ),
-        sweeps.elsewhere(lambda layer: sweeps.on_bugs(bug_set, in_odd, f"{progress} at layer {layer}", layer)),
+        sweeps.elsewhere(lambda layer: sweeps.on_bugs(there, in_odd, f"{progress} at layer {layer}", layer)),
         sweeps.matched(asked, in_odd[wholly], controls[placebo_of(wholly)]),
     )

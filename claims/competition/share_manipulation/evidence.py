@@ -141,9 +141,9 @@ class Breaking:
         """Returns the share at the target that breaks fewest. A target that lowers no share breaks none."""
         shares = []
         for target in self._targets:
-            prompts = self._prompts_above(target, layer)
-            turned = there.only(prompts).turned(share_arm("even", target)) if prompts else pd.Series([False])
-            shares.append(float(turned.mean()))
+            turned = there.turned(share_arm("even", target))
+            above = turned[turned.index.isin(self._prompts_above(target, layer))]
+            shares.append(float(above.mean()) if len(above) else 0.0)
         return min(shares)
 
 

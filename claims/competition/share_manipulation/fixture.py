@@ -41,7 +41,8 @@ def _breaking(sweeps: Sweeps, right_cases: list[Prompt]) -> Breaking:
     prompts = of_first_pairs(right_cases, sweeps.settings.profile.swept)
     even, progress = even_heads(subject), "lowering shares on numbers"
     alone = set_shares({"even": even}, EVEN_TARGETS)
-    elsewhere = sweeps.elsewhere(lambda k: sweeps.on_right(prompts, alone, f"{progress} at layer {k}", k))
+    there = sweeps.at_other_layers(prompts)
+    elsewhere = sweeps.elsewhere(lambda k: sweeps.on_right(there, alone, f"{progress} at layer {k}", k))
     shares = even_shares(sweeps.session, prompts, sorted([subject.layer, *elsewhere.tables]))
     here = shares[subject.layer]
     above = [p for p in prompts if here[str(p.pair), p.order, p.format.name] > mildest]
@@ -76,12 +77,12 @@ def _repair(sweeps: Sweeps, bug_cases: list[Case]) -> Compared:
     alone = set_shares({"odd": odd}, [ODD_SHARE])
     controls = placebos(alone, named=("numerical",))
     arms = manipulation_arms(subject, "odd", [ODD_SHARE], document=_DOCUMENT)
-    asked = [case.asked(QA) for case in bug_cases]
+    asked, there = [case.asked(QA) for case in bug_cases], sweeps.at_other_layers(bug_cases)
     return Compared(
         sweeps.on_bugs(bug_cases, arms, progress),
         share_arm("odd", ODD_SHARE),
         share_arm("even", ODD_SHARE),
         sweeps.in_other_heads(asked, lambda groups: set_shares(groups, [ODD_SHARE]), ("odd", odd), progress, bugs=True),
-        sweeps.elsewhere(lambda k: sweeps.on_bugs(bug_cases, alone, f"{progress} at layer {k}", k)),
+        sweeps.elsewhere(lambda k: sweeps.on_bugs(there, alone, f"{progress} at layer {k}", k)),
         sweeps.matched(asked, *alone.values(), *controls.values()),
     )

@@ -15,9 +15,9 @@ from referee.attention.edits import Edit, InHeads, SetShare, Together
 from referee.measuring.session import Session
 from referee.models.subjects import Subject
 
-TARGETS = tuple(round(0.1 * step, 1) for step in range(1, 10))
+TARGETS = (0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 """Numerical shares that experiment 1.2 sets. Edits of all heads together use only COARSE_TARGETS."""
-COARSE_TARGETS = TARGETS[::4]
+COARSE_TARGETS = (0.1, 0.5, 0.9)
 
 
 def manipulation_arms(
