@@ -19,8 +19,6 @@ from claims.competition.format_masking.evidence import Masks
 from claims.competition.format_masking.measure import MASKED, WHOLLY, mask_arm
 from claims.competition.heads import BALANCED, RANDOM
 from claims.competition.interventions import UNEDITED, placebo_of
-from claims.competition.pattern_swaps import test_pattern_swaps as of_swaps
-from claims.competition.pattern_swaps.evidence import Swaps
 from claims.competition.prompts import ORDERS
 from claims.competition.share_manipulation import test_share_manipulation as of_shares
 from claims.competition.share_manipulation.evidence import Breaking, Manipulation
@@ -113,9 +111,9 @@ def raised(placebo=-1.0, others=None):
     compared = Compared(edited(after), arm("odd"), arm("even"), in_others(arm, "odd", 1.0, others or everywhere(-1.0)))
     manipulation = Manipulation(None, compared, threshold=0.5)
     return (
-        finding_of(of_shares.test_raising_the_odd_heads_share_repairs_wrong_answers, manipulation=manipulation),
+        finding_of(of_shares.test_raising_the_odd_heads_share_turns_wrong_answers_right, manipulation=manipulation),
         finding_of(
-            of_shares.test_a_higher_share_repairs_more_in_odd_heads_than_in_others,
+            of_shares.test_a_higher_share_helps_more_in_odd_heads_than_in_others,
             manipulation=manipulation,
         ),
     )
@@ -214,37 +212,6 @@ def test_differences_below_the_resolution_are_none():
 
     assert (others.more()["all"].low, others.more()["all"].high) == (0.0, 0.0)
     assert all(world.explains for world in others.against() if world.world in RIVALS)
-
-
-def swapped(factor, random, placebo, *, wrong):
-    """Returns the finding on 3.2a or 3.2b. Each arm adds its number, times −1 for right answers, to the margin."""
-    own = "even patterns in odd heads" if wrong else "odd patterns in even heads"
-    sign, start = (1, -1.0) if wrong else (-1, 1.0)
-    arms = {own: start + sign * factor, "placebo": start + sign * placebo}
-    drawn = {f"{RANDOM} {i + 1}": start + sign * random for i in range(39)}
-    swaps = Swaps(
-        edited(arms, wrong=wrong),
-        own,
-        placebo="placebo",
-        sign=sign,
-        others=edited({own: arms[own], **drawn, f"{own}, only at heads 0 mod 4": start + sign * factor / 2}),
-    )
-    if wrong:
-        return finding_of(of_swaps.test_even_patterns_in_odd_heads_raise_the_margin, swaps_on_bugs=swaps)
-    return finding_of(of_swaps.test_odd_patterns_in_even_heads_lower_the_margin, swaps_on_right=swaps)
-
-
-@pytest.mark.parametrize("wrong", [True, False])
-def test_where_every_swap_shrinks_every_margin_neither_is_supported(wrong):
-    """World: a swap is damage. It takes 30 % of each margin, and random choices of neighbours take 50 %."""
-    assert swapped(0.3, 0.5, 0.0, wrong=wrong).verdict is Verdict.INCONCLUSIVE
-    assert swapped(0.3, 0.0, 0.5, wrong=wrong).verdict is Verdict.INCONCLUSIVE
-
-
-@pytest.mark.parametrize("wrong", [True, False])
-def test_swaps_are_supported_where_the_theory_is_true(wrong):
-    """World: only the swap of the claim moves the margin, and half of the neighbours move it half as far."""
-    assert swapped(2.0, 0.0, 0.0, wrong=wrong).verdict is Verdict.SUPPORTED
 
 
 def test_a_bug_in_one_order_is_repaired_and_the_order_is_named():

@@ -43,7 +43,7 @@ def test_a_lower_share_breaks_more_in_even_heads_than_in_others(manipulation: Ma
 
 @pytest.mark.usefixtures("bug_set")
 @pytest.mark.claim(ODD_HEADS_REPAIR)
-def test_raising_the_odd_heads_share_repairs_wrong_answers(manipulation: Manipulation, judge: Judge) -> None:
+def test_raising_the_odd_heads_share_turns_wrong_answers_right(manipulation: Manipulation, judge: Judge) -> None:
     """An edit sets the odd heads to 50 % on the numbers. Wrong answers turn right."""
     repair = manipulation.repair
     judge(
@@ -62,6 +62,6 @@ def test_raising_the_odd_heads_share_repairs_wrong_answers(manipulation: Manipul
 
 @pytest.mark.usefixtures("bug_set")
 @pytest.mark.claim(ODD_HEADS_REPAIR_MORE)
-def test_a_higher_share_repairs_more_in_odd_heads_than_in_others(manipulation: Manipulation, judge: Judge) -> None:
+def test_a_higher_share_helps_more_in_odd_heads_than_in_others(manipulation: Manipulation, judge: Judge) -> None:
     """The same edit in other groups of as many heads. The margin rises less."""
     judge(manipulation.repair.evidence_of_more(manipulation.repair.notes()))

@@ -95,10 +95,10 @@ SIMULATIONS = {
         f"{tables.GROUPS} {_RIGHT}",
     ),
     "1.2b": Simulation(
-        claims.test_raising_the_odd_heads_share_repairs_wrong_answers,
+        claims.test_raising_the_odd_heads_share_turns_wrong_answers_right,
         raised,
         f"{tables.SHARES} The true share is 20 %, 50 % or 95 %, and 5 % for the placebo.",
     ),
-    "1.2d": Simulation(claims.test_a_higher_share_repairs_more_in_odd_heads_than_in_others, raised_more, tables.GROUPS),
+    "1.2d": Simulation(claims.test_a_higher_share_helps_more_in_odd_heads_than_in_others, raised_more, tables.GROUPS),
 }
 """The simulations of experiment 1.2, by claim."""
