@@ -51,7 +51,10 @@ class NoOffsets(InstrumentFault):
 
 
 class UnscorableTokens(InstrumentFault):
-    """The two answers cannot be separated by their tokens, or the tokens of two prompts cannot be aligned."""
+    """The two answers cannot be separated by their tokens, or the tokens of two prompts cannot be aligned.
+
+    It is also raised for a category without a token whose prediction can be scored.
+    """
 
 
 class NoReadableAttention(InstrumentFault):

@@ -10,7 +10,16 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 
 def recomputed(subject, ids, edits):
-    """Returns the last logits and the patterns of a plain PyTorch forward pass.
+    """Returns the last logits, [prompt, vocabulary], and the patterns of a plain PyTorch forward pass.
+
+    `edits` is that of `recomputed_rows`.
+    """
+    logits, seen = recomputed_rows(subject, ids, edits)
+    return logits[:, -1], seen
+
+
+def recomputed_rows(subject, ids, edits):
+    """Returns all logits, [prompt, token, vocabulary], and the patterns of each layer of a plain PyTorch forward pass.
 
     `edits` has a function of the pattern [prompt, head, query, key] for each edited layer. Each function gets the
     pattern that the layer has after the edits of the lower layers.
@@ -35,11 +44,16 @@ def recomputed(subject, ids, edits):
     copy.load_state_dict(subject.model.state_dict())
     copy.set_attn_implementation("edited by hand")
     with torch.no_grad():
-        return copy(input_ids=ids, use_cache=False).logits[:, -1], seen
+        return copy(input_ids=ids, use_cache=False).logits, seen
 
 
 def recomputed_trial(subject, trial, *, unedited_higher=False):
-    """Returns the logits of a trial, [vocabulary], from `recomputed`.
+    """Returns the last logits of a trial, [vocabulary]; see `recomputed_trial_rows`."""
+    return recomputed_trial_rows(subject, trial, unedited_higher=unedited_higher)[0][-1]
+
+
+def recomputed_trial_rows(subject, trial, *, unedited_higher=False):
+    """Returns the logits of a trial, [token, vocabulary], and its patterns [head, query, key] of each layer.
 
     With `unedited_higher`, every edit gets the pattern of the unedited prompt, as a wrong instrument might do it.
     """
@@ -52,8 +66,8 @@ def recomputed_trial(subject, trial, *, unedited_higher=False):
             donor = recomputed(subject, torch.tensor([edit.donor.ids]), {})[1][layer][0]
         return lambda own: edit(trial.tokens, unedited[layer][0] if unedited_higher else own[0], donor)[None]
 
-    logits, _ = recomputed(subject, ids, {layer: of_layer(layer, edit) for layer, edit in trial.edits})
-    return logits[0]
+    logits, seen = recomputed_rows(subject, ids, {layer: of_layer(layer, edit) for layer, edit in trial.edits})
+    return logits[0], [seen[layer][0] for layer in range(subject.n_layers)]
 
 
 def margin_of(logits, tokens):

@@ -19,7 +19,6 @@ from referee.models.subjects import assemble
 from referee.prompts.tokens import tokenize
 
 PAIR = Pair("9.8", "9.11")
-ASKED = [Prompt(PAIR, order, QA) for order in ORDERS]
 
 
 def prompts(subject, formats=(QA,)):
@@ -140,7 +139,7 @@ def test_keeping_a_pattern_changes_no_bit(shaped):
 
 def test_self_checks_pass(shaped):
     """Every supported shape passes all nine checks."""
-    found = self_checks.self_check(Session(shaped), ASKED)
+    found = self_checks.self_check(Session(shaped), prompts(shaped))
 
     assert [check.passed for check in found] == [True] * 9
 
@@ -175,7 +174,7 @@ def test_a_broken_instrument_fails_its_self_checks(llama, monkeypatch, breakage,
     monkeypatch.setattr(attention.Attention, "run", breakage)
 
     with pytest.raises(SelfCheckFailed, match=rule):
-        self_checks.self_check(Session(llama), ASKED)
+        self_checks.self_check(Session(llama), prompts(llama))
 
 
 def test_margins_that_are_not_numbers_are_a_fault(llama, monkeypatch):

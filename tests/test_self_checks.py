@@ -10,8 +10,11 @@ from referee.attention.tracing import Attention
 from referee.errors import SelfCheckFailed
 from referee.measuring import self_checks
 from referee.measuring.session import Session
+from referee.prompts.tokens import tokenize
 
-PROBES = [Prompt(Pair("9.8", "9.11"), order, QA) for order in ORDERS]
+
+def probes(subject):
+    return [tokenize(Prompt(Pair("9.8", "9.11"), order, QA), subject.tokenizer) for order in ORDERS]
 
 
 def weaker(pattern):
@@ -38,20 +41,20 @@ def test_a_pattern_that_cannot_be_true_is_a_fault(llama, monkeypatch, breakage, 
     monkeypatch.setattr(Attention, "read", lambda self, *given: breakage(read(self, *given)))
 
     with pytest.raises(SelfCheckFailed, match=rule):
-        self_checks.self_check(Session(llama), PROBES)
+        self_checks.self_check(Session(llama), probes(llama))
 
 
 def test_heads_that_are_mixed_are_a_fault(llama, monkeypatch):
     """Blocks of the output after W_O are no heads: editing one head changes all blocks."""
     head_outputs = Attention.head_outputs
 
-    def mixed(self, ids, pattern):
-        outputs = head_outputs(self, ids, pattern)
-        return outputs + outputs.mean(2, keepdim=True)
+    def mixed(self, *given):
+        outputs = head_outputs(self, *given)
+        return outputs + outputs.mean(3, keepdim=True)
 
     monkeypatch.setattr(Attention, "head_outputs", mixed)
     with pytest.raises(SelfCheckFailed, match="editing one head changes the output of no other"):
-        self_checks.self_check(Session(llama), PROBES)
+        self_checks.self_check(Session(llama), probes(llama))
 
 
 def test_a_head_whose_edit_is_lost_is_a_fault(llama, monkeypatch):
@@ -60,4 +63,4 @@ def test_a_head_whose_edit_is_lost_is_a_fault(llama, monkeypatch):
     monkeypatch.setattr(Attention, "head_outputs", lambda self, *given: torch.zeros_like(head_outputs(self, *given)))
 
     with pytest.raises(SelfCheckFailed, match="editing one head changes its own output"):
-        self_checks.self_check(Session(llama), PROBES)
+        self_checks.self_check(Session(llama), probes(llama))

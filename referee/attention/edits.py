@@ -58,6 +58,36 @@ class TurnInward:
 
 
 @dataclass(frozen=True)
+class ToFirstKey:
+    """Let every row attend only to the first key.
+
+    The head then adds the same vector to the residual stream at every position. It misleads when a head attends mostly
+    to the first key already: the edit then changes little.
+    """
+
+    donor: None = None
+
+    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
+        edited = torch.zeros_like(own)
+        edited[..., 0] = 1
+        return edited
+
+
+@dataclass(frozen=True)
+class Silence:
+    """Make the output of every head zero: no row attends to any key.
+
+    The rows then sum to zero, so the result is no attention pattern. It misleads when the later layers rely on a
+    constant that the head adds at every position.
+    """
+
+    donor: None = None
+
+    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
+        return torch.zeros_like(own)
+
+
+@dataclass(frozen=True)
 class Replace:
     """Replace the share `amount` of every head's pattern by the donor prompt's aligned pattern.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -13,23 +13,33 @@ from torch import Tensor
 from referee.attention.kv_cache import Keys, cache_of, keys_in, rows_of
 from referee.attention.onednn import quick
 from referee.attention.wrapping import Wrapped, wrap
-from referee.errors import PromptTooLong, VocabularyTooSmall
+from referee.errors import NoReadableAttention, PromptTooLong, VocabularyTooSmall
 from referee.models.subjects import Subject
 
-_PROJECTIONS = ("o_proj", "c_proj", "dense")
+_PROJECTIONS = ("o_proj", "out_proj", "c_proj", "dense")
+"""The names of the output projection W_O in the attention modules of transformers."""
+
+Later = Mapping[int, Callable[[Tensor], Tensor]]
+"""For each edited layer above the layer of interest, a function from its pattern to the pattern to write.
+
+Both are [trial, head, row, key]."""
 
 
 @dataclass(frozen=True)
 class Readout:
-    """The results of a forward pass at the last position.
+    """The results of a forward pass at the last position, or at all positions.
 
     Attributes:
         final: the normalised residual stream, [trial, size]. The unembedding computes logits from it.
-        output_norm: the L2 norm of the residual stream after the layer of interest, [trial].
+        output_norm: the L2 norm of the residual stream after the layer of interest, at the last position, [trial].
+        rows: like `final`, at all positions, [trial, token, size]. None if only the last position was read.
+        found: what scores have computed from these results. Other scores of the same trials use it again.
     """
 
     final: Tensor
     output_norm: Tensor
+    rows: Tensor | None = None
+    found: dict[Any, Any] = field(default_factory=dict)
 
 
 class Attention:
@@ -40,26 +50,42 @@ class Attention:
     attention pattern in the model.
 
     Attributes:
+        every_row: whether `run` returns the rows of all positions.
         products: returns the context manager in which forward passes run. It chooses the library of matrix products.
     """
 
-    def __init__(self, subject: Subject, wrapped: Wrapped | None = None, *, onednn: bool = True) -> None:
+    def __init__(
+        self, subject: Subject, wrapped: Wrapped | None = None, *, onednn: bool = True, every_row: bool = False
+    ) -> None:
         """`wrapped` is the result of an earlier `wrap` of this model. Without it, `wrap` is called here.
 
         Without `onednn`, all matrix products are those of PyTorch's default library; see `onednn.quick`.
         """
-        self.subject = subject
+        self.subject, self.every_row = subject, every_row
         self.products = quick if onednn else nullcontext
         self._wrapped = wrapped or wrap(subject)
 
-    def read(self, ids: Tensor, layers: Sequence[int]) -> Tensor:
+    def read(
+        self,
+        ids: Tensor,
+        layers: Sequence[int],
+        pattern: Tensor | None = None,
+        hidden: Tensor | None = None,
+        later: Later | None = None,
+    ) -> Tensor:
         """Returns the patterns [prompt, layer, head, query, key] of the prompts `ids` [prompt, token].
 
-        The forward pass stops after the last of `layers`.
+        The forward pass stops after the last of `layers`. `pattern`, `hidden` and `later` are those of `run`. With
+        them, the prompts are edited, and all edited layers are below `layers`.
         """
         patterns: list[Tensor] = []
         upwards = sorted(set(layers))
         with torch.no_grad(), self.products(), self._trace(ids) as tracer:
+            if hidden is not None:
+                self._start_with(hidden)
+            if pattern is not None:
+                self._write(self.subject.layer, pattern)
+            self._write_later(later)
             for layer in upwards:
                 patterns.append(self._wrapped.site(layer).output.clone().save())
             tracer.stop()
@@ -108,7 +134,7 @@ class Attention:
         pattern: Tensor | None = None,
         hidden: Tensor | None = None,
         before: Keys | None = None,
-        later: Mapping[int, Callable[[Tensor], Tensor]] | None = None,
+        later: Later | None = None,
     ) -> Readout:
         """Runs one forward pass and stops before the unembedding.
 
@@ -118,8 +144,7 @@ class Attention:
                 that the pass computes.
             hidden: the residual stream from `enter`, for all rows. The pass does not compute the layers below again.
             before: keys and values from `keys`. The pass does not compute these first rows again.
-            later: for each edited layer above the layer of interest, a function from its pattern to the pattern to
-                write. Both are [trial, head, row, key].
+            later: the edits of layers above the layer of interest.
         """
         layer, last, start = self.subject.layer, self.subject.n_layers - 1, rows_of(before)
         cache = cache_of(before) if before else None
@@ -131,17 +156,21 @@ class Attention:
             output = self._wrapped.layers[layer].output
             stream = output[0] if isinstance(output, tuple) else output
             norm = stream[:, -1].float().norm(dim=-1).save()
-            for higher, edited in sorted((later or {}).items()):
-                self._write(higher, edited(self._wrapped.site(higher).output))
-            if last > layer:
+            self._write_later(later)
+            if last > layer and not self.every_row:
                 self._narrow(last)
-            final = self._wrapped.unembedding.input[:, -1].clone().save()
+            rows = self._wrapped.unembedding.input[:, 0 if self.every_row else -1 :].clone().save()
             tracer.stop()
-        return Readout(final, norm)
+        return Readout(rows[:, -1], norm, rows if self.every_row else None)
 
     def _write(self, layer: int, pattern: Tensor) -> None:
         """Inside a trace: writes a pattern at a layer."""
         self._wrapped.site(layer).output = pattern.to(self.subject.device, self.subject.model.dtype)
+
+    def _write_later(self, later: Later | None) -> None:
+        """Inside a trace: writes the patterns of the edited layers above the layer of interest."""
+        for layer, edited in sorted((later or {}).items()):
+            self._write(layer, edited(self._wrapped.site(layer).output))
 
     def _start_with(self, hidden: Tensor) -> None:
         """Inside a trace: skips the layers below the layer of interest and sets the input of this layer to `hidden`."""
@@ -180,21 +209,36 @@ class Attention:
         (gradient,) = torch.autograd.grad(score(logits), pattern)
         return pattern.detach().float(), gradient.float()
 
-    def head_outputs(self, ids: Tensor, pattern: Tensor) -> Tensor:
-        """Writes a pattern at the layer of interest and returns the output of each head there, in float32.
+    def head_outputs(self, ids: Tensor, layers: Sequence[int], pattern: Tensor | None = None) -> Tensor:
+        """Returns the output of each head in some layers, [prompt, layer, token, head, size], in float32.
 
-        The outputs are the input of the output projection W_O, split by head: [trial, token, head, size].
+        The outputs are the input of the output projection W_O, split by head. The forward pass stops after the last of
+        `layers`. `pattern` is written at the layer of interest, [prompt, head, query, key]; then no layer below it may
+        be read. Raises NoReadableAttention if the attention modules have no W_O.
         """
-        layer = self.subject.layer
+        outputs: list[Tensor] = []
+        upwards = sorted(set(layers))
+        projections = [self._projection(layer) for layer in upwards]
         with torch.no_grad(), self.products(), self._trace(ids) as tracer:
-            self._write(layer, pattern)
-            mixed = self._projection(layer).input.clone().save()
+            if pattern is not None:
+                self._write(self.subject.layer, pattern)
+            for projection in projections:
+                outputs.append(projection.input.clone().save())
             tracer.stop()
-        return mixed.float().unflatten(-1, (self.subject.n_heads, -1))
+        stacked = torch.stack([outputs[upwards.index(layer)] for layer in layers], dim=1)
+        return stacked.float().unflatten(-1, (self.subject.n_heads, -1))
 
     def _projection(self, layer: int) -> Any:
+        """Returns the output projection W_O of a layer. Raises NoReadableAttention if there is none."""
         attention = getattr(self._wrapped.layers[layer], self._wrapped.module)
-        return getattr(attention, next(name for name in _PROJECTIONS if hasattr(attention, name)))
+        name = next((name for name in _PROJECTIONS if hasattr(attention, name)), None)
+        if name is None:
+            raise NoReadableAttention(
+                f"The attention modules of {self.subject.name} must have an output projection",
+                f"no module named {', '.join(_PROJECTIONS)}",
+                "Try a Llama, Qwen, Mistral, Gemma, GPT-2 or GPT-NeoX model.",
+            )
+        return getattr(attention, name)
 
     def _trace(self, ids: Tensor, *, use_cache: bool = False, past_key_values: Any = None, **options: Any) -> Any:
         length = ids.shape[1]

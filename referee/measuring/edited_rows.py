@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from referee.attention.edits import Edit, InHeads
-from referee.attention.tracing import Attention, Readout
+from referee.attention.kv_cache import Keys
+from referee.attention.tracing import Attention, Later, Readout
 from referee.measuring.prefix_cache import PrefixCache
 from referee.measuring.requests import Trial
 from referee.prompts.tokens import Tokens
@@ -29,11 +30,15 @@ class EditedRows:
 
     Trials of a prompt share all layers below the edited layer. In the edited layer and above, they share three kinds
     of rows: the rows before the first row that an edit changes, the rows of a prefix that prompts share, and the rows
-    that earlier calls have computed. A trial with edits in several layers shares only the layers below.
+    that earlier calls have computed. A trial with edits in several layers shares only the layers below. So does every
+    trial if all rows are read.
     """
 
     def __init__(self, attention: Attention, prefixes: Callable[[int], PrefixCache]) -> None:
-        """`prefixes` returns the prefix cache of a layer. `attention` has the lowest edited layer as its own."""
+        """`prefixes` returns the prefix cache of a layer. `attention` has the lowest edited layer as its own.
+
+        If `attention` reads every row, each trial computes all of its rows.
+        """
         self._attention, self._prefixes_of = attention, prefixes
         self._prefixes = prefixes(attention.subject.layer)
         self._latest: tuple[Any, Any] = (None, None)
@@ -49,6 +54,9 @@ class EditedRows:
         donors = [edit.donor for trial in trials for _, edit in trial.edits[:1] if edit.donor]
         prefixes.prepare([*(trial.tokens for trial in trials), *donors], progress)
         self._rows, self._room = {}, _REMEMBERED
+        if self._attention.every_row:
+            self._starts = dict.fromkeys(trials, 0)
+            return
         first = {trial: self._first_changed(trial) for trial in trials if trial.edits}
         late = [(trial.tokens, row) for trial, row in first.items() if _ROWS_WORTH <= row < len(trial.tokens)]
         times = Counter(tokens for tokens, _ in late)
@@ -82,6 +90,19 @@ class EditedRows:
 
     def run(self, trials: Sequence[Trial]) -> Readout:
         """Runs one batch. All prompts have the same length, and all trials edit the same layers."""
+        ids, pattern, hidden, before, later = self._inputs(trials)
+        return self._attention.run(ids, pattern, hidden, before, later)
+
+    def read(self, trials: Sequence[Trial], layers: Sequence[int]) -> Tensor:
+        """Returns patterns of edited prompts, [trial, layer, head, query, key], in layers above all edited ones.
+
+        The trials are a batch as in `run`, and `attention` reads every row.
+        """
+        ids, pattern, hidden, _, later = self._inputs(trials)
+        return self._attention.read(ids, layers, pattern, hidden, later)
+
+    def _inputs(self, trials: Sequence[Trial]) -> tuple[Tensor, Tensor | None, Tensor, Keys, Later]:
+        """Returns the arguments of `Attention.run` for one batch."""
         tokens = [trial.tokens for trial in trials]
         start = min(self._starts[trial] for trial in trials)
         hidden = torch.stack([self._prefixes.hidden(t) for t in tokens])
@@ -89,7 +110,7 @@ class EditedRows:
         ids = torch.tensor([t.ids for t in tokens])
         before = self._prefixes.keys(tokens, start)
         later = {layer: partial(self._edited_later, trials, layer) for layer in trials[0].layers[1:]}
-        return self._attention.run(ids, torch.stack(patterns) if patterns else None, hidden, before, later)
+        return ids, torch.stack(patterns) if patterns else None, hidden, before, later
 
     def _edited_later(self, trials: Sequence[Trial], layer: int, pattern: Tensor) -> Tensor:
         """Returns the edited patterns of a layer above the lowest edited one, [trial, head, query, key]."""

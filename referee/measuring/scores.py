@@ -1,16 +1,17 @@
-"""Scores: numbers that are computed from the model's output at the last position."""
+"""Scores: numbers that are computed from the model's output at the last position, or at all positions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from referee.attention.tracing import Readout
+from referee.errors import UnscorableTokens
 from referee.models.subjects import Subject
 from referee.prompts.tokens import Tokens
 
@@ -21,10 +22,18 @@ All logits of a batch together would need more memory than the tensors from whic
 
 
 class Score(Protocol):
-    """A score is a frozen dataclass, so that equal scores compare equal. `column` is its column in tables."""
+    """A score is a frozen dataclass, so that equal scores compare equal.
+
+    Attributes:
+        column: its column in tables.
+        every_row: whether the score needs the rows of all positions, `Readout.rows`. A pass that computes only the last
+            position is faster.
+    """
 
     @property
     def column(self) -> str: ...
+    @property
+    def every_row(self) -> bool: ...
 
     def __call__(self, subject: Subject, readout: Readout, prompts: Sequence[Tokens]) -> Tensor:
         """Return the score of each trial, [trial], from the results of a forward pass."""
@@ -36,6 +45,7 @@ class Margin:
     """The logit of the right answer minus the logit of the wrong answer; see `margins`."""
 
     column: ClassVar[str] = "margin_logits"
+    every_row: ClassVar[bool] = False
 
     def __call__(self, subject: Subject, readout: Readout, prompts: Sequence[Tokens]) -> Tensor:
         return margins_of(subject, readout.final, prompts)
@@ -46,6 +56,7 @@ class LogProbability:
     """The natural logarithm of the probability of the right answer's first own token."""
 
     column: ClassVar[str] = "log_probability"
+    every_row: ClassVar[bool] = False
 
     def __call__(self, subject: Subject, readout: Readout, prompts: Sequence[Tokens]) -> Tensor:
         right = _logits_of(subject, readout.final, [tokens.right_id for tokens in prompts])
@@ -58,6 +69,7 @@ class TopToken:
     """The id of the token with the highest logit."""
 
     column: ClassVar[str] = "top_token"
+    every_row: ClassVar[bool] = False
 
     def __call__(self, subject: Subject, readout: Readout, prompts: Sequence[Tokens]) -> Tensor:
         return most_likely(subject, readout.final)
@@ -71,9 +83,50 @@ class OutputNorm:
     """
 
     column: ClassVar[str] = "output_norm"
+    every_row: ClassVar[bool] = False
 
     def __call__(self, subject: Subject, readout: Readout, prompts: Sequence[Tokens]) -> Tensor:
         return readout.output_norm
+
+
+@dataclass(frozen=True)
+class NextTokenAccuracy:
+    """The share of a category's tokens that are the most likely token after the tokens before them.
+
+    The first token of a prompt does not count, because no token comes before it. Raises UnscorableTokens for a prompt
+    in which the category has no other token.
+    """
+
+    category: str
+    every_row: ClassVar[bool] = True
+
+    @property
+    def column(self) -> str:
+        return f"accuracy, {self.category}"
+
+    def __call__(self, subject: Subject, readout: Readout, prompts: Sequence[Tokens]) -> Tensor:
+        found = _predictions(subject, readout, prompts, self.category)
+        return _means(found.right, found.counts)
+
+
+@dataclass(frozen=True)
+class NextTokenLogProbability:
+    """The natural logarithm of the probability of a token after the tokens before it: a mean over a category's tokens.
+
+    The first token of a prompt does not count, because no token comes before it. Raises UnscorableTokens for a prompt
+    in which the category has no other token.
+    """
+
+    category: str
+    every_row: ClassVar[bool] = True
+
+    @property
+    def column(self) -> str:
+        return f"log probability, {self.category}"
+
+    def __call__(self, subject: Subject, readout: Readout, prompts: Sequence[Tokens]) -> Tensor:
+        found = _predictions(subject, readout, prompts, self.category)
+        return _means(found.log_probability, found.counts)
 
 
 def margins(logits: Tensor, prompts: Sequence[Tokens]) -> Tensor:
@@ -101,7 +154,65 @@ def margins_of(subject: Subject, final: Tensor, prompts: Sequence[Tokens]) -> Te
 
 def most_likely(subject: Subject, final: Tensor) -> Tensor:
     """Return the next token with the highest logit, [trial], from the normalised residual stream [trial, size]."""
-    best = [block.max(-1) for block in _logit_blocks(subject, final)]
+    return _highest([block.max(-1) for block in _logit_blocks(subject, final)])
+
+
+class _Predictions(NamedTuple):
+    """The predictions of a category's tokens: whether each is the most likely one, and its log probability, [token].
+
+    The tokens of the first prompt come first. `counts` has the number of tokens of each prompt.
+    """
+
+    right: Tensor
+    log_probability: Tensor
+    counts: list[int]
+
+
+def _predictions(subject: Subject, readout: Readout, prompts: Sequence[Tokens], category: str) -> _Predictions:
+    """Return the predictions of a category's tokens. They are computed once for all scores of a readout."""
+    if category not in readout.found:
+        places = [_predicted_positions(tokens, category) for tokens in prompts]
+        assert readout.rows is not None, "a score that reads every row says so"
+        # The row before a token predicts it. In bfloat16, the two highest logits of a row are often equal.
+        rows = [own[[p - 1 for p in positions]] for own, positions in zip(readout.rows, places, strict=True)]
+        ids = [tokens.ids[p] for tokens, positions in zip(prompts, places, strict=True) for p in positions]
+        best, log_probability = _best_and_log_probability(subject, torch.cat(rows).float(), ids)
+        right = (best == torch.tensor(ids, device=best.device)).float()
+        readout.found[category] = _Predictions(right, log_probability, [len(positions) for positions in places])
+    return readout.found[category]
+
+
+def _predicted_positions(tokens: Tokens, category: str) -> list[int]:
+    """Return the positions of a category's tokens after the first token. Raises UnscorableTokens if there are none."""
+    positions = [p for p, found in enumerate(tokens.categories) if found == category and p > 0]
+    if not positions:
+        raise UnscorableTokens(
+            f"The category {category!r} must have a token after the first token of the prompt",
+            f"none in {len(tokens)} tokens with the categories {', '.join(dict.fromkeys(tokens.categories))}",
+            "Score another category.",
+        )
+    return positions
+
+
+def _means(values: Tensor, counts: Sequence[int]) -> Tensor:
+    """Return the means of the first `counts[0]` values, of the next `counts[1]` values, and so on; [prompt]."""
+    return torch.stack([part.mean() for part in values.split(list(counts))])
+
+
+def _best_and_log_probability(subject: Subject, final: Tensor, ids: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Return the most likely next token of each row, [row], and the log probability of one next token, [row].
+
+    `final` is the normalised residual stream, [row, size]. `ids` has one token of each row.
+    """
+    best, sums = [], []
+    for block in _logit_blocks(subject, final):
+        best.append(block.max(-1))
+        sums.append(block.logsumexp(-1))
+    return _highest(best), _logits_of(subject, final, ids) - torch.stack(sums).logsumexp(0)
+
+
+def _highest(best: Sequence[Any]) -> Tensor:
+    """Return the token with the highest logit, [row], from the maximum of each block of the vocabulary."""
     logits, tokens = torch.stack([b.values for b in best]), torch.stack([b.indices for b in best])
     block = logits.argmax(0)
     return tokens.gather(0, block[None])[0] + _BLOCK * block

@@ -17,7 +17,6 @@ from referee.errors import SelfCheckFailed
 from referee.measuring import scores
 from referee.measuring.session import Session
 from referee.models.subjects import Subject
-from referee.prompts.prompt import Prompt
 from referee.prompts.tokens import Tokens
 
 TOLERANCE_LOGITS = {"float32": 1e-3, "float16": 5e-2, "bfloat16": 5e-1}
@@ -43,13 +42,13 @@ class Check:
     passed: bool
 
 
-def self_check(session: Session, prompts: Sequence[Prompt]) -> list[Check]:
+def self_check(session: Session, prompts: Sequence[Tokens]) -> list[Check]:
     """Reads and edits the layer of interest on prompts of equal length, and returns all checks.
 
     Raises SelfCheckFailed for the first check that fails.
     """
     subject = session.subject
-    checks = _of_attention(subject, session.attention(), [session.tokenize(prompt) for prompt in prompts])
+    checks = _of_attention(subject, session.attention(), prompts)
     for check in checks:
         if not check.passed:
             raise SelfCheckFailed(
@@ -81,8 +80,9 @@ def _of_attention(subject: Subject, attention: Attention, prompts: Sequence[Toke
     # The check reads the outputs before W_O, where each head has its own block. W_O mixes the heads.
     edited = pattern.clone()
     edited[:, -1] = torch.eye(ids.shape[1]).to(pattern)
-    moved_heads = (attention.head_outputs(ids, edited) - attention.head_outputs(ids, pattern)).abs().amax((0, 1, 3))
-    other_heads = moved_heads[:-1].max().item()
+    before, after = (attention.head_outputs(ids, [subject.layer], written) for written in (pattern, edited))
+    moved_heads = (after - before).abs().amax((0, 1, 2, 4))
+    other_heads = moved_heads[:-1].max().item() if subject.n_heads > 1 else 0.0
 
     kept, moved = largest_change(Keep()), max(largest_change(Flatten()), largest_change(TurnInward()))
     change = (alone - margins[:1]).abs().max().item()

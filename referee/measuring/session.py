@@ -9,31 +9,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-import numpy as np
 import pandas as pd
-import torch
 from torch import Tensor
 
 from referee.attention.tracing import Attention
 from referee.attention.wrapping import wrap
-from referee.errors import SelfCheckFailed
+from referee.measuring import measured
 from referee.measuring.answers import greedy_answers
 from referee.measuring.batches import of_one_length
 from referee.measuring.dispatcher import Dispatcher
 from referee.measuring.edited_rows import EditedRows
 from referee.measuring.grouping import alike
 from referee.measuring.prefix_cache import PrefixCache
-from referee.measuring.requests import GradientMeasure, Measure, Observer, Reading, Request, Trial
+from referee.measuring.requests import GradientMeasure, Measure, Observer, Reading, Trial
 from referee.measuring.result_cache import ResultCache
-from referee.measuring.scores import Margin, Score, margins
+from referee.measuring.scores import Margin, Score
 from referee.models.subjects import Subject
 from referee.prompts.prompt import Answer, Prompt
 from referee.prompts.tokens import Tokens, tokenize
 
 _LAYERS = 3
 """A session keeps the prefix caches of the latest layers of interest, at most this many."""
-Row = dict[str, float]
-"""The scores of a trial, by column."""
 
 
 class Session:
@@ -70,10 +66,13 @@ class Session:
             self._tokens[prompt] = tokenize(prompt, self.subject.tokenizer)
         return self._tokens[prompt]
 
-    def attention(self, layer: int | None = None) -> Attention:
-        """Returns the object that reads and writes patterns, at the layer of interest or at another one."""
+    def attention(self, layer: int | None = None, *, every_row: bool = False) -> Attention:
+        """Returns the object that reads and writes patterns, at the layer of interest or at another one.
+
+        With `every_row`, it returns the residual stream of all positions, not only of the last one.
+        """
         subject = self.subject if layer is None else self.subject.at(layer)
-        return Attention(subject, self._wrapped, onednn=self._onednn)
+        return Attention(subject, self._wrapped, onednn=self._onednn, every_row=every_row)
 
     def prefixes(self, layer: int | None = None) -> PrefixCache:
         """Returns what the trials of a prompt share below a layer, by default the layer of interest."""
@@ -96,25 +95,62 @@ class Session:
         `layers` are the layers to read; by default, only the layer of interest is read. `progress` is the label of the
         progress bar. Raises SelfCheckFailed when a pattern is not finite.
         """
-        layer = self.subject.layer
-        chosen = (layer,) if layers is None else tuple(layers)
+        chosen = (self.layer,) if layers is None else self._chosen(layers)
+        requests, kind = _readings(prompts), ("read", measure, chosen)
+        if chosen != (self.layer,):
+            read = partial(measured.patterns, self.attention(), measure, chosen)
+            return self._dispatcher.answers(requests, read, kind, progress)
         # Later trials of the same prompts need the same layers below, so the prefix cache keeps them.
-        known = self.prefixes() if chosen == (layer,) else None
+        known = self.prefixes()
+        find = partial(measured.known_patterns, known, measure)
+        return self._dispatcher.answers(requests, find, kind, progress, prepare=_prompts_first(known))
 
-        def read(some: Sequence[Reading]) -> Iterable[Tensor]:
-            if known:
-                return (known.pattern(request.tokens)[None].clone() for request in some)
-            return self.attention().read(_ids(some), chosen).float().cpu()
+    def edited_patterns(
+        self,
+        trials: Sequence[Trial],
+        measure: Measure,
+        *,
+        layers: Sequence[int],
+        progress: str | None = None,
+    ) -> list[Tensor]:
+        """Returns the measure of the patterns that each trial has after its edits, in the order of the trials.
 
-        def measured(some: Sequence[Reading]) -> list[Tensor]:
-            found = []
-            for request, pattern in zip(some, read(some), strict=True):
-                _require_finite(pattern.numpy(), "attention pattern")
-                found.append(measure(request.tokens, pattern))
-            return found
+        `layers` are the layers to read, above all edited layers of each trial. The forward passes stop after the last
+        of them. Raises ValueError for a layer that is not above them, LayerOutOfRange for a layer that the model does
+        not have, and SelfCheckFailed when a pattern is not finite.
+        """
+        chosen = self._chosen(layers)
+        highest = max(self._edited_layers(trials), default=-1)
+        if min(chosen) <= highest:
+            raise ValueError(
+                f"The layers to read must be above all edited layers; got layer {min(chosen)} to read and layer"
+                f" {highest} to edit. Read higher layers only."
+            )
+        found: dict[int, Tensor] = {}
+        for group in alike(trials, lambda trial: trial.layers[:1]):
+            some = [trials[i] for i in group]
+            if some[0].edits:
+                rows = EditedRows(self.attention(some[0].layers[0], every_row=True), self.prefixes)
+                read = partial(measured.edited_patterns, rows, measure, chosen)
+                kind = ("read, edited", measure, chosen)
+                results = self._dispatcher.answers(some, read, kind, progress, prepare=rows.prepare)
+            else:
+                results = self.patterns([trial.tokens for trial in some], measure, layers=chosen, progress=progress)
+            found |= dict(zip(group, results, strict=True))
+        return [found[i] for i in range(len(trials))]
 
-        kind = ("read", measure, chosen)
-        return self._dispatcher.answers(_readings(prompts), measured, kind, progress, prepare=_prompts_first(known))
+    def head_norms(
+        self, prompts: Sequence[Tokens], *, layers: Sequence[int], progress: str | None = None
+    ) -> list[Tensor]:
+        """Returns the L2 norm of each head's output, as a mean over the tokens of each prompt, [layer, head].
+
+        The output of a head is the sum of the values, weighted by its pattern, before the output projection W_O.
+        Raises LayerOutOfRange, NoReadableAttention for a model without W_O, and SelfCheckFailed when a norm is not
+        finite.
+        """
+        chosen = self._chosen(layers)
+        read, kind = partial(measured.head_norms, self.attention(), chosen), ("norms of heads", chosen)
+        return self._dispatcher.answers(_readings(prompts), read, kind, progress, layers_kept=len(chosen))
 
     def gradients(
         self, prompts: Sequence[Tokens], measure: GradientMeasure, *, progress: str | None = None
@@ -124,20 +160,13 @@ class Session:
         Raises SelfCheckFailed when a pattern or a gradient is not finite.
         """
         known = self.prefixes()
-
-        def measured(some: Sequence[Reading]) -> list[Tensor]:
-            tokens = [request.tokens for request in some]
-            hidden = torch.stack([known.hidden(t) for t in tokens])
-            found = self.attention().gradients(_ids(some), hidden, partial(_total_margin, tokens))
-            pattern, gradient = (part.cpu() for part in found)
-            for part in (pattern, gradient):
-                _require_finite(part.numpy(), "gradient of an attention pattern")
-            return [measure(t, own, slope) for t, own, slope in zip(tokens, pattern, gradient, strict=True)]
-
-        above = self.subject.n_layers - self.subject.layer
-        kind = ("gradient", measure)
         return self._dispatcher.answers(
-            _readings(prompts), measured, kind, progress, prepare=_prompts_first(known), layers_kept=above
+            _readings(prompts),
+            partial(measured.gradients, self.attention(), known, measure),
+            ("gradient", measure),
+            progress,
+            prepare=_prompts_first(known),
+            layers_kept=self.subject.n_layers - self.layer,
         )
 
     def answers(self, prompts: Sequence[Tokens], *, progress: str | None = None) -> list[str]:
@@ -153,7 +182,7 @@ class Session:
             known.prepare_keys(before, progress)
             starts.update(before)
 
-        def measured(some: Sequence[Reading]) -> list[Answer]:
+        def written(some: Sequence[Reading]) -> list[Answer]:
             tokens = [request.tokens for request in some]
             with self.attention().products():
                 return greedy_answers(self.subject, tokens, known.all_keys(tokens, starts[tokens[0]]))
@@ -163,7 +192,7 @@ class Session:
 
         return self._dispatcher.answers(
             _readings(prompts),
-            measured,
+            written,
             ("greedy",),
             progress,
             prepare=prepare,
@@ -183,14 +212,15 @@ class Session:
         """
         if not scores:
             raise ValueError("At least one score must be given, for example Margin()")
-        self._require_layers(trials)
-        rows: dict[int, Row] = {}
+        self._edited_layers(trials)
+        every_row = any(score.every_row for score in scores)
+        rows: dict[int, measured.Row] = {}
         for group in alike(trials, self._lowest_layer):
             layer = self._lowest_layer(trials[group[0]])
-            edited = EditedRows(self.attention(layer), self.prefixes)
+            edited = EditedRows(self.attention(layer, every_row=every_row), self.prefixes)
             found = self._dispatcher.answers(
                 [trials[i] for i in group],
-                partial(self._rows, edited, scores),
+                partial(measured.scores, self.subject, edited, scores),
                 ("scores", scores),
                 progress,
                 prepare=edited.prepare,
@@ -208,7 +238,7 @@ class Session:
     def margins_alone(self, trials: Sequence[Trial]) -> pd.DataFrame:
         """Like `margins`, but each trial runs alone and shares nothing with others. Observers get no margins."""
 
-        def alone(trial: Trial) -> Row:
+        def alone(trial: Trial) -> measured.Row:
             known: dict[int, PrefixCache] = {}
 
             def prefixes(layer: int) -> PrefixCache:
@@ -216,33 +246,29 @@ class Session:
 
             edited = EditedRows(self.attention(self._lowest_layer(trial)), prefixes)
             edited.prepare([trial], None)
-            return self._rows(edited, [Margin()], [trial])[0]
+            return measured.scores(self.subject, edited, [Margin()], [trial])[0]
 
-        self._require_layers(trials)
+        self._edited_layers(trials)
         found = self._dispatcher.answers(trials, lambda some: list(map(alone, some)), ("margins, alone",), None)
         return _table(found, [Margin()])
 
-    def _require_layers(self, trials: Sequence[Trial]) -> None:
-        """Raises LayerOutOfRange for an edited layer that the model does not have."""
-        for layer in {layer for trial in trials for layer in trial.layers}:
-            self.subject.at(layer)
+    def _chosen(self, layers: Iterable[int]) -> tuple[int, ...]:
+        """Returns the layers to read. Raises LayerOutOfRange, or ValueError if there are none."""
+        chosen = tuple(self.subject.at(layer).layer for layer in layers)
+        if not chosen:
+            raise ValueError("At least one layer must be read; got none. Give the index of a layer.")
+        return chosen
+
+    def _edited_layers(self, trials: Sequence[Trial]) -> list[int]:
+        """Returns all layers that trials edit. Raises LayerOutOfRange for a layer that the model does not have."""
+        return [self.subject.at(layer).layer for layer in {layer for trial in trials for layer in trial.layers}]
 
     def _lowest_layer(self, trial: Trial) -> int:
         """Returns the lowest edited layer of a trial, or the layer of interest for an unedited trial."""
         return trial.layers[0] if trial.edits else self.layer
 
-    def _rows(self, edited: EditedRows, scores: Sequence[Score], trials: Sequence[Trial]) -> list[Row]:
-        readout = edited.run(trials)
-        _require_finite(readout.output_norm.cpu().numpy(), "residual stream")
-        columns = {}
-        for score in scores:
-            values = score(self.subject, readout, [trial.tokens for trial in trials]).cpu()
-            _require_finite(values.numpy(), "margin" if score.column == Margin.column else "score")
-            columns[score.column] = values.tolist()
-        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
-
-def _table(rows: Sequence[Row], scores: Sequence[Score]) -> pd.DataFrame:
+def _table(rows: Sequence[measured.Row], scores: Sequence[Score]) -> pd.DataFrame:
     columns = list(dict.fromkeys(score.column for score in scores))
     return pd.DataFrame([[row[column] for column in columns] for row in rows], columns=columns)
 
@@ -251,27 +277,6 @@ def _readings(prompts: Sequence[Tokens]) -> list[Reading]:
     return [Reading(tokens) for tokens in prompts]
 
 
-def _prompts_first(known: PrefixCache | None) -> Callable[[Sequence[Reading], str | None], None] | None:
+def _prompts_first(known: PrefixCache) -> Callable[[Sequence[Reading], str | None], None]:
     """For `prepare` of `Dispatcher.answers`: fills the prefix cache with the prompts before their batches run."""
-    if known is None:
-        return None
     return lambda some, progress: known.prepare([request.tokens for request in some], progress)
-
-
-def _ids(requests: Sequence[Request]) -> Tensor:
-    """Returns the token ids of prompts of equal length, [prompt, token]."""
-    return torch.tensor([request.tokens.ids for request in requests])
-
-
-def _total_margin(prompts: Sequence[Tokens], logits: Tensor) -> Tensor:
-    """Returns the sum of the margins over prompts, a scalar, from logits [prompt, vocabulary]."""
-    return margins(logits, prompts).sum()
-
-
-def _require_finite(values: np.ndarray, what: str) -> None:
-    """Raises SelfCheckFailed when a value is infinite or not a number."""
-    lost = int((~np.isfinite(values)).sum())
-    if lost:
-        raise SelfCheckFailed(
-            f"Every {what} must be finite", f"{lost} numbers that are not, of {values.size}", "Try --dtype float32."
-        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import takewhile
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from referee.errors import SelfCheckFailed, UnscorableTokens
 from referee.prompts.prompt import Prompt
@@ -26,6 +26,8 @@ class Tokens:
     the model does not choose them.
 
     Attributes:
+        prompt: what the tokens were made from: a `Prompt`, or another frozen dataclass of a theory. A prompt without
+            answers cannot be read by `Session.answers`.
         ids: [token], the prompt with at most one BOS, then the forced prefix.
         n_prompt: the number of tokens in `ids` that belong to the prompt.
         texts: [token], the text of each token, without white space at its ends.
@@ -36,7 +38,7 @@ class Tokens:
         right_id, wrong_id: the first token in which the two answers differ. It follows directly after `ids`.
     """
 
-    prompt: Prompt
+    prompt: Any
     ids: tuple[int, ...]
     n_prompt: int
     texts: tuple[str, ...]
