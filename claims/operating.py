@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from claims.simulations import EDGE, INSIDE, OUTSIDE, PLACES, Simulation
-from fixtures.discovery import theories
+from fixtures.discovery import only_theory_on_trial, theories
 from fixtures.options import PROFILES, Settings
 from fixtures.record import code_digest, operating_of
 from referee.judging.statistics import proportion
@@ -103,9 +103,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m claims.operating", description="Judges simulated tables.")
-    names = list(theories())
-    only = names[0] if len(names) == 1 else None
-    parser.add_argument("--theory", choices=names, default=only, required=only is None, help="folder in claims/")
+    only = only_theory_on_trial()
+    parser.add_argument("--theory", choices=list(theories()), default=only, required=only is None,
+                        help="folder in claims/ (default: the theory on trial)")  # fmt: skip
     parser.add_argument("--profiles", default="quick", help=f"comma-separated, of {', '.join(PROFILES)}")
     parser.add_argument("--tables", type=int, default=500, help="tables at each place of the truth (default: 500)")
     parser.add_argument("--claims", help="comma-separated ids (default: all)")

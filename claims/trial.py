@@ -23,7 +23,7 @@ from pathlib import Path
 import pytest
 
 from claims.expectations import GroundTruth
-from fixtures.discovery import folder_of, theories
+from fixtures.discovery import folder_of, only_theory_on_trial, theories
 from fixtures.options import PROFILES, ROOT
 from fixtures.record import code_digest, digest, record_of
 from referee.judging.verdict import Verdict
@@ -181,9 +181,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m claims.trial", description="Judges models of known truth.")
-    names = list(theories())
-    only = names[0] if len(names) == 1 else None
-    parser.add_argument("--theory", choices=names, default=only, required=only is None, help="folder in claims/")
+    only = only_theory_on_trial()
+    parser.add_argument("--theory", choices=list(theories()), default=only, required=only is None,
+                        help="folder in claims/ (default: the theory on trial)")  # fmt: skip
     parser.add_argument("--seeds", type=int, default=5, help="number of seeds (default: 5)")
     parser.add_argument("--profile", default="quick", choices=list(PROFILES))
     parser.add_argument("--jobs", type=int, default=1, help="number of processes (default: 1)")

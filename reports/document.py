@@ -34,6 +34,7 @@ _PACKAGES = ("torch", "transformers", "nnsight", "scipy", "pandas", "hypothesis"
 def entry(
     finding: Finding,
     *,
+    theory: str,
     test: str,
     seconds: float,
     command: str,
@@ -43,13 +44,14 @@ def entry(
 ) -> models.ClaimEntry:
     """Returns the entry of a finding in report.json, without its figure and data.
 
-    `layer` is the layer of interest. It is None if the model was not loaded. `trial` counts how often the test of the
-    claim was right on models of known truth. It is None if there is no such record.
-    `operating` has the claim's error rates on simulated tables. It is None if there is no such record.
+    `theory` is the folder of the claim's theory. `layer` is the layer of interest. It is None if the model was not
+    loaded. `trial` counts how often the test of the claim was right on models of known truth. It is None if there is no
+    such record. `operating` has the claim's error rates on simulated tables. It is None if there is no such record.
     """
     claim, evidence = finding.claim, finding.evidence
     return models.ClaimEntry(
         id=claim.id,
+        theory=theory,
         headline=claim.headline,
         statement=claim.statement,
         quantity=claim.quantity,
@@ -81,9 +83,10 @@ def entry(
     )
 
 
-def headline(found: HeadlineFinding) -> models.HeadlineEntry:
-    """Returns the entry of a headline in report.json."""
+def headline(found: HeadlineFinding, theory: str) -> models.HeadlineEntry:
+    """Returns the entry of a headline in report.json. `theory` is the folder of its theory."""
     return models.HeadlineEntry(
+        theory=theory,
         number=found.number,
         statement=found.statement,
         verdict=found.verdict,

@@ -23,13 +23,16 @@ from reports.entry_parts import (
     Variant,
 )
 
-SCHEMA_VERSION: Final = 5
+SCHEMA_VERSION: Final = 6
 
 
 class ClaimEntry(Model):
     """One claim with its verdict and its evidence."""
 
     id: Text
+    """No other claim of the report has this id."""
+    theory: Text
+    """Folder of the theory that the claim belongs to."""
     headline: int | None
     """Number of the headline of which the claim is a part. Null if it is a part of none."""
     statement: Text
@@ -82,8 +85,10 @@ class ClaimEntry(Model):
 
 
 class HeadlineEntry(Model):
-    """One headline of the theory. It is true only if all the claims that are its parts are true."""
+    """One headline of a theory. It is true only if all the claims that are its parts are true."""
 
+    theory: Text
+    """Folder of the theory."""
     number: int
     statement: Text
     verdict: Verdict
@@ -98,13 +103,19 @@ class HeadlineEntry(Model):
 
 
 class Theory(Model):
+    """One theory whose claims were judged."""
+
+    folder: Text
+    """Name of its folder in claims/. Claims and headlines name their theory by it."""
     name: Text
     digest: Text
     """First 12 hexadecimal digits of the SHA-256 digest of the file that states the theory."""
     unit: Text
     """What counts as one independent observation, in the plural."""
-    stratum: Text
-    """What divides the observations of a unit into strata."""
+    stratum: Text | None
+    """What divides the observations of a unit into strata. Null if the theory has no strata."""
+    known: bool
+    """True if earlier work has shown that the theory is true. Its claims show whether the instrument finds it."""
 
 
 class Subject(Model):
@@ -185,12 +196,13 @@ class Environment(Model):
 
 
 class Report(Model):
-    """A validation report of a theory on one subject."""
+    """A validation report of one theory or several theories on one subject."""
 
-    schema_version: Literal[5]
+    schema_version: Literal[6]
     created: Text
     """Time of writing, in UTC."""
-    theory: Theory
+    theories: tuple[Theory, ...]
+    """Known theories first."""
     subject: Subject | None
     """Null if the model could not be loaded."""
     options: Options

@@ -31,11 +31,21 @@ def render(folder: Path) -> Path:
     environment.filters["rate"] = lambda counts: f"{counts[0] / counts[1]:.1%} of {counts[1]}"
     environment.filters["slug"] = lambda verdict: verdict.lower().replace(" ", "-")
     claims = sorted(report.claims, key=lambda claim: (_WORST_FIRST.index(claim.verdict), claim.id))
+    known = [theory for theory in report.theories if theory.known]
+    on_trial = [theory for theory in report.theories if not theory.known]
+    known_claims = [claim for claim in report.claims if claim.theory in {theory.folder for theory in known}]
+    counted = [claim for claim in claims if claim.theory in {theory.folder for theory in on_trial or known}]
     html = environment.get_template("page.html.jinja").render(
         report=report,
+        title=" and ".join(theory.name for theory in on_trial or known),
+        units=" and ".join(dict.fromkeys(f"{report.options.units} {theory.unit}" for theory in report.theories)),
+        theories=[*on_trial, *known],
+        on_trial=on_trial,
+        known_claims=known_claims,
+        found=words.found({claim.id: claim.verdict for claim in known_claims}),
         claims=claims,
         by_id={claim.id: claim for claim in claims},
-        counts={verdict: sum(c.verdict == verdict for c in claims) for verdict in _WORST_FIRST},
+        counts={verdict: sum(c.verdict == verdict for c in counted) for verdict in _WORST_FIRST},
         passed=Verdict.SUPPORTED,
         words=words,
         figures={c.id: _inline(folder / c.figure.file) for c in claims if c.figure},

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from referee.judging.verdict import Verdict
+
+KNOWN = "Does the instrument find what is known to be there?"
+"""The heading of the claims of known theories."""
+
 
 def p_value(p: float) -> str:
     """Returns a p-value with its sign of comparison."""
@@ -32,3 +39,17 @@ def layers(layer: int, rank: int, meeting: int, n_layers: int) -> str:
     found = f"{meeting} layer meets" if meeting == 1 else f"{meeting or 'no'} layers meet"
     common = ", half of them or more" if 2 * meeting >= n_layers else ""
     return f"layer {layer} ranks {rank} of {n_layers}; {found} the claim{common}"
+
+
+def found(verdicts: Mapping[str, Verdict]) -> str | None:
+    """Says how many claims of known theories are SUPPORTED, and which are not. Returns None if none was judged.
+
+    Args:
+        verdicts: the verdict on each claim, by its id. A claim with the verdict ERROR was not judged.
+    """
+    judged = [verdict for verdict in verdicts.values() if verdict is not Verdict.ERROR]
+    if not judged:
+        return None
+    others = ", ".join(f"{id} {verdict}" for id, verdict in verdicts.items() if verdict is not Verdict.SUPPORTED)
+    claims = "claim" if len(judged) == 1 else "claims"
+    return f"{judged.count(Verdict.SUPPORTED)} of {len(judged)} {claims}{f' (not: {others})' if others else ''}"

@@ -1,7 +1,7 @@
 """Exits with 1 unless a report is valid, complete, and has a verdict (no error) for every claim and every headline.
 
-The verdict on a headline must follow from the verdicts on its claims. On a model of known truth, every verdict on a
-claim must also be right.
+The claims are those of all theories in claims/. The verdict on a headline must follow from the verdicts on its claims.
+On a model of known truth, every verdict on a claim must also be right.
 """
 
 from __future__ import annotations
@@ -12,41 +12,53 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from claims.competition.ground_truth import TRUTH
-from claims.competition.theory import THEORY
+from claims.trial import truth_of
+from fixtures.discovery import theories
+from referee.judging.claims import Theory
 from referee.judging.verdict import Verdict
 from reports.models import HeadlineEntry, Report
 
 
 def problems(report: Report) -> list[str]:
     """Returns one sentence for each problem of a report."""
-    verdicts = {claim.id: claim.verdict for claim in report.claims}
-    expected = [claim.id for claim in THEORY.claims]
-    found = [f"{id} has no verdict" for id in expected if id not in verdicts]
-    found += [f"{id} is no claim of the theory" for id in verdicts if id not in expected]
-    found += [f"{id} is an error" for id, verdict in verdicts.items() if verdict is Verdict.ERROR]
-    listed = [headline.number for headline in report.headlines]
-    if listed != sorted(THEORY.headlines):
-        found.append(f"the headlines are {listed} instead of {sorted(THEORY.headlines)}")
-    found += [problem for headline in report.headlines for problem in _faults(headline, verdicts)]
-    model = report.options.model
-    if model in TRUTH.models:
-        found += [
-            f"{id} is {v}, which is wrong on {model}"
-            for id, v in verdicts.items()
-            if id in expected and v not in TRUTH.right(id, model)
-        ]
+    expected = theories()
+    listed = [theory.folder for theory in report.theories]
+    found = [] if listed == list(expected) else [f"the theories are {listed} instead of {list(expected)}"]
+    for folder, theory in expected.items():
+        found += _of_theory(report, folder, theory)
     return found + ([] if report.complete else ["the run is incomplete"])
 
 
-def _faults(headline: HeadlineEntry, verdicts: Mapping[str, Verdict]) -> list[str]:
+def _of_theory(report: Report, folder: str, theory: Theory) -> list[str]:
+    """Returns one sentence for each problem with the claims and headlines of one theory."""
+    verdicts = {claim.id: claim.verdict for claim in report.claims if claim.theory == folder}
+    expected = [claim.id for claim in theory.claims]
+    found = [f"{id} has no verdict" for id in expected if id not in verdicts]
+    found += [f"{id} is no claim of the theory" for id in verdicts if id not in expected]
+    found += [f"{id} is an error" for id, verdict in verdicts.items() if verdict is Verdict.ERROR]
+    headlines = [headline for headline in report.headlines if headline.theory == folder]
+    listed = [headline.number for headline in headlines]
+    if listed != sorted(theory.headlines):
+        found.append(f"the headlines are {listed} instead of {sorted(theory.headlines)}")
+    found += [problem for headline in headlines for problem in _faults(headline, verdicts, theory)]
+    model, truth = report.options.model, truth_of(folder)
+    if model in truth.models:
+        found += [
+            f"{id} is {v}, which is wrong on {model}"
+            for id, v in verdicts.items()
+            if id in expected and v not in truth.right(id, model)
+        ]
+    return found
+
+
+def _faults(headline: HeadlineEntry, verdicts: Mapping[str, Verdict], theory: Theory) -> list[str]:
     """Returns one sentence for each reason why a headline does not follow from the verdicts on its claims."""
-    expected = {claim.id for claim in THEORY.claims if claim.headline == headline.number}
+    expected = {claim.id for claim in theory.claims if claim.headline == headline.number}
     if set(headline.parts) != expected:
         return [f"headline {headline.number} has the claims {sorted(headline.parts)} instead of {sorted(expected)}"]
     parts = [verdicts.get(id, Verdict.ERROR) for id in headline.parts]
     each_supported, one_refuted = set(parts) == {Verdict.SUPPORTED}, Verdict.REFUTED in parts
-    certain = headline.p_holm is not None and headline.p_holm <= 1 - THEORY.confidence + 1e-12
+    certain = headline.p_holm is not None and headline.p_holm <= 1 - theory.confidence + 1e-12
     possible = {
         Verdict.SUPPORTED: each_supported and certain,
         Verdict.REFUTED: one_refuted,

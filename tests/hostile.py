@@ -151,6 +151,9 @@ WHOLE = "The safetensors files must contain exactly the weights of the causal la
 JUDGED = ("--model={model}", "-k", "headline2")
 """The options of a run with one claim. One claim is enough if the fault comes after loading."""
 
+OF_COMPETITION = ("--model={model}", "-k", "competition")
+"""The options of a run in which the prompts of one theory meet the fault."""
+
 LOADING = (
     Case("no unembedding", f"{WHOLE}; got '.*' with no lm_head.weight", model=without("lm_head.weight")),
     Case("a classifier", f"{WHOLE}; got '.*' with no lm_head.weight", model=classifier),
@@ -173,11 +176,11 @@ LOADING = (
     Case("garbage for a tokenizer", "--model must be one of", model=with_bytes("tokenizer.json", lambda _: b"[]")),
     Case("code of its own", "must be part of transformers; .* needs Python code of its own", model=foreign_code),
     Case("Mamba", "got a configuration of type 'mamba' with 2 layers and 0 attention heads", model=mamba),
-    Case("one head", "must have at least two heads, so that even and odd ones can be compared; got 1",
+    Case("one head", "must have at least two heads, so that even and odd ones can be compared; got 1", OF_COMPETITION,
          model=other_sizes(num_attention_heads=1, num_key_value_heads=1)),
     Case("a small vocabulary", "an embedding for each token of its tokenizer; got token .*, but only 20 embeddings",
-         model=other_sizes(vocab_size=20)),
-    Case("a short context", "A prompt must fit into the 16 positions of .*; got 22 tokens",
+         OF_COMPETITION, model=other_sizes(vocab_size=20)),
+    Case("a short context", "A prompt must fit into the 16 positions of .*; got 22 tokens", OF_COMPETITION,
          model=edited_json("config.json", max_position_embeddings=16)),
     Case("a template that fails", "must contain the user's message exactly once; got TemplateError: no", JUDGED,
          model=template("{{ raise_exception('no') }}")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,19 @@ CLAIM = Claim("9.9a", "Numbers <win> & hold.", "share of wins", above(0.5), "nob
 THEORY = Theory(
     "A theory", (CLAIM,), unit="pairs", stratum="order of the numbers", headlines={1: "All <win>."}, fewest_units=10
 )
+KNOWN = replace(
+    THEORY,
+    name="Known Facts",
+    claims=tuple(replace(CLAIM, id=f"K{n}", statement=f"Fact {n} is there.", headline=None) for n in range(1, 5)),
+    headlines={},
+    unit="sequences",
+    stratum=None,
+    known=True,
+)
+OTHER = replace(THEORY, name="Another theory", claims=(replace(CLAIM, id="O1", headline=None),), headlines={})
+OF_THEORY = models.Theory(
+    folder="a_theory", name="A theory", digest="abc", unit="pairs", stratum="order of the numbers", known=False
+)
 GOOD, BAD, OPEN = Estimate(0.8, 0.7, 0.9, 20), Estimate(0.2, 0.1, 0.3, 20), Estimate(0.625, 0.375, 0.875, 20)
 
 
@@ -27,8 +41,10 @@ def found(
     return judged(claim, Evidence(Estimates(parts, by_stratum or {}), **evidence), theory)
 
 
-def entry(finding: Finding, layer: int | None = None) -> models.ClaimEntry:
-    return document.entry(finding, test="claims/test_x.py::test_x", seconds=0.1, command="pytest claims/", layer=layer)
+def entry(finding: Finding, layer: int | None = None, theory: str = OF_THEORY.folder) -> models.ClaimEntry:
+    return document.entry(
+        finding, theory=theory, test="claims/test_x.py::test_x", seconds=0.1, command="pytest claims/", layer=layer
+    )
 
 
 def report_of(*findings: Finding, headlines: tuple[HeadlineFinding, ...] = (), layer: int | None = None,
@@ -36,7 +52,7 @@ def report_of(*findings: Finding, headlines: tuple[HeadlineFinding, ...] = (), l
     fields = {
         "schema_version": models.SCHEMA_VERSION,
         "created": document.now(),
-        "theory": models.Theory(name="A theory", digest="abc", unit="pairs", stratum="order of the numbers"),
+        "theories": (OF_THEORY,),
         "subject": None,
         "options": models.Options(profile="quick", seed=0, units=20, model="tiny"),
         "complete": True,
@@ -46,7 +62,7 @@ def report_of(*findings: Finding, headlines: tuple[HeadlineFinding, ...] = (), l
         "self_checks": (),
         "margins": None,
         "tables": (),
-        "headlines": tuple(map(document.headline, headlines)),
+        "headlines": tuple(document.headline(headline, OF_THEORY.folder) for headline in headlines),
         "claims": tuple(entry(finding, layer) for finding in findings),
     }
     return models.Report(**fields | changed)

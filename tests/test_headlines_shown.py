@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import check_report
 import pytest
-from sample_reports import BAD, CLAIM, GOOD, OPEN, THEORY, found, report_of, written
+from sample_reports import BAD, CLAIM, GOOD, KNOWN, OPEN, THEORY, found, report_of, written
 
 from claims.expectations import GroundTruth, expect
 from fixtures.run import Result, Run
@@ -56,10 +56,11 @@ def shown(monkeypatch):
     """Returns a function that gives the lines that the terminal shows at the end of a run."""
 
     def table(*findings, theory=PAIR, width=100, layer=2):
-        monkeypatch.setattr("fixtures.run.theories", lambda: {"a_theory": theory})
+        for module in ("run", "verdict_table", "terminal"):
+            monkeypatch.setattr(f"fixtures.{module}.theories", lambda: {"a_theory": theory})
         run = Run(None, "pytest")
         run.subject, run.page, run.why_no_report, run.stopped = {"layer": layer}, None, None, None
-        run.selected = len(findings)
+        run.selected, run.theories = len(findings), ("a_theory",)
         run.results = [Result(finding, "a_theory", "test", 0.0) for finding in findings]
         config, paper = SimpleNamespace(get_terminal_writer=lambda: SimpleNamespace(fullwidth=width)), Paper()
         ClaimLines(config, run).pytest_terminal_summary(paper)
@@ -127,8 +128,8 @@ def test_a_headline_without_all_its_claims_is_not_shown(shown):
 
 
 def test_a_run_without_verdicts_has_no_headlines():
-    """Nothing was judged, so no theory is known."""
-    assert Run(None, "pytest").headlines() == ()
+    """Nothing was selected, so there is no theory."""
+    assert Run(None, "pytest").headlines() == {}
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
@@ -144,7 +145,8 @@ def test_a_long_sentence_of_a_headline_fits_on_its_line(shown, width):
     assert width - 12 < len(line) <= width
 
     config = SimpleNamespace(pluginmanager=SimpleNamespace(get_plugin=lambda name: paper))
-    ClaimLines(config, None).pytest_runtest_logreport(SimpleNamespace(finding=finding))
+    ledger = SimpleNamespace(theories=("a_theory",))
+    ClaimLines(config, ledger).pytest_runtest_logreport(SimpleNamespace(finding=finding, theory="a_theory"))
     assert paper.lines == [
         f"✓ SUPPORTED      9.9a  {long}",
         f"{'':17}0.800 [0.700, 0.900], claimed > 0.5, n = 20 pairs",
@@ -212,9 +214,9 @@ def test_an_unknown_layer_has_no_rank(shown, layer):
 @pytest.fixture
 def checked(monkeypatch):
     """Returns a function that gives the problems of a report on a theory of two claims, which are both true."""
-    monkeypatch.setattr(check_report, "THEORY", PAIR)
+    monkeypatch.setattr(check_report, "theories", lambda: {"a_theory": PAIR})
     truth = GroundTruth({"true": "", "false": ""}, {"9.9a": expect(), "9.9b": expect(refuted=["false"])})
-    monkeypatch.setattr(check_report, "TRUTH", truth)
+    monkeypatch.setattr(check_report, "truth_of", {"a_theory": truth}.get)
 
     def problems(*findings, headlines=None, **changed):
         made = headline_findings(findings, PAIR) if headlines is None else headlines
@@ -235,6 +237,18 @@ def test_the_check_of_a_report_wants_the_headlines(checked):
     ]
     assert checked(SUPPORTED, headlines=(headline,))[0] == "9.9b has no verdict"
     assert checked(*both, complete=False) == ["the run is incomplete"]
+
+
+def test_the_check_of_a_report_wants_every_theory(checked, monkeypatch):
+    """A run of one of two theories is incomplete, and a claim of one theory is none of another."""
+    both = [SUPPORTED, replace(SUPPORTED, claim=SECOND)]
+    monkeypatch.setattr(check_report, "theories", lambda: {"known": KNOWN, "a_theory": PAIR})
+    monkeypatch.setattr(check_report, "truth_of", lambda folder: GroundTruth({}, {}))
+
+    assert checked(*both) == [
+        "the theories are ['a_theory'] instead of ['known', 'a_theory']",
+        *(f"K{n} has no verdict" for n in range(1, 5)),
+    ]
 
 
 @pytest.mark.parametrize(

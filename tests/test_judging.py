@@ -1,4 +1,4 @@
-"""A claim test gives one verdict, whatever the test does around it, and a run judges one theory."""
+"""A claim test gives one verdict, whatever the test does around it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from runs import ROOT, run
+from runs import run
 
 from fixtures import discovery, record
-from fixtures.ledger import Judge, _require_one_theory
+from fixtures.ledger import Judge
 from referee.judging.claims import Claim, Theory
 from referee.judging.evidence import Estimates, Evidence
 from referee.judging.findings import judged
@@ -50,19 +50,6 @@ def test_the_outcome_is_the_verdict(tmp_path, marker, body, verdict):
     assert f"{verdict:<14} 4.1b" in done.output
     if verdict != "ERROR":
         assert [claim["verdict"] for claim in json.loads(report.read_text())["claims"]] == [verdict]
-
-
-def test_a_run_judges_one_theory(monkeypatch):
-    """All claims of a run share one model and one report, so two theories are refused before anything is measured."""
-    items = [
-        SimpleNamespace(path=ROOT / "claims" / name / "test_x.py", get_closest_marker=lambda _: None)
-        for name in ("competition", "second")
-    ]
-    monkeypatch.setattr("fixtures.ledger.theory_of", lambda item: item.path.parts[-2])
-
-    _require_one_theory(items[:1])
-    with pytest.raises(pytest.UsageError, match=r"must judge one theory; got competition, second. Name one folder"):
-        _require_one_theory(items)
 
 
 def test_a_judge_is_asked_once():

@@ -8,20 +8,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from claims.competition.heads import require_two_heads
-from claims.competition.prompts import DOCUMENT_PAIRS, ORDERS, QA, QUESTIONS, SIMPLE, Case, Format, Pair, Prompt, ask
+from claims.competition.prompts import DOCUMENT_PAIRS, QA, QUESTIONS, SIMPLE, Case, Format, Pair, Prompt, ask
 from claims.competition.prompts import pairs as draw_pairs
 from claims.competition.sweeps import Sweeps
 from claims.competition.theory import BUG_SET_MINIMUM
 from fixtures.discovery import fixtures_of_experiments
 from fixtures.ledger import Ledger
 from fixtures.options import Settings
-from fixtures.session import Study
 from fixtures.terminal import Visible
 from referee.judging.evidence import NotApplicable
 
 if TYPE_CHECKING:
     import pandas as pd
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from referee.measuring.session import Session
     from referee.models.subjects import Subject
@@ -29,21 +27,11 @@ if TYPE_CHECKING:
 globals().update(fixtures_of_experiments("competition"))
 
 
-def _probes(subject: Subject) -> list[Prompt]:
-    require_two_heads(subject)
-    return [Prompt(DOCUMENT_PAIRS[0], order, QA) for order in ORDERS]
-
-
 @pytest.fixture(scope="session")
-def study() -> Study:
-    """Returns the properties of this theory: layer 10 of 32, the probes, and the planted and random models."""
-
-    def build(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
-        from claims.competition.planted import model
-
-        return model.build(name)
-
-    return Study(depth=10 / 32, probes=_probes, builders={"planted": build, "random": build})
+def session(session: Session) -> Session:
+    """Returns the session of the run. Raises TooFewHeads for a subject with one head per layer."""
+    require_two_heads(session.subject)
+    return session
 
 
 @pytest.fixture(scope="session")

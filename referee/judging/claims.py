@@ -41,21 +41,25 @@ class Theory:
         name: the name in the report.
         claims: all claims, in the order in which they are judged.
         unit: what is counted as one independent observation, in the plural.
-        stratum: what divides the observations of a unit into strata. A claim must be true in every stratum.
+        stratum: what divides the observations of a unit into strata. A claim must be true in every stratum. None if
+            the theory has no strata.
         headlines: the sentence of each headline, by its number. A headline is the intersection of its claims.
         confidence: the level at which a chance world with a veto must be rejected.
         fewest_units: fewest units for a verdict.
         words: for each beginning of a claim's id, a word by which pytest's option -k also finds the claim.
+        known: True if earlier work has shown that the theory is true of trained models. A known theory is no theory on
+            trial: its claims show whether the instrument finds what is there.
     """
 
     name: str
     claims: tuple[Claim, ...]
     unit: str
-    stratum: str
+    stratum: str | None = None
     headlines: Mapping[int, str] = field(default_factory=dict)
     confidence: float = 0.95
     fewest_units: int = 1
     words: Mapping[str, str] = field(default_factory=dict)
+    known: bool = False
 
     def __post_init__(self) -> None:
         """Raises ValueError if two claims have the same id, or if a headline lacks its sentence or its claims."""

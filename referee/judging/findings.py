@@ -204,7 +204,7 @@ def _excluded_in_a_stratum(claim: Claim, by_stratum: Mapping[str, Parts], theory
     for name, found in by_stratum.items():
         enough = [estimate for estimate in found.values() if estimate.n >= theory.fewest_units]
         if decide_all(claim.criterion, enough) is Verdict.REFUTED:
-            return f"not true for each {theory.stratum}: it is refuted for “{name}”"
+            return f"not true for each {theory.stratum or 'stratum'}: it is refuted for “{name}”"
     return None
 
 

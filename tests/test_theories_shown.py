@@ -1,0 +1,247 @@
+"""How the terminal and the report keep theories apart, and how they show what is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+from sample_reports import BAD, CLAIM, KNOWN, OF_THEORY, OPEN, OTHER, THEORY, entry, found, report_of, written
+from test_headlines_shown import Paper, page_of
+
+from fixtures.run import Result, Run
+from fixtures.terminal import ClaimLines
+from fixtures.verdict_table import write_table
+from referee.judging.findings import Finding, headline_findings
+from referee.judging.verdict import Verdict, above
+from reports import document, models, words
+
+LONG = "Some heads look back at a word, and this sentence about them is too long for one line of a terminal."
+FACTS = [
+    found(claim=replace(KNOWN.claims[0], statement=LONG), theory=KNOWN),
+    found(BAD, claim=KNOWN.claims[1], theory=KNOWN),
+    Finding(KNOWN.claims[2], Verdict.NOT_APPLICABLE, reason="too few layers, " * 9),
+    Finding(KNOWN.claims[3], Verdict.ERROR, reason="lost"),
+]
+TABLE = [
+    "Does the instrument find what is known to be there?",
+    "✓ SUPPORTED      K1    Some heads look back at a word, and this sentence about …     "
+    "0.800 [0.700, 0.900]      claimed > 0.5",
+    "✗ REFUTED        K2    Fact 2 is there.                                              "
+    "0.200 [0.100, 0.300]      claimed > 0.5",
+    "– NOT APPLICABLE K3    Fact 3 is there.                                              "
+    "too few layers, too few layers, too few layers, too few …",
+    "! ERROR          K4    Fact 4 is there.                                              not judged",
+]
+BORNE_OUT = "of what is known, this subject bears out 1 of 3 claims (not: K2 REFUTED, K3 NOT APPLICABLE, K4 ERROR)"
+
+
+@pytest.fixture
+def of(monkeypatch):
+    """Returns a function that makes the only theories those of its arguments, by folder, in this order."""
+
+    def change(**theories):
+        for module in ("discovery", "run", "verdict_table", "terminal"):
+            monkeypatch.setattr(f"fixtures.{module}.theories", lambda: theories)
+
+    return change
+
+
+def run_of(**findings):
+    """Returns a run with findings on the claims of theories, by folder."""
+    run = Run(None, "pytest")
+    run.theories = tuple(findings)
+    run.results = [Result(found, folder, "test", 0.0) for folder, some in findings.items() for found in some]
+    return run
+
+
+def table_of(run):
+    """Returns the lines of the table at the end of a run that are not empty."""
+    paper = Paper()
+    write_table(paper, run, 100)
+    return [line for line in paper.lines if line]
+
+
+# --- the terminal -----------------------------------------------------------------------------------------------------
+
+
+def test_the_table_begins_with_what_is_known(of):
+    """Each known claim has one line. The headlines of the theory on trial are followed by how many were found."""
+    of(known=KNOWN, a_theory=THEORY)
+    supported = found()
+
+    lines = table_of(run_of(known=FACTS, a_theory=[supported]))
+
+    assert lines[:6] == ["verdicts", *TABLE]
+    assert lines[6:8] == ["A theory", "✓ SUPPORTED      headline 1  All <win>."]
+    assert lines[9] == BORNE_OUT
+    assert lines[10].startswith("✓ SUPPORTED      9.9a  headline 1  0.800")
+    assert len(lines) == 11
+
+
+def test_a_run_of_known_claims_alone_says_how_many_were_found(of):
+    """Nothing is said about a theory on trial that did not run."""
+    of(known=KNOWN, a_theory=THEORY)
+
+    assert table_of(run_of(known=FACTS)) == ["verdicts", *TABLE, BORNE_OUT]
+    assert table_of(run_of(known=FACTS, a_theory=[])) == ["verdicts", *TABLE, BORNE_OUT]
+
+
+def test_a_run_of_one_theory_on_trial_needs_no_heading(of):
+    """Nothing is said about what is known, because nothing of it ran."""
+    of(known=KNOWN, a_theory=THEORY)
+
+    lines = table_of(run_of(a_theory=[found()]))
+
+    assert lines[1].startswith("✓ SUPPORTED      headline 1")
+    assert "known" not in "".join(lines)
+
+
+def test_known_claims_that_could_not_be_judged_are_not_counted(of):
+    """Otherwise a fault would look like a claim that the subject does not bear out."""
+    of(known=KNOWN, a_theory=THEORY)
+
+    assert not [line for line in table_of(run_of(known=FACTS[3:], a_theory=[found()])) if "bears out" in line]
+    assert words.found({"K1": Verdict.ERROR}) is None
+    assert words.found({"K1": Verdict.SUPPORTED}) == "1 of 1 claim"
+    assert words.found({"K1": Verdict.SUPPORTED, "K2": Verdict.SUPPORTED}) == "2 of 2 claims"
+
+
+def test_two_theories_on_trial_are_shown_one_after_the_other(of):
+    """Each has its name as heading, and its own headlines and claims."""
+    of(a_theory=THEORY, other=OTHER)
+    of_other = found(BAD, claim=OTHER.claims[0], theory=OTHER)
+
+    lines = table_of(run_of(a_theory=[found()], other=[of_other]))
+
+    assert [lines.index(name) for name in ("A theory", "Another theory")] == [1, 5]
+    assert lines[6].startswith("✗ REFUTED        O1 ")
+
+
+def test_a_running_run_shows_known_claims_in_one_line(of):
+    """A heading stands before the first claim of a theory, and nowhere else."""
+    of(known=KNOWN, a_theory=THEORY)
+    paper = Paper()
+    config = SimpleNamespace(pluginmanager=SimpleNamespace(get_plugin=lambda name: paper))
+    lines = ClaimLines(config, run_of(known=[], a_theory=[]))
+
+    for folder, finding in [*(("known", fact) for fact in FACTS), ("a_theory", found()), ("a_theory", found(BAD))]:
+        lines.pytest_runtest_logreport(SimpleNamespace(finding=finding, theory=folder))
+
+    shown = [line for line in paper.lines if line]
+    assert shown[:5] == TABLE
+    assert shown[5:] == [
+        "A theory",
+        "✓ SUPPORTED      9.9a  Numbers <win> & hold.",
+        f"{'':17}0.800 [0.700, 0.900], claimed > 0.5, n = 20 pairs",
+        "✗ REFUTED        9.9a  Numbers <win> & hold.",
+        f"{'':17}0.200 [0.100, 0.300], claimed > 0.5, n = 20 pairs",
+    ]
+
+
+def test_findings_belong_to_their_theory(of):
+    """The findings on another theory do not count for a headline."""
+    of(known=KNOWN, a_theory=THEORY)
+    run = run_of(known=FACTS, a_theory=[found(OPEN)])
+
+    assert run.findings_of("known") == FACTS
+    assert (run.known, run.on_trial) == (["known"], ["a_theory"])
+    assert [(folder, len(headlines)) for folder, headlines in run.headlines().items()] == [
+        ("known", 0),
+        ("a_theory", 1),
+    ]
+
+
+# --- the report -------------------------------------------------------------------------------------------------------
+
+OF_KNOWN = OF_THEORY.model_copy(
+    update={
+        "folder": "known",
+        "name": "Known Facts",
+        "digest": "def",
+        "unit": "sequences",
+        "stratum": None,
+        "known": True,
+    }
+)
+OF_OTHER = OF_THEORY.model_copy(update={"folder": "other", "name": "Another theory"})
+
+
+def mixed(place, *known, theories=(OF_KNOWN, OF_THEORY)):
+    """Writes a report with findings on known claims and one on the theory on trial. Returns it and its page."""
+    findings = [*known, found(BAD, claim=replace(CLAIM, criterion=above(0.9)))]
+    entries = [*(entry(fact, theory="known") for fact in known), entry(findings[-1])]
+    report = report_of(theories=theories, claims=tuple(entries))
+    document.write(place, report, findings)
+    return report, page_of(place)
+
+
+def test_the_page_begins_with_what_is_known(tmp_path):
+    """A compact table has one row for each known claim, and each id leads to the claim below."""
+    _, page = mixed(tmp_path / "r", *FACTS)
+
+    heading = page.index(f"<h2>{words.KNOWN}</h2>")
+    assert "<strong>Found 1 of 3 claims (not: K2 REFUTED, K3 NOT APPLICABLE, K4 ERROR).</strong>" in page
+    row = (
+        '<td><span class="badge refuted">✗ REFUTED</span></td> <td><a class="part" href="#K2">K2</a></td>'
+        " <td>Fact 2 is there.</td> <td>0.200 [0.100, 0.300]</td> <td>&gt; 0.5</td> <td>20</td>"
+    )
+    assert heading < page.index(row) < page.index("<article")
+    assert '<td>Fact 3 is there.</td> <td colspan="3">too few layers, too few layers,' in page
+    assert page.count('href="#K') == 4
+    assert all(f'<article id="K{n}"' in page for n in range(1, 5))
+
+
+def test_claims_are_grouped_by_theory_on_the_page(tmp_path):
+    """The theory on trial comes first. The title and the counts are about it alone."""
+    _, page = mixed(tmp_path / "r", *FACTS)
+
+    first, second = page.index("<h2>A theory, the worst verdicts first</h2>"), page.index("<h2>Known Facts, the worst")
+    places = [page.index(f'<article id="{id}"') for id in ("9.9a", "K4", "K1")]
+    assert [first, places[0], second, *places[1:]] == sorted([first, second, *places])
+    assert "<h1>A theory <small>on tiny</small></h1>" in page
+    assert "✗ 1 REFUTED</span>" in page
+    assert "1 SUPPORTED" not in page
+    assert "<dd>Known Facts, digest def</dd>" in page
+    assert "<dd>A theory, digest abc</dd>" in page
+
+
+def test_the_page_of_known_claims_alone_counts_them(tmp_path):
+    """Then its title is the known theory."""
+    report = report_of(theories=(OF_KNOWN,), claims=tuple(entry(fact, theory="known") for fact in FACTS))
+    document.write(tmp_path / "r", report, FACTS)
+    page = page_of(tmp_path / "r")
+
+    assert "<h1>Known Facts <small>on tiny</small></h1>" in page
+    assert "✓ 1 SUPPORTED</span>" in page
+    assert page.count("the worst verdicts first</h2>") == 1
+
+
+def test_the_page_of_one_theory_says_nothing_about_what_is_known(tmp_path):
+    """It has no table of known claims."""
+    written(tmp_path / "r", found())
+
+    assert words.KNOWN not in page_of(tmp_path / "r")
+    assert "<h2>All claims, the worst verdicts first</h2>" in page_of(tmp_path / "r")
+
+
+def test_each_theory_on_trial_has_headlines_of_its_own(tmp_path):
+    """With two of them, the headings have their names."""
+    (headline,) = headline_findings([found()], THEORY)
+    both = tuple(document.headline(headline, folder) for folder in ("a_theory", "other"))
+    report = report_of(found(), theories=(OF_THEORY, OF_OTHER)).model_copy(update={"headlines": both})
+    document.write(tmp_path / "r", report, [found()])
+    page = page_of(tmp_path / "r")
+
+    assert [page.count(f"<h2>Headlines of {name}</h2>") for name in ("A theory", "Another theory")] == [1, 1]
+    assert page.count("<td>All &lt;win&gt;.</td>") == 2
+    assert [headline.theory for headline in report.headlines] == ["a_theory", "other"]
+
+
+def test_the_page_has_the_units_of_all_theories(tmp_path):
+    """Equal units stand once."""
+    subject = models.Subject(name="tiny", revision="x", layer=1, n_layers=3, n_heads=4, n_kv_heads=2, dtype="float32",
+                             device="cpu", fingerprint="x")  # fmt: skip
+    written(tmp_path / "r", found(), subject=subject, theories=(OF_KNOWN, OF_THEORY, OF_OTHER))
+
+    assert "20 sequences and 20 pairs, seed 0." in page_of(tmp_path / "r")
