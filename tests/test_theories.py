@@ -21,10 +21,12 @@ def study(depth=None, probes=None, **builders):
 
 
 def test_the_layer_is_that_of_the_theory_that_names_one():
-    """If no theory names a layer, it is the middle."""
+    """If no theory names a layer, it is that of the theory that built the model, or the middle."""
     assert depth_of({"a": study(), "b": study(0.25)}) == 0.25
     assert depth_of({"a": study(0.25), "b": study(0.25)}) == 0.25
-    assert depth_of({"a": study()}) == MIDDLE == 0.5
+    assert depth_of({"a": study()}) == depth_of({"a": study()}, built_by=study()) == MIDDLE == 0.5
+    assert depth_of({"a": study()}, built_by=study(0.3)) == 0.3
+    assert depth_of({"a": study(0.25)}, built_by=study(0.3)) == 0.25
 
 
 def test_two_layers_of_interest_are_refused():
