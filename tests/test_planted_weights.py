@@ -99,6 +99,22 @@ def test_a_head_can_prefer_near_tokens(model, weights):
     assert residual(model, [0, 1, 0])[:, TARGET].tolist() == pytest.approx([3.0, 7.0, 3.0], abs=1e-3)
 
 
+def test_the_dimensions_that_do_not_turn_are_known(weights):
+    """With the base 1e12 and 8 dimensions, the four pairs turn by 1, 1e-3, 1e-6 and 1e-9 radians per position."""
+    assert weights.still() == [2, 3, 6, 7]
+
+
+def test_a_head_can_prefer_a_distance(model, weights):
+    """It attends to the token two positions before, and adds the value that it finds there."""
+    weights.embed({0: {B: 3.0}, 1: {B: 7.0}, 2: {B: -2.0}})
+    weights.prefer_distance(0, head=1, distance=2, strength=50.0)
+    weights.copy(0, head=1, source=[B], target=[TARGET])
+
+    found = residual(model, [0, 1, 2, 2, 0, 1])[2:, TARGET]
+
+    assert found.tolist() == pytest.approx([3.0, 7.0, -2.0, -2.0], abs=1e-3)
+
+
 def test_the_small_tokenizer_knows_the_words_of_its_texts():
     """It knows each word with and without a space before it, each sign, and groups of digits."""
     tokenizer = small_tokenizer(["How many apples ?"], digits_per_token=2)

@@ -18,12 +18,12 @@ CONFIDENCE = 0.95
 """The level of every interval. A claim that names heads must also beat this share of other sets of heads."""
 
 FEWEST_UNITS = 10
-"""The fewest sequences for a verdict, and the fewest with a right copy for a claim about lost copies."""
+"""The fewest sequences for a verdict."""
 
 TOP_SHARE = 0.01
 """The share of all heads of the model that are the top heads, at least one head."""
 
-COMPARED = 4
+COMPARED = 2
 """The number of sequences on which an edit is compared in many sets of heads."""
 
 MATCHING = 0.40

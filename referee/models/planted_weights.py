@@ -8,7 +8,7 @@ constant.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import sqrt
+from math import cos, sin, sqrt
 from typing import TYPE_CHECKING
 
 from torch import Tensor
@@ -21,6 +21,10 @@ Weights = Mapping[int, float]
 
 _SHARP, _STEEP = 40.0, 1000.0
 """The factors on the input of silu. With _SHARP it approximates a ramp, and with _STEEP it approximates max(0, ·)."""
+_STILL = 1e-4
+"""The angle per position, in radians, below which a rotary pair counts as unchanged."""
+_FAST = 4
+"""The number of rotary pairs that measure a distance. Together they have one clear maximum."""
 
 
 class PlantedWeights:
@@ -61,11 +65,35 @@ class PlantedWeights:
         """Add (query · residual of the row) × (key · residual of the column) to a head's attention logits.
 
         The rotary position embedding must leave the dimension `dim` of a head unchanged. With a large base this is true
-        for the dimensions that it turns slowest. The heads of one key-value group share their keys.
+        for the dimensions that it turns slowest; see `still`. The heads of one key-value group share their keys.
         """
         attention = self._layers[layer].self_attn
         self._write(attention.q_proj.weight[self._own(head, dim)], query, sqrt(self._head_size))
         self._write(attention.k_proj.weight[self._shared(head, dim)], key)
+
+    def still(self) -> list[int]:
+        """Return the dimensions of a head that the rotary position embedding leaves unchanged, in order.
+
+        It turns them by less than 1e-4 radians from one position to the next.
+        """
+        half = self._head_size // 2
+        first = [i for i in range(half) if self._angle(i) < _STILL]
+        return [*first, *(i + half for i in first)]
+
+    def prefer_distance(self, layer: int, head: int, distance: int, strength: float) -> None:
+        """Add a function of the distance from row to column to a head's attention logits. Its maximum is at `distance`.
+
+        The term is strength · Σ cos(angle · (d − distance)), the sum over the first four rotary pairs. `angle` is what
+        the rotary position embedding turns the pair from one position to the next. Use only dimensions above these for
+        other terms of the head. The heads of one key-value group share their keys.
+        """
+        attention, half = self._layers[layer].self_attn, self._head_size // 2
+        for i in range(_FAST):
+            turn = self._angle(i) * distance
+            for dim, part in ((i, cos(turn)), (i + half, -sin(turn))):
+                row = attention.q_proj.weight[self._own(head, dim)]
+                self._write(row, {self._one: strength * part}, sqrt(self._head_size))
+            self._write(attention.k_proj.weight[self._shared(head, i)], {self._one: 1.0})
 
     def prefer_near(self, layer: int, head: int, slope: float = 20.0) -> None:
         """Subtract `slope` from a head's attention logits for each position of distance.
@@ -74,7 +102,7 @@ class PlantedWeights:
         `angle` from one position to the next.
         """
         attention = self._layers[layer].self_attn
-        angle = self._rope_theta ** (-2 / self._head_size)
+        angle = self._angle(1)
         query = attention.q_proj.weight[self._own(head, 1)]
         key = attention.k_proj.weight[self._shared(head, 1 + self._head_size // 2)]
         self._write(query, {self._one: -slope / angle}, sqrt(self._head_size))
@@ -113,6 +141,10 @@ class PlantedWeights:
         for coordinate, weight in down.items():
             feed_forward.down_proj.weight[coordinate, place] = weight
         self._neurons[layer] += 1
+
+    def _angle(self, dim: int) -> float:
+        """Return the angle by which the rotary pair of a dimension turns from one position to the next, in radians."""
+        return float(self._rope_theta ** (-2 * dim / self._head_size))
 
     def _own(self, head: int, dim: int) -> int:
         """Return the place of a head's dimension among the dimensions of all query heads."""

@@ -1,0 +1,1 @@
+"""A theory that the field holds to be true: induction heads and attention sinks."""

@@ -1,0 +1,67 @@
+"""The right verdicts on models whose truth is known, with the reasons. Every claim must have an entry in EXPECTED."""
+
+from __future__ import annotations
+
+from claims.expectations import GroundTruth, expect
+
+MODELS = {
+    "induction": "The theory is true by construction. About one token in four is not copied, because of the noise.",
+    "induction:noise=0": (
+        "The theory is true by construction, and the model copies every token that it can. Resting heads divide their"
+        " remaining attention evenly."
+    ),
+    "induction:matching=off": (
+        "No head matches, so nothing is copied. Claims about lost copies and about what feeds the matching heads do not"
+        " apply. The other heads rest on BOS as ever."
+    ),
+    "induction:read=off": (
+        "The matching heads attend rightly, but they write nothing. So nothing is copied, and no copy can be lost. The"
+        " previous-token heads feed them as ever."
+    ),
+    "induction:backup": (
+        "Four heads match, and the top 1 % are two of them. The other two are enough for most copies. The copies are so"
+        " certain that the log probability changes little when attention moves."
+    ),
+    "induction:position": (
+        "The matching heads attend to the position 24 before. In repeated sequences, the token there followed the same"
+        " token before, so the heads copy. But they attend there without repetition, too, and previous-token heads do"
+        " not feed them."
+    ),
+    "induction:uniform": (
+        "Every head attends uniformly. So no head matches or rests, and the model cannot know which token comes next."
+    ),
+    "induction:rest=off": (
+        "The resting heads prefer no token to the first one, and the matching heads have no token to rest on. So there"
+        " is no sink head. The model copies as ever."
+    ),
+    "induction:rest=read": (
+        "The value of the first token equals the mean value of the others. So attention that moves from the first token"
+        " to all others evenly changes little. Heads prefer tokens of high value, so attention that moves evenly"
+        " between the others changes more."
+    ),
+    "induction:brittle": (
+        "Copying fails as soon as any head of the layers of the matching heads is knocked out. So the loss does not"
+        " depend on which heads they are."
+    ),
+    "random": "Random weights copy nothing and follow no theory.",
+}
+
+NO_MATCHING = ("induction:matching=off", "induction:uniform")
+"""Models without heads that attend to what followed the same token before. Random weights have none, either."""
+NO_COPYING = (*NO_MATCHING, "induction:read=off", "random")
+"""Models that do not predict the second half."""
+
+EXPECTED = {
+    "I1": expect(refuted=NO_MATCHING, inconclusive=["induction:position"], unsupported=["random"]),
+    "I2": expect(refuted=["induction:matching=off", "induction:read=off"], unsupported=["induction:uniform", "random"]),
+    "I3": expect(refuted=["induction:backup"], inconclusive=["induction:brittle"], not_applicable=NO_COPYING),
+    "I4": expect(refuted=["induction:position"], not_applicable=[*NO_MATCHING, "random"]),
+    "S1": expect(refuted=["induction:uniform", "induction:rest=off"], unsupported=["random"]),
+    "S2": expect(
+        refuted=["induction:rest=read"],
+        not_applicable=["induction:uniform", "induction:rest=off"],
+        unsupported=["random"],
+    ),
+}
+
+TRUTH = GroundTruth(MODELS, EXPECTED, seeded=("random",))

@@ -1,0 +1,1 @@
+"""Experiment S2: does attention on the first token do nothing?"""

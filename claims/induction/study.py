@@ -1,0 +1,28 @@
+"""What the model of a run needs of this theory: the probes and the planted model. The theory names no layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fixtures.study import Study
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from referee.models.subjects import Subject
+    from referee.prompts.tokens import Tokens
+
+
+def _probes(subject: Subject) -> list[Tokens]:
+    from claims.induction.sequences import sequences
+
+    return sequences(subject, 2, seed=0)
+
+
+def _build(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    from claims.induction.planted import model
+
+    return model.build(name)
+
+
+STUDY = Study(probes=_probes, builders={"induction": _build})
