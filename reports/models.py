@@ -139,8 +139,6 @@ class Subject(Model):
 class Options(Model):
     profile: Text
     seed: int
-    units: Count
-    """Number of units that the profile draws."""
     model: Text
     """The model as the command line names it."""
 

@@ -38,7 +38,6 @@ def render(folder: Path) -> Path:
     html = environment.get_template("page.html.jinja").render(
         report=report,
         title=" and ".join(theory.name for theory in on_trial or known),
-        units=" and ".join(dict.fromkeys(f"{report.options.units} {theory.unit}" for theory in report.theories)),
         theories=[*on_trial, *known],
         on_trial=on_trial,
         known_claims=known_claims,

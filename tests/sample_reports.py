@@ -54,7 +54,7 @@ def report_of(*findings: Finding, headlines: tuple[HeadlineFinding, ...] = (), l
         "created": document.now(),
         "theories": (OF_THEORY,),
         "subject": None,
-        "options": models.Options(profile="quick", seed=0, units=20, model="tiny"),
+        "options": models.Options(profile="quick", seed=0, model="tiny"),
         "complete": True,
         "command": "pytest claims/",
         "seconds": 1.0,

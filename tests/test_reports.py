@@ -151,7 +151,7 @@ def test_text_is_escaped(tmp_path):
 
 def test_file_names_need_not_be_utf8(tmp_path):
     """Other bytes are written as escapes, in the report and on the page."""
-    options = models.Options(profile="quick", seed=0, units=20, model="m\udcff")
+    options = models.Options(profile="quick", seed=0, model="m\udcff")
 
     report = written(tmp_path / "latest", found(), options=options, command="pytest --model m\udcff")
 

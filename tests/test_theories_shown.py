@@ -14,7 +14,7 @@ from fixtures.terminal import ClaimLines
 from fixtures.verdict_table import write_table
 from referee.judging.findings import Finding, headline_findings
 from referee.judging.verdict import Verdict, above
-from reports import document, models, words
+from reports import document, words
 
 LONG = "Some heads look back at a word, and this sentence about them is too long for one line of a terminal."
 FACTS = [
@@ -236,12 +236,3 @@ def test_each_theory_on_trial_has_headlines_of_its_own(tmp_path):
     assert [page.count(f"<h2>Headlines of {name}</h2>") for name in ("A theory", "Another theory")] == [1, 1]
     assert page.count("<td>All &lt;win&gt;.</td>") == 2
     assert [headline.theory for headline in report.headlines] == ["a_theory", "other"]
-
-
-def test_the_page_has_the_units_of_all_theories(tmp_path):
-    """Equal units stand once."""
-    subject = models.Subject(name="tiny", revision="x", layer=1, n_layers=3, n_heads=4, n_kv_heads=2, dtype="float32",
-                             device="cpu", fingerprint="x")  # fmt: skip
-    written(tmp_path / "r", found(), subject=subject, theories=(OF_KNOWN, OF_THEORY, OF_OTHER))
-
-    assert "20 sequences and 20 pairs, seed 0." in page_of(tmp_path / "r")
