@@ -169,7 +169,6 @@ def test_the_page_uses_the_words_of_the_theory(tmp_path):
 
     html = (tmp_path / "latest" / "index.html").read_text()
     for text in (
-        "20 pairs, seed 0",
         "n = 20 pairs.",
         "By order of the numbers",
         "<h2>Answers</h2>",

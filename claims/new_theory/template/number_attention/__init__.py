@@ -1,0 +1,1 @@
+"""Experiment X1: the attention to the number of a sentence."""

@@ -1,0 +1,22 @@
+"""The theory: every statement, its threshold and its source. Nothing else in the theory holds a threshold."""
+
+from __future__ import annotations
+
+from referee.judging.claims import Claim, Theory
+from referee.judging.verdict import above
+
+NUMBER_DRAWS = Claim(
+    id="X1",
+    statement="The number of a sentence gets more than twice its share of attention.",
+    quantity="attention to the number, in multiples of uniform attention, mean over heads, median sentence",
+    criterion=above(2.0),
+    source="an example",
+)
+
+THEORY = Theory(
+    name="Name of the Theory",
+    unit="sentences",
+    fewest_units=10,
+    # Every claim above, in the order of this file.
+    claims=tuple(value for value in globals().copy().values() if isinstance(value, Claim)),
+)
