@@ -51,5 +51,4 @@ def found(verdicts: Mapping[str, Verdict]) -> str | None:
     if not judged:
         return None
     others = ", ".join(f"{id} {verdict}" for id, verdict in verdicts.items() if verdict is not Verdict.SUPPORTED)
-    claims = "claim" if len(judged) == 1 else "claims"
-    return f"{judged.count(Verdict.SUPPORTED)} of {len(judged)} {claims}{f' (not: {others})' if others else ''}"
+    return f"{judged.count(Verdict.SUPPORTED)} of {len(judged)}{f' (not: {others})' if others else ''}"

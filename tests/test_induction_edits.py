@@ -51,7 +51,8 @@ def test_a_repetition_that_is_predicted_is_found():
 
     assert found.verdict is Verdict.SUPPORTED
     assert found.evidence.notes == (
-        "Predicted are 5.0% of the first half, 59.5% of the second, and 5.0% of it without repetition.",
+        "The model predicts 5.0% of the first half, 59.5% of the second half, and 5.0% of a second half that repeats"
+        " nothing.",
     )
 
 
@@ -72,15 +73,15 @@ def test_a_second_half_that_is_easier_without_repetition_is_not_distinguished():
 def test_a_model_that_does_not_copy_has_no_copies_to_lose():
     """Claim I3 then does not apply. The reason has the accuracies."""
     assert reason_of(copying(np.full(36, 0.1), np.full(36, 0.1)).right) == (
-        "the model does not copy: predicted are 10.0% of the first half, 10.0% of the second, and 10.0% of it without"
-        " repetition; median difference 0.000 [0.000, 0.000]"
+        "the model does not copy: it predicts 10.0% of the first half, 10.0% of the second half, and 10.0% of a second"
+        " half that repeats nothing; median difference 0.000 [0.000, 0.000]"
     )
 
 
 def test_only_sequences_with_a_right_copy_can_lose_copies():
     """Ten of twelve sequences have a right copy. With nine, the interval of the gain contains zero."""
     second = np.array([0.4] * 9 + [0.0] * 3)
-    assert reason_of(copying(np.zeros(12), second).right).startswith("the model does not copy: predicted are 0.0%")
+    assert reason_of(copying(np.zeros(12), second).right).startswith("the model does not copy: it predicts 0.0%")
 
     second[10] = 0.04
     assert reason_of(copying(np.zeros(12), second).right) == [*range(9), 10]
@@ -99,7 +100,9 @@ def test_heads_without_which_copies_are_lost_are_found():
     found = knocked_out(0.9, [0.1] * 43)
 
     assert found.verdict is Verdict.SUPPORTED
-    assert found.evidence.against[0].world == "43 other sets of as many heads of the same layers, all that exist"
+    assert (
+        found.evidence.against[0].world == "43 other sets of heads (same layers, same number of heads); no more exist"
+    )
     assert found.evidence.against[0].p == pytest.approx(1 / 44)
 
 
@@ -114,7 +117,7 @@ def test_any_heads_as_good_as_the_top_heads_prevent_support(seed):
     found = knocked_out(0.9, [0.9] * 43, seed=seed)
 
     assert found.verdict is Verdict.INCONCLUSIVE
-    assert "other sets of as many heads of the same layers" in found.reason
+    assert "other sets of heads (same layers, same number of heads)" in found.reason
 
 
 def test_two_sets_that_do_as_much_prevent_support():
@@ -131,7 +134,7 @@ def test_too_few_other_sets_prevent_support(existing):
     found = knocked_out(0.9, [0.0] * existing)
 
     assert found.verdict is Verdict.INCONCLUSIVE
-    sets = f"{existing} other sets of as many heads of the same layers, all that exist and too few for a test"
+    sets = f"{existing} other sets of heads (same layers, same number of heads); no more exist; too few for a test"
     assert found.reason == f"not distinguished from chance: p = {1 / (1 + existing):.3f} against {sets}"
 
 
@@ -199,7 +202,9 @@ def test_one_head_in_a_layer_prevents_support():
     found = fed(0.4, [])
 
     assert found.verdict is Verdict.INCONCLUSIVE
-    assert "0 other sets of as many heads of the same layers, all that exist and too few for a test" in found.reason
+    assert (
+        "0 other sets of heads (same layers, same number of heads); no more exist; too few for a test" in found.reason
+    )
 
 
 def test_heads_that_do_not_match_are_no_induction_heads():
@@ -241,7 +246,7 @@ def test_attention_that_is_used_is_refuted(sign):
     found = idle(np.full(SWEPT, 0.1), sign * (1 + 0.1 * rng().normal(size=SWEPT)))
 
     assert found.verdict is Verdict.REFUTED
-    assert "less than to move as much between others" in found.evidence.counterexample
+    assert "less than moving the same amount between other tokens" in found.evidence.counterexample
 
 
 def test_a_placebo_as_strong_as_the_edit_prevents_support():

@@ -119,9 +119,9 @@ def test_a_subject_with_few_tokens_or_positions_has_no_sequences(subject):
         sequences(few, 1, seed=0)
 
 
-def test_the_probes_are_two_sequences(subject):
+def test_the_prompts_of_the_self_checks_are_two_sequences(subject):
     """The theory names no layer of interest."""
-    assert STUDY.probes(subject) == sequences(subject, 2, seed=0)
+    assert STUDY.check_prompts(subject) == sequences(subject, 2, seed=0)
     assert STUDY.depth is None
 
 

@@ -198,7 +198,7 @@ def test_a_value_among_other_sets():
     """p counts the sets that do at least as well. The value is the 95th percentile of the sets."""
     found = among_other_sets(0.5, [0.1] * 98 + [0.6], existing=500)
 
-    assert (found.world, found.veto) == ("99 other sets of as many heads of the same layers", True)
+    assert (found.world, found.veto) == ("99 other sets of heads (same layers, same number of heads)", True)
     assert found.p == pytest.approx(2 / 100)
     assert found.value == pytest.approx(0.1)
 

@@ -24,7 +24,7 @@ THEORY = Theory("Known Facts", CLAIMS, unit="facts", fewest_units=2, words={"K1"
     "study.py": """
 from fixtures.study import Study
 
-def probes(subject):
+def check_prompts(subject):
     from referee.prompts.tokens import tokenize
     from claims.competition.prompts import DOCUMENT_PAIRS, ORDERS, QA, Prompt
 
@@ -35,7 +35,7 @@ def build(name):
 
     return build("planted:bug=none")
 
-STUDY = Study(probes=probes, depth=None, builders={"facts": build})
+STUDY = Study(check_prompts=check_prompts, depth=None, builders={"facts": build})
 """,
     "test_facts.py": """
 import pandas as pd
@@ -129,7 +129,7 @@ def test_two_theories_are_kept_apart_in_the_terminal(run):
     assert done.output.count("Does the instrument find what is known to be there?") == 2
     assert done.output.count(f"\n{THEORY.name}\n") == 2
     assert done.output.count("\n✗ REFUTED        K2    Fact 2 is there. ") == 2
-    assert "of what is known, this subject bears out 1 of 3 claims (not: K2 REFUTED, K3 INCONCLUSIVE)" in done.output
+    assert "known claims that are SUPPORTED on this model: 1 of 3 (not: K2 REFUTED, K3 INCONCLUSIVE)" in done.output
     places = [done.output.index(f" {id} ") for id in ("K1", "K2", "K3", "1.1b")]
     assert places == sorted(places)
 

@@ -13,7 +13,7 @@ from referee.measuring.session import Session
 from referee.prompts.tokens import tokenize
 
 
-def probes(subject):
+def check_prompts(subject):
     return [tokenize(Prompt(Pair("9.8", "9.11"), order, QA), subject.tokenizer) for order in ORDERS]
 
 
@@ -41,7 +41,7 @@ def test_a_pattern_that_cannot_be_true_is_a_fault(llama, monkeypatch, breakage, 
     monkeypatch.setattr(Attention, "read", lambda self, *given: breakage(read(self, *given)))
 
     with pytest.raises(SelfCheckFailed, match=rule):
-        self_checks.self_check(Session(llama), probes(llama))
+        self_checks.self_check(Session(llama), check_prompts(llama))
 
 
 def test_heads_that_are_mixed_are_a_fault(llama, monkeypatch):
@@ -54,7 +54,7 @@ def test_heads_that_are_mixed_are_a_fault(llama, monkeypatch):
 
     monkeypatch.setattr(Attention, "head_outputs", mixed)
     with pytest.raises(SelfCheckFailed, match="editing one head changes the output of no other"):
-        self_checks.self_check(Session(llama), probes(llama))
+        self_checks.self_check(Session(llama), check_prompts(llama))
 
 
 def test_a_head_whose_edit_is_lost_is_a_fault(llama, monkeypatch):
@@ -63,4 +63,4 @@ def test_a_head_whose_edit_is_lost_is_a_fault(llama, monkeypatch):
     monkeypatch.setattr(Attention, "head_outputs", lambda self, *given: torch.zeros_like(head_outputs(self, *given)))
 
     with pytest.raises(SelfCheckFailed, match="editing one head changes its own output"):
-        self_checks.self_check(Session(llama), probes(llama))
+        self_checks.self_check(Session(llama), check_prompts(llama))

@@ -16,8 +16,8 @@ from referee.errors import PromptTooLong, SelfCheckFailed
 from referee.judging.evidence import NotApplicable
 
 
-def study(depth=None, probes=None, **builders):
-    return Study(probes=probes or (lambda subject: [subject]), depth=depth, builders=builders)
+def study(depth=None, check_prompts=None, **builders):
+    return Study(check_prompts=check_prompts or (lambda subject: [subject]), depth=depth, builders=builders)
 
 
 def test_the_layer_is_that_of_the_theory_that_names_one():
@@ -52,14 +52,14 @@ def inapplicable(subject):
 
 @pytest.fixture
 def checked(monkeypatch):
-    """Returns a function that gives the probes on which the self-checks ran, from the probes of theories.
+    """Returns a function that gives the check_prompts on which the self-checks ran, from the check_prompts of theories.
 
     It gives the reason of a NotApplicable as text, because pytest would skip the test.
     """
-    monkeypatch.setattr("referee.measuring.self_checks.self_check", lambda session, probes: probes)
+    monkeypatch.setattr("referee.measuring.self_checks.self_check", lambda session, check_prompts: check_prompts)
 
-    def probes_of(*probes):
-        studies = [study(probes=some) for some in probes]
+    def probes_of(*check_prompts):
+        studies = [study(check_prompts=some) for some in check_prompts]
         try:
             return session.self_checked(SimpleNamespace(subject="subject"), studies)
         except NotApplicable as reason:
@@ -68,13 +68,13 @@ def checked(monkeypatch):
     return probes_of
 
 
-def test_the_self_checks_use_the_first_probes_that_the_subject_can_read(checked):
+def test_the_self_checks_use_the_first_prompts_that_the_subject_can_read(checked):
     """A theory whose prompts the subject cannot read does not prevent the checks."""
     assert checked(lambda subject: ["first"], lambda subject: ["second"]) == ["first"]
     assert checked(too_long, inapplicable, lambda subject: [subject]) == ["subject"]
 
 
-def test_without_readable_probes_the_last_reason_counts(checked):
+def test_without_readable_prompts_the_last_reason_counts(checked):
     """The last theory is on trial, because known theories come first."""
     with pytest.raises(PromptTooLong, match="got 50 tokens"):
         checked(inapplicable, too_long)
@@ -82,11 +82,11 @@ def test_without_readable_probes_the_last_reason_counts(checked):
 
 
 def test_a_failed_self_check_is_final(monkeypatch):
-    """The probes of another theory do not excuse it."""
+    """The check_prompts of another theory do not excuse it."""
     tried = []
 
-    def failing(session, probes):
-        tried.append(probes)
+    def failing(session, check_prompts):
+        tried.append(check_prompts)
         raise SelfCheckFailed("rows sum to one", 2, "Nothing can be judged.")
 
     monkeypatch.setattr("referee.measuring.self_checks.self_check", failing)

@@ -33,7 +33,7 @@ TABLE = [
     "too few layers, too few layers, too few layers, too few …",
     "! ERROR          K4    Fact 4 is there.                                              not judged",
 ]
-BORNE_OUT = "of what is known, this subject bears out 1 of 3 claims (not: K2 REFUTED, K3 NOT APPLICABLE, K4 ERROR)"
+BORNE_OUT = "known claims that are SUPPORTED on this model: 1 of 3 (not: K2 REFUTED, K3 NOT APPLICABLE, K4 ERROR)"
 
 
 @pytest.fixture
@@ -101,10 +101,12 @@ def test_known_claims_that_could_not_be_judged_are_not_counted(of):
     """Otherwise a fault would look like a claim that the subject does not bear out."""
     of(known=KNOWN, a_theory=THEORY)
 
-    assert not [line for line in table_of(run_of(known=FACTS[3:], a_theory=[found()])) if "bears out" in line]
+    assert not [
+        line for line in table_of(run_of(known=FACTS[3:], a_theory=[found()])) if "known claims that are" in line
+    ]
     assert words.found({"K1": Verdict.ERROR}) is None
-    assert words.found({"K1": Verdict.SUPPORTED}) == "1 of 1 claim"
-    assert words.found({"K1": Verdict.SUPPORTED, "K2": Verdict.SUPPORTED}) == "2 of 2 claims"
+    assert words.found({"K1": Verdict.SUPPORTED}) == "1 of 1"
+    assert words.found({"K1": Verdict.SUPPORTED, "K2": Verdict.SUPPORTED}) == "2 of 2"
 
 
 def test_two_theories_on_trial_are_shown_one_after_the_other(of):
@@ -181,7 +183,7 @@ def test_the_page_begins_with_what_is_known(tmp_path):
     _, page = mixed(tmp_path / "r", *FACTS)
 
     heading = page.index(f"<h2>{words.KNOWN}</h2>")
-    assert "<strong>Found 1 of 3 claims (not: K2 REFUTED, K3 NOT APPLICABLE, K4 ERROR).</strong>" in page
+    assert "SUPPORTED on this model: 1 of 3 (not: K2 REFUTED, K3 NOT APPLICABLE, K4 ERROR).</strong>" in page
     row = (
         '<td><span class="badge refuted">✗ REFUTED</span></td> <td><a class="part" href="#K2">K2</a></td>'
         " <td>Fact 2 is there.</td> <td>0.200 [0.100, 0.300]</td> <td>&gt; 0.5</td> <td>20</td>"

@@ -1,4 +1,4 @@
-"""What the model of a run needs of this theory: layer 10 of 32, the probes, and the planted and random models."""
+"""What this theory gives to a run: layer 10 of 32, prompts for the self-checks, and the planted and random models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from referee.prompts.tokens import Tokens
 
 
-def _probes(subject: Subject) -> list[Tokens]:
+def _check_prompts(subject: Subject) -> list[Tokens]:
     from referee.prompts.tokens import tokenize
 
     return [tokenize(Prompt(DOCUMENT_PAIRS[0], order, QA), subject.tokenizer) for order in ORDERS]
@@ -26,4 +26,4 @@ def _build(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     return model.build(name)
 
 
-STUDY = Study(probes=_probes, depth=10 / 32, builders={"planted": _build, "random": _build})
+STUDY = Study(check_prompts=_check_prompts, depth=10 / 32, builders={"planted": _build, "random": _build})

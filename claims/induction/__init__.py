@@ -1,1 +1,1 @@
-"""A theory that the field holds to be true: induction heads and attention sinks."""
+"""A theory that earlier work has shown to be true: induction heads and attention sinks."""

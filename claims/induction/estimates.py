@@ -49,11 +49,11 @@ def among_other_sets(own: float, others: Sequence[float], existing: int) -> Chan
     """
     p = statistics.permutation_p(own, others)
     value = float(np.quantile(others, CONFIDENCE)) if len(others) else None
-    sets = f"{len(others)} other sets of as many heads of the same layers"
+    sets = f"{len(others)} other sets of heads (same layers, same number of heads)"
     if existing == len(others):
-        sets += ", all that exist"
+        sets += "; no more exist"
     if 1 / (1 + len(others)) > 1 - CONFIDENCE:
-        sets += " and too few for a test"
+        sets += "; too few for a test"
     return Chance(sets, value, p, veto=True)
 
 

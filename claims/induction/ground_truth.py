@@ -15,8 +15,8 @@ MODELS = {
         " apply. The other heads rest on BOS as ever."
     ),
     "induction:read=off": (
-        "The matching heads attend rightly, but they write nothing. So nothing is copied, and no copy can be lost. The"
-        " previous-token heads feed them as ever."
+        "The matching heads attend to the right token, but they write nothing. So nothing is copied, and no copy can be"
+        " lost. They still need the previous-token heads."
     ),
     "induction:backup": (
         "Four heads match, and the top 1 % are two of them. The other two are enough for most copies. The copies are so"
@@ -47,7 +47,7 @@ MODELS = {
 }
 
 NO_MATCHING = ("induction:matching=off", "induction:uniform")
-"""Models without heads that attend to what followed the same token before. Random weights have none, either."""
+"""Models without heads that attend to the token that followed an equal token. Random weights have none, either."""
 NO_COPYING = (*NO_MATCHING, "induction:read=off", "random")
 """Models that do not predict the second half."""
 

@@ -1,4 +1,4 @@
-"""What the model of a run needs of this theory: the probes and the planted model. The theory names no layer."""
+"""What this theory gives to a run: prompts for the self-checks, and the planted model. The theory names no layer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from referee.prompts.tokens import Tokens
 
 
-def _probes(subject: Subject) -> list[Tokens]:
+def _check_prompts(subject: Subject) -> list[Tokens]:
     from claims.induction.sequences import sequences
 
     return sequences(subject, 2, seed=0)
@@ -25,4 +25,4 @@ def _build(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     return model.build(name)
 
 
-STUDY = Study(probes=_probes, builders={"induction": _build})
+STUDY = Study(check_prompts=_check_prompts, builders={"induction": _build})

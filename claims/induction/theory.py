@@ -1,6 +1,6 @@
 """The theory of induction heads and attention sinks: every statement, its threshold and its source.
 
-Nothing else in the theory holds a threshold. The operational choices stand here, too. All of them were fixed before the
+All thresholds of the theory are in this file, and so are the choices of the analysis. All of them were fixed before the
 claims were judged on any trained model.
 """
 
@@ -44,7 +44,7 @@ LOWEST_RESTING_LAYER = 2
 
 HEADS_MATCH = Claim(
     id="I1",
-    statement="Some heads attend to what followed the same token before.",
+    statement="Some heads attend to the token that followed an equal token.",
     quantity="prefix-matching score, mean over the top 1 % of all heads, median sequence",
     criterion=above(MATCHING),
     source=f"{OLSSON}; threshold of {COURSE}",
@@ -52,7 +52,7 @@ HEADS_MATCH = Claim(
 
 REPETITION_PREDICTED = Claim(
     id="I2",
-    statement="What was seen once is predicted when it comes again.",
+    statement="A repeated token is predicted better than a new one.",
     quantity="share of tokens predicted, second half minus first half, median sequence",
     criterion=above(0.0),
     source=OLSSON,
@@ -60,7 +60,7 @@ REPETITION_PREDICTED = Claim(
 
 HEADS_COPY = Claim(
     id="I3",
-    statement="The induction heads do it: without them copying fails.",
+    statement="Copying needs the induction heads.",
     quantity="share of the right copies that is lost without the top 1 % of all heads, median sequence",
     criterion=above(LOST),
     source=f"{OLSSON}; {CROSBIE}",
@@ -85,8 +85,8 @@ MOST_REST = Claim(
 REST_IDLE = Claim(
     id="S2",
     statement="Attention on the first token is idle.",
-    quantity="|change of log probability in nats| when it moves to the other tokens, minus |change| when as much moves"
-    " between them, median sequence",
+    quantity="|change of log probability in nats| when attention moves from the first token to the others, minus"
+    " |change| when the same amount moves between the others, median sequence",
     criterion=above(0.0),
     source=GU,
 )

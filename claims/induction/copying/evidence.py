@@ -69,7 +69,7 @@ class Copying:
 
     def notes(self) -> tuple[str, ...]:
         """Returns the mean accuracies of both halves."""
-        return (f"Predicted are {self._accuracies()}.",)
+        return (f"The model predicts {self._accuracies()}.",)
 
     def drawing(self) -> Drawing:
         """Returns the share predicted in each half, with and without repetition."""
@@ -86,7 +86,7 @@ class Copying:
         found, accuracy = self.gain()["all"], self.accuracy
         if found.low <= 0:
             raise NotApplicable(
-                f"the model does not copy: predicted are {self._accuracies()}; median difference {found.value:.3f}"
+                f"the model does not copy: it predicts {self._accuracies()}; median difference {found.value:.3f}"
                 f" [{found.low:.3f}, {found.high:.3f}]"
             )
         return [int(sequence) for sequence in accuracy.index[accuracy > 0]]
@@ -94,7 +94,10 @@ class Copying:
     def _accuracies(self) -> str:
         first, second = (self.table[ACCURACY[half]].mean() for half in (FIRST, SECOND))
         without = self._without[ACCURACY[SECOND]].mean()
-        return f"{first:.1%} of the first half, {second:.1%} of the second, and {without:.1%} of it without repetition"
+        return (
+            f"{first:.1%} of the first half, {second:.1%} of the second half, and {without:.1%} of a second half that"
+            " repeats nothing"
+        )
 
     def _draw(self) -> Figure:
         from claims.induction.copying import figure
@@ -113,7 +116,7 @@ class KnockedOut:
         copying: the unedited predictions.
         edited: the arms of `knock_outs`, on the sequences with a right copy.
         in_sets: the knock-outs of other sets of heads, on the first of these sequences. Only the accuracy is needed.
-        existing: how many other sets of as many heads of the same layers exist.
+        existing: how many other sets of heads exist, with the same layers and the same number of heads.
         top: the heads that are knocked out.
         largest: the other heads with the largest output.
     """
@@ -152,7 +155,7 @@ class KnockedOut:
         own, largest = (float(self._lost(arm).iloc[:COMPARED].mean()) for arm in (KNOCKED_OUT, LARGEST))
         return (
             estimates.among_other_sets(own, self._lost_in_sets, self._existing),
-            Chance("as many other heads with the largest output", largest),
+            Chance("the same number of other heads, with the largest output", largest),
         )
 
     def least_lost(self, criterion: Criterion) -> str | None:
@@ -173,7 +176,7 @@ class KnockedOut:
     def drawing(self, threshold: float) -> Drawing:
         """Returns the share of right copies that is lost by each knock-out."""
         losses = ", ".join(f"{self._lost(arm).median():.0%} with {arm}" for arm in (KNOCKED_OUT, SILENT, LARGEST))
-        alt = f"Share of right copies lost in the median sequence: {losses}. Other sets of heads are shown beside."
+        alt = f"Share of right copies lost in the median sequence: {losses}. The figure also shows other sets of heads."
         return Drawing(partial(self._draw, threshold), alt)
 
     @property

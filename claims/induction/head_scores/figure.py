@@ -31,7 +31,7 @@ def head_map(scores: NDArray[np.float64], top: Sequence[tuple[int, int]], *, thr
     ax.scatter(at_layers, at_heads, s=90, facecolors="none", edgecolors=THRESHOLD, linewidths=2,
                label="top heads, chosen on other sequences")  # fmt: skip
     ax.set(xlabel="layer", ylabel="head")
-    figure.suptitle(f"Attention to what followed the same token before\n(n = {n} sequences)")
+    figure.suptitle(f"Attention to the token that followed an equal token\n(n = {n} sequences)")
     legend_below(figure, ax)
     return figure
 

@@ -53,8 +53,8 @@ class Idle:
         """Describes the sequence with the smallest excess. Returns None if all meet the criterion."""
         found = estimates.lowest(self._excess(), criterion)
         return found and (
-            f"sequence {found[0]}: to move attention from the first token changes the log probability by"
-            f" {abs(found[1]):.3f} nats less than to move as much between others"
+            f"sequence {found[0]}: moving attention from the first token changes the log probability by"
+            f" {abs(found[1]):.3f} nats less than moving the same amount between other tokens"
         )
 
     def notes(self) -> tuple[str, ...]:

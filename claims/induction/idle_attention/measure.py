@@ -9,7 +9,7 @@ from claims.induction.sequences import START
 from referee.attention.edits import MatchedPlacebo
 
 FROM_FIRST, BETWEEN_OTHERS = "moved from the first token", "moved between the other tokens"
-"""The names of the arms. Both move as much attention."""
+"""The names of the arms. Both move the same amount of attention."""
 
 
 def moves(resting: Heads) -> Arms:

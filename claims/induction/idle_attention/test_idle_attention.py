@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.claim(REST_IDLE)
 def test_attention_on_the_first_token_is_idle(idle: Idle, judge: Judge) -> None:
-    """Attention moves from the first token to the others. This changes more than to move as much between the others."""
+    """Moving attention from the first token to the others changes more than moving the same amount between them."""
     judge(
         Evidence(
             estimate=Estimates(idle.excess()),

@@ -28,7 +28,7 @@ class Feeding:
         before: the prefix-matching score of the top heads in the unedited model, mean over these heads; index sequence.
         edited: the arms of `knock_outs`.
         in_sets: the knock-outs of other sets of heads, on few of the sequences.
-        existing: how many other sets of as many heads of the same layers exist.
+        existing: how many other sets of heads exist, with the same layers and the same number of heads.
         named: the named heads.
     """
 

@@ -1,4 +1,4 @@
-"""What the model of a run needs of this theory: the layer of interest and the probes."""
+"""What the model of a run needs of this theory: the layer of interest, and prompts for the self-checks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from referee.prompts.tokens import Tokens
 
 
-def _probes(subject: Subject) -> list[Tokens]:
+def _check_prompts(subject: Subject) -> list[Tokens]:
     """Returns two prompts of equal length, on which the self-checks read and edit attention."""
     from referee.prompts.tokens import tokenize
 
@@ -21,4 +21,4 @@ def _probes(subject: Subject) -> list[Tokens]:
 
 # Layer 10 of 32, in proportion: the layer of interest of the planted models. Theories of one run must name the same
 # depth. A theory that names no layer has the depth None.
-STUDY = Study(probes=_probes, depth=10 / 32)
+STUDY = Study(check_prompts=_check_prompts, depth=10 / 32)

@@ -1,4 +1,4 @@
-"""The theory: every statement, its threshold and its source. Nothing else in the theory holds a threshold."""
+"""The theory: every statement, its threshold and its source. All thresholds of the theory are in this file."""
 
 from __future__ import annotations
 
