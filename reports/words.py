@@ -42,13 +42,13 @@ def layers(layer: int, rank: int, meeting: int, n_layers: int) -> str:
 
 
 def found(verdicts: Mapping[str, Verdict]) -> str | None:
-    """Says how many claims of known theories are SUPPORTED, and which are not. Returns None if none was judged.
+    """Says how many claims of known theories are SUPPORTED, and which are not. Returns None without such claims.
 
-    Args:
-        verdicts: the verdict on each claim, by its id. A claim with the verdict ERROR was not judged.
+    `verdicts` has the verdict on each claim, by its id.
     """
-    judged = [verdict for verdict in verdicts.values() if verdict is not Verdict.ERROR]
-    if not judged:
+    if not verdicts:
         return None
     others = ", ".join(f"{id} {verdict}" for id, verdict in verdicts.items() if verdict is not Verdict.SUPPORTED)
-    return f"{judged.count(Verdict.SUPPORTED)} of {len(judged)}{f' (not: {others})' if others else ''}"
+    return (
+        f"{list(verdicts.values()).count(Verdict.SUPPORTED)} of {len(verdicts)}{f' (not: {others})' if others else ''}"
+    )

@@ -208,18 +208,27 @@ def test_one_head_in_a_layer_prevents_support():
 
 
 def test_heads_that_do_not_match_are_no_induction_heads():
-    """Claim I4 applies only if the whole interval is above the threshold of I1. The reason has the figures."""
-
-    def measured(level):
-        table = scores.table({"prefix_matching": level + 0.02 * rng().normal(size=(36, 4, 4))})
-        return HeadScores(table, table, Named(((1, 1),), ((0, 0),), ()), {})
-
+    """Claims I3 and I4 apply only if the whole interval is above the threshold of I1. The reason has the figures."""
     criterion = HEADS_MATCH.criterion
-    assert reason_of(measured(0.5).require_matching, criterion) is None
+    assert reason_of(measured(0.5, 0.03).require_matching, criterion) is None
     for level in (0.2, MATCHING):
-        reason = reason_of(measured(level).require_matching, criterion)
+        reason = reason_of(measured(level, 0.03).require_matching, criterion)
         figures = r"score is 0\.\d+ \[0\.\d+, 0\.\d+\], and > 0\.4 is needed"
         assert re.fullmatch(f"the top heads are no induction heads: their prefix-matching {figures}", reason)
+
+
+def test_heads_that_attend_over_a_fixed_distance_are_no_induction_heads():
+    """World: their score is as high on sequences without repetition."""
+    reason = reason_of(measured(0.9, 0.9).require_matching, HEADS_MATCH.criterion)
+
+    assert re.fullmatch(r"the top heads are no .*score is 0\.\d+, and 0\.\d+ on sequences without repetition", reason)
+
+
+def measured(level, without):
+    """Returns scores of a head with these prefix-matching scores, with and without repetition, plus noise."""
+    tables = [scores.table({"prefix_matching": x + 0.02 * rng(i).normal(size=(36, 4, 4))})
+              for i, x in enumerate((level, without))]  # fmt: skip
+    return HeadScores(*tables, Named(((1, 1),), ((0, 0),), ()), {"prefix_matching": 0.03})
 
 
 # S2

@@ -14,6 +14,7 @@ from fixtures.study import MIDDLE, Study, builders_of, depth_of
 from fixtures.terminal import pytest_collection_modifyitems
 from referee.errors import PromptTooLong, SelfCheckFailed
 from referee.judging.evidence import NotApplicable
+from referee.measuring.self_checks import Check
 
 
 def study(depth=None, check_prompts=None, **builders):
@@ -52,26 +53,32 @@ def inapplicable(subject):
 
 @pytest.fixture
 def checked(monkeypatch):
-    """Returns a function that gives the check_prompts on which the self-checks ran, from the check_prompts of theories.
+    """Returns a function that gives the results of the self-checks on the prompts of several theories.
 
-    It gives the reason of a NotApplicable as text, because pytest would skip the test.
+    The prompts of a theory are numbers here, and each check measures them. It gives the reason of a NotApplicable as
+    text, because pytest would skip the test.
     """
-    monkeypatch.setattr("referee.measuring.self_checks.self_check", lambda session, check_prompts: check_prompts)
 
-    def probes_of(*check_prompts):
+    def self_check(_, check_prompts):
+        return [Check("at most 9", check_prompts, "≤ 9", True), Check("above 0", check_prompts, "> 0", True)]
+
+    monkeypatch.setattr("referee.measuring.self_checks.self_check", self_check)
+
+    def results_of(*check_prompts):
         studies = [study(check_prompts=some) for some in check_prompts]
         try:
-            return session.self_checked(SimpleNamespace(subject="subject"), studies)
+            return [check.measured for check in session.self_checked(SimpleNamespace(subject=5), studies)]
         except NotApplicable as reason:
             return str(reason)
 
-    return probes_of
+    return results_of
 
 
-def test_the_self_checks_use_the_first_prompts_that_the_subject_can_read(checked):
-    """A theory whose prompts the subject cannot read does not prevent the checks."""
-    assert checked(lambda subject: ["first"], lambda subject: ["second"]) == ["first"]
-    assert checked(too_long, inapplicable, lambda subject: [subject]) == ["subject"]
+def test_the_self_checks_use_the_prompts_of_every_theory(checked):
+    """Of each check, the result that is closest to the limit counts. A theory with unreadable prompts is left out."""
+    assert checked(lambda subject: 3, lambda subject: 8) == [8, 3]
+    assert checked(lambda subject: 8, lambda subject: 3) == [8, 3]
+    assert checked(too_long, inapplicable, lambda subject: subject) == [5, 5]
 
 
 def test_without_readable_prompts_the_last_reason_counts(checked):

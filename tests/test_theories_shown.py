@@ -33,7 +33,7 @@ TABLE = [
     "too few layers, too few layers, too few layers, too few …",
     "! ERROR          K4    Fact 4 is there.                                              not judged",
 ]
-BORNE_OUT = "known claims that are SUPPORTED on this model: 1 of 3 (not: K2 REFUTED, K3 NOT APPLICABLE, K4 ERROR)"
+BORNE_OUT = "known claims that are SUPPORTED on this model: 1 of 4 (not: K2 REFUTED, K3 NOT APPLICABLE, K4 ERROR)"
 
 
 @pytest.fixture
@@ -97,14 +97,10 @@ def test_a_run_of_one_theory_on_trial_needs_no_heading(of):
     assert "known" not in "".join(lines)
 
 
-def test_known_claims_that_could_not_be_judged_are_not_counted(of):
-    """Otherwise a fault would look like a claim that the subject does not bear out."""
-    of(known=KNOWN, a_theory=THEORY)
-
-    assert not [
-        line for line in table_of(run_of(known=FACTS[3:], a_theory=[found()])) if "known claims that are" in line
-    ]
-    assert words.found({"K1": Verdict.ERROR}) is None
+def test_all_known_claims_of_the_run_are_counted():
+    """A claim that could not be judged is named as one that is not SUPPORTED."""
+    assert words.found({}) is None
+    assert words.found({"K1": Verdict.ERROR}) == "0 of 1 (not: K1 ERROR)"
     assert words.found({"K1": Verdict.SUPPORTED}) == "1 of 1"
     assert words.found({"K1": Verdict.SUPPORTED, "K2": Verdict.SUPPORTED}) == "2 of 2"
 
@@ -183,7 +179,7 @@ def test_the_page_begins_with_what_is_known(tmp_path):
     _, page = mixed(tmp_path / "r", *FACTS)
 
     heading = page.index(f"<h2>{words.KNOWN}</h2>")
-    assert "SUPPORTED on this model: 1 of 3 (not: K2 REFUTED, K3 NOT APPLICABLE, K4 ERROR).</strong>" in page
+    assert "SUPPORTED on this model: 1 of 4 (not: K2 REFUTED, K3 NOT APPLICABLE, K4 ERROR).</strong>" in page
     row = (
         '<td><span class="badge refuted">✗ REFUTED</span></td> <td><a class="part" href="#K2">K2</a></td>'
         " <td>Fact 2 is there.</td> <td>0.200 [0.100, 0.300]</td> <td>&gt; 0.5</td> <td>20</td>"

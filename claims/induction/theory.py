@@ -1,7 +1,8 @@
 """The theory of induction heads and attention sinks: every statement, its threshold and its source.
 
-All thresholds of the theory are in this file, and so are the choices of the analysis. All of them were fixed before the
-claims were judged on any trained model.
+All thresholds of the theory are in this file, and so are the choices of the analysis. The length of a sequence is in
+`sequences.py`, because results that are kept on disk depend on it. All of this was fixed before the claims were judged
+on any trained model.
 """
 
 from __future__ import annotations

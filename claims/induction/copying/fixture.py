@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from claims.induction.theory import COMPARED
+from claims.induction.theory import COMPARED, HEADS_MATCH
 from fixtures.options import Settings
 from fixtures.terminal import Visible
 
 if TYPE_CHECKING:
     from claims.induction.copying.evidence import Copying, KnockedOut
+    from claims.induction.head_scores.evidence import HeadScores
     from claims.induction.named import Named
     from referee.measuring.session import Session
     from referee.prompts.tokens import Tokens
@@ -36,6 +37,7 @@ def copying(session: Session, judged: list[Tokens], unrepeated: list[Tokens], vi
 def knocked_out(
     session: Session,
     copying: Copying,
+    head_scores: HeadScores,
     judged: list[Tokens],
     selection: list[Tokens],
     named: Named,
@@ -44,7 +46,7 @@ def knocked_out(
 ) -> KnockedOut:
     """Experiment I3: the top heads, other sets of heads, and the heads with the largest output are knocked out.
 
-    Raises NotApplicable if the model does not copy.
+    Raises NotApplicable if the model does not copy, or if the top heads are no induction heads.
     """
     from claims.induction.copying import measure
     from claims.induction.copying.evidence import KnockedOut
@@ -52,6 +54,7 @@ def knocked_out(
     from claims.induction.predictions import ACCURACY, LOG_PROBABILITY, predictions
     from claims.induction.sequences import SECOND
 
+    head_scores.require_matching(HEADS_MATCH.criterion)
     profile = settings.profile
     right = [judged[i] for i in copying.right()]
     others = other_sets(named.top, session.subject.n_heads, count=profile.groups, seed=settings.seed)

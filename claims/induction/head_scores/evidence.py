@@ -12,7 +12,7 @@ import pandas as pd
 from claims.induction import estimates
 from claims.induction.heads import RESOLUTION, Head, in_words
 from claims.induction.named import Named
-from claims.induction.theory import LOWEST_RESTING_LAYER, OTHER_RESTING, RESTING
+from claims.induction.theory import CONFIDENCE, LOWEST_RESTING_LAYER, OTHER_RESTING, RESTING
 from referee.judging.evidence import Chance, Drawing, NotApplicable
 from referee.judging.verdict import Criterion, Verdict, decide
 
@@ -79,12 +79,22 @@ class HeadScores:
         return (f"The top heads as layer.head, chosen on other sequences, with their scores: {scores}.",)
 
     def require_matching(self, criterion: Criterion) -> None:
-        """Raises NotApplicable unless the top heads meet the criterion of an induction head with the whole interval."""
+        """Raises NotApplicable unless the top heads are induction heads.
+
+        The whole interval of their score must meet the criterion, and their score must be lower without repetition: a
+        head can also attend over a fixed distance.
+        """
         found = self.matching()["all"]
         if decide(criterion, found) is not Verdict.SUPPORTED:
             raise NotApplicable(
                 f"the top heads are no induction heads: their prefix-matching score is {found.value:.3f}"
                 f" [{found.low:.3f}, {found.high:.3f}], and {criterion} is needed"
+            )
+        *_, without = self.against_matching()
+        if without.p is not None and without.p > 1 - CONFIDENCE:
+            raise NotApplicable(
+                f"the top heads are no induction heads: their prefix-matching score is {found.value:.3f}, and"
+                f" {without.value:.3f} on sequences without repetition"
             )
 
     def resting(self, threshold: float = RESTING, score: str = "first_token") -> Parts:
