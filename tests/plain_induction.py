@@ -49,6 +49,12 @@ def matching(name="induction", **options):
     return attention(name, **options)[..., SECOND, SECOND - HALF + 1].mean((0, -1))
 
 
+def previous(name="induction"):
+    """Returns the attention to the token before, mean over all rows but the first and sequences, [layer, head]."""
+    rows = torch.arange(1, 1 + 2 * HALF)
+    return attention(name)[..., rows, rows - 1].mean((0, -1))
+
+
 def resting(name="induction"):
     """Returns the share of attention on BOS, mean over all rows but the first and sequences, [layer, head]."""
     return attention(name)[..., 1:, 0].mean((0, -1))

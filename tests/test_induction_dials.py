@@ -10,6 +10,7 @@ from plain_induction import (
     copied,
     matching,
     of,
+    previous,
     resting,
     strongest,
     value_moved,
@@ -18,7 +19,7 @@ from plain_induction import (
 )
 
 from claims.induction.planted.model import build
-from claims.induction.planted.residual import BACKUP, HEADS, LAYERS, MATCHING, PREVIOUS
+from claims.induction.planted.residual import BACKUP, HEADS, LAYERS, MATCHING, PREVIOUS, WEAKER
 from referee.errors import UnknownModel
 
 
@@ -30,9 +31,32 @@ def test_dial_matching():
 
 
 def test_dial_read():
-    """The heads match as ever, and nothing is copied."""
+    """The heads match as with read=on, and nothing is copied."""
     assert torch.allclose(of(matching("induction:read=off"), MATCHING), of(matching(), MATCHING), atol=1e-3)
     assert copied("induction:read=off") == 0
+
+
+def test_dial_feeders():
+    """Two more heads attend to the token before, clearly less than the strongest two. They alone are necessary.
+
+    Without the strongest two, nothing changes."""
+    name = "induction:feeders=others"
+    scores, before, copies = previous(name), of(matching(name), MATCHING), copied(name)
+
+    assert strongest(scores, 2) == set(PREVIOUS)
+    assert strongest(scores, 4) == {*PREVIOUS, *WEAKER}
+    assert of(scores, PREVIOUS).min() > of(scores, WEAKER).max() + 0.15
+    assert of(previous(), WEAKER).max() < 0.1
+    assert strongest(matching(name), 2) == set(MATCHING)
+    assert (before > 0.7).all()
+    assert 0.65 < copies < 0.85
+    assert copied(name, repeated=False) < 0.01
+    with without(PREVIOUS, name):
+        assert torch.allclose(of(matching(name), MATCHING), before, rtol=0, atol=1e-6)
+        assert copied(name) == copies
+    for heads in (WEAKER, WEAKER[:1], WEAKER[1:]):
+        with without(heads, name):
+            assert of(matching(name), MATCHING).max() < 0.15
 
 
 def test_dial_backup():
@@ -72,7 +96,7 @@ def test_dial_uniform():
 
 
 def test_dial_rest_off():
-    """No head prefers BOS. The model copies as ever."""
+    """No head prefers BOS. The model still copies."""
     name = "induction:rest=off"
 
     assert resting(name).max() < 0.15
@@ -113,8 +137,9 @@ def test_dial_noise():
 @pytest.mark.parametrize(
     ("dials", "message"),
     [
-        ("matchng=off", "A dial of an induction model must be one of matching, read, backup, position, uniform, "),
+        ("matchng=off", "A dial of an induction model must be one of matching, read, feeders, backup, position, "),
         ("matching=no", "matching must be on or off; got 'matching=no'"),
+        ("feeders=off", "feeders must be one of strongest, others; got 'feeders=off'"),
         ("rest=on", "rest must be one of first, read, off; got 'rest=on'"),
         ("noise=3", "noise must be a number from 0 to 2; got 'noise=3'"),
         ("noise=nan", "noise must be a number from 0 to 2; got 'noise=nan'"),

@@ -42,7 +42,7 @@ def test_every_model_can_be_built(model):
     STUDY.builders["induction"](model)
 
 
-SOME = ("induction", "induction:read=off", "induction:position", "induction:rest=read")
+SOME = ("induction", "induction:read=off", "induction:feeders=others", "induction:position", "induction:rest=read")
 """Models that differ most in their truth. `python -m claims.trial --theory induction` judges all models."""
 
 

@@ -12,6 +12,7 @@ from plain_induction import (
     matching,
     of,
     planted,
+    previous,
     resting,
     sequences,
     strongest,
@@ -82,8 +83,7 @@ def test_matching_heads_rest_on_bos_where_nothing_matches():
 
 def test_two_heads_attend_to_the_token_before_and_no_other():
     """Each of the first two layers has one."""
-    rows = torch.arange(1, 1 + 2 * HALF)
-    scores = attention()[..., rows, rows - 1].mean((0, -1))
+    scores = previous()
 
     assert strongest(scores, 2) == set(PREVIOUS)
     assert (of(scores, PREVIOUS) > 0.9).all()

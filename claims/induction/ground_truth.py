@@ -12,11 +12,15 @@ MODELS = {
     ),
     "induction:matching=off": (
         "No head matches, so nothing is copied. Claims about lost copies and about what feeds the matching heads do not"
-        " apply. The other heads rest on BOS as ever."
+        " apply. All other heads still rest on BOS."
     ),
     "induction:read=off": (
         "The matching heads attend to the right token, but they write nothing. So nothing is copied, and no copy can be"
         " lost. They still need the previous-token heads."
+    ),
+    "induction:feeders=others": (
+        "The matching heads need previous-token heads, but not the strongest ones, which write nothing. They need two"
+        " others, which attend less to the token before."
     ),
     "induction:backup": (
         "Four heads match, and the top 1 % are two of them. The other two are enough for most copies. The copies are so"
@@ -24,15 +28,15 @@ MODELS = {
     ),
     "induction:position": (
         "The matching heads attend to the position 24 before. In repeated sequences, the token there followed the same"
-        " token before, so the heads copy. But they attend there without repetition, too, and previous-token heads do"
-        " not feed them."
+        " token before, so the heads copy. But they attend there without repetition, too. So they are no induction"
+        " heads, and claims about what induction heads do or need do not apply."
     ),
     "induction:uniform": (
         "Every head attends uniformly. So no head matches or rests, and the model cannot know which token comes next."
     ),
     "induction:rest=off": (
         "The resting heads prefer no token to the first one, and the matching heads have no token to rest on. So there"
-        " is no sink head. The model copies as ever."
+        " is no sink head. The model still copies."
     ),
     "induction:rest=read": (
         "The value of the first token equals the mean value of the others. So attention that moves from the first token"
@@ -48,14 +52,18 @@ MODELS = {
 
 NO_MATCHING = ("induction:matching=off", "induction:uniform")
 """Models without heads that attend to the token that followed an equal token. Random weights have none, either."""
-NO_COPYING = (*NO_MATCHING, "induction:read=off", "random")
-"""Models that do not predict the second half."""
+NO_INDUCTION_HEADS = (*NO_MATCHING, "induction:position", "random")
+"""Models whose top heads do not attend by what the tokens are."""
 
 EXPECTED = {
     "I1": expect(refuted=NO_MATCHING, inconclusive=["induction:position"], unsupported=["random"]),
     "I2": expect(refuted=["induction:matching=off", "induction:read=off"], unsupported=["induction:uniform", "random"]),
-    "I3": expect(refuted=["induction:backup"], inconclusive=["induction:brittle"], not_applicable=NO_COPYING),
-    "I4": expect(refuted=["induction:position"], not_applicable=[*NO_MATCHING, "random"]),
+    "I3": expect(
+        refuted=["induction:backup"],
+        inconclusive=["induction:brittle"],
+        not_applicable=[*NO_INDUCTION_HEADS, "induction:read=off"],
+    ),
+    "I4": expect(refuted=["induction:feeders=others"], not_applicable=NO_INDUCTION_HEADS),
     "S1": expect(refuted=["induction:uniform", "induction:rest=off"], unsupported=["random"]),
     "S2": expect(
         refuted=["induction:rest=read"],

@@ -17,7 +17,11 @@ class Dials:
 
     Attributes:
         matching: whether there are matching heads. Without them, they are resting heads like all others.
-        read: whether the matching heads write the code that they find. Without it, they attend as ever.
+        read: whether the matching heads write the code that they find. Without it, they attend to the same
+            tokens but write nothing.
+        feeders: the heads that write the code that the matching heads compare. "strongest": the two heads that attend
+            most to the token before. "others": two more heads, which attend less to the token before. The strongest two
+            then write nothing.
         backup: there are two more matching heads. Any two of the four are enough.
         position: the matching heads attend to the token 24 positions before, whatever the tokens are. They have no
             noise, so repetition does not change their attention at all.
@@ -33,6 +37,7 @@ class Dials:
 
     matching: bool = True
     read: bool = True
+    feeders: Literal["strongest", "others"] = "strongest"
     backup: bool = False
     position: bool = False
     uniform: bool = False
@@ -67,15 +72,15 @@ class Dials:
 
 
 _EXAMPLE = "Write for example induction:matching=off or induction:rest=read,noise=0.5."
-_RESTS = ("first", "read", "off")
+_CHOICES = {"feeders": ("strongest", "others"), "rest": ("first", "read", "off")}
 _MOST_NOISE = 2
 
 
 def _value(name: str, text: str) -> Any:
     """Returns the value of a dial. Raises ValueError that says what it must be."""
-    if name == "rest":
-        if text not in _RESTS:
-            raise ValueError(f"one of {', '.join(_RESTS)}")
+    if name in _CHOICES:
+        if text not in _CHOICES[name]:
+            raise ValueError(f"one of {', '.join(_CHOICES[name])}")
         return text
     if name == "noise":
         try:

@@ -40,6 +40,7 @@ from claims.induction.planted.residual import (
     NEURONS,
     NOISES,
     PREVIOUS,
+    WEAKER,
     Residual,
 )
 from claims.induction.planted.tokens import features, logits, words_tokenizer
@@ -54,6 +55,9 @@ _DISTANCE = 24
 """The distance to which the matching heads attend with position=on."""
 _SHARP = 8.0
 """How sharply a head attends to a distance: e⁸ for each unit of the cosines."""
+_LESS_SHARP, _MORE_CODE = 4.0, 0.7
+"""How sharply the weaker previous-token heads attend, and the part of the code that they copy. The part is larger,
+so together they write about as much of the code as the strongest heads do with feeders=strongest."""
 _TYPICAL = 25
 """The number of other tokens at which a resting head has the share on BOS that is meant for it."""
 _WEAK = 6
@@ -99,6 +103,8 @@ def plant(dials: Dials, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
                 _write_noise(weights, layer, head, noise)
             if (layer, head) in PREVIOUS:
                 _write_previous(weights, layer, head, dials)
+            elif (layer, head) in WEAKER and dials.feeders == "others":
+                _write_weaker(weights, layer, head, dials)
             elif (layer, head) in dials.matchers():
                 _write_matching(weights, layer, head, dials)
             else:
@@ -141,10 +147,18 @@ def _write_noise(weights: PlantedWeights, layer: int, head: int, noise: list[flo
 
 
 def _write_previous(weights: PlantedWeights, layer: int, head: int, dials: Dials) -> None:
-    """Writes a head that attends to the token before and copies half of its code."""
+    """Writes a head that attends to the token before. It copies half of its code, or nothing with feeders=others."""
     if not dials.uniform:
         weights.prefer_distance(layer, head, 1, _SHARP)
-    _copy_code(weights, layer, head, Residual.PREVIOUS_CODE)
+    if dials.feeders == "strongest":
+        _copy_code(weights, layer, head, Residual.PREVIOUS_CODE)
+
+
+def _write_weaker(weights: PlantedWeights, layer: int, head: int, dials: Dials) -> None:
+    """Writes a head that attends less to the token before than the strongest heads, and copies its code."""
+    if not dials.uniform:
+        weights.prefer_distance(layer, head, 1, _LESS_SHARP)
+    _copy_code(weights, layer, head, Residual.PREVIOUS_CODE, _MORE_CODE)
 
 
 def _write_matching(weights: PlantedWeights, layer: int, head: int, dials: Dials) -> None:
@@ -162,10 +176,10 @@ def _write_matching(weights: PlantedWeights, layer: int, head: int, dials: Dials
         _copy_code(weights, layer, head, Residual.NEXT)
 
 
-def _copy_code(weights: PlantedWeights, layer: int, head: int, target: int) -> None:
-    """Adds half of the code to which a head attends to the block `target`."""
+def _copy_code(weights: PlantedWeights, layer: int, head: int, target: int, weight: float = 0.5) -> None:
+    """Adds a part of the code to which a head attends to the block `target`. The part is half by default."""
     source = [Residual.CODE + i for i in range(CODE_SIZE)]
-    weights.copy(layer, head, source, [target + i for i in range(CODE_SIZE)], weight=0.5)
+    weights.copy(layer, head, source, [target + i for i in range(CODE_SIZE)], weight)
 
 
 def _write_resting(weights: PlantedWeights, layer: int, head: int, share: float, dials: Dials) -> None:

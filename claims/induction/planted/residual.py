@@ -14,6 +14,8 @@ NOISES = 4
 
 PREVIOUS = ((0, 7), (1, 21))
 """The previous-token heads, each (layer, head)."""
+WEAKER = ((0, 18), (1, 34))
+"""Further previous-token heads with feeders=others. They attend less to the token before than PREVIOUS."""
 MATCHING = ((2, 13), (3, 30))
 """The matching heads."""
 BACKUP = ((3, 5), (4, 11))

@@ -54,7 +54,7 @@ class Feeding:
     def least_fall(self, criterion: Criterion) -> str | None:
         """Describes the sequence with the smallest fall. Returns None if all meet the criterion."""
         found = estimates.lowest(self._fall(KNOCKED_OUT), criterion)
-        return found and f"sequence {found[0]}: the prefix-matching score falls by {found[1]:.3f}"
+        return found and f"sequence {found[0]}: the prefix-matching score falls by {round(found[1], 3) + 0.0:.3f}"
 
     def notes(self) -> tuple[str, ...]:
         """Returns which heads are knocked out, and the scores before and after."""
