@@ -56,7 +56,7 @@ def moved_in(table):
 
 def repair(real, placebo, even=NEITHER):
     arms = {move_arm("odd"): real, placebo_of(move_arm("odd")): placebo, move_arm("even"): even}
-    return moved_in(edited(arms))
+    return moved_in(edited(arms | {move_arm("odd", "other"): NEITHER}))
 
 
 def test_a_repair_is_supported_when_its_placebo_does_nothing():
@@ -74,7 +74,8 @@ def test_a_placebo_that_repairs_as_well_keeps_it_from_being_supported():
 
 def test_a_repair_in_one_order_only_is_not_supported():
     """The edit repairs nothing in the other order, which has enough pairs to show it."""
-    arms = {move_arm("odd"): FIRST_ONLY, placebo_of(move_arm("odd")): NEITHER, move_arm("even"): NEITHER}
+    idle = dict.fromkeys((placebo_of(move_arm("odd")), move_arm("even"), move_arm("odd", "other")), NEITHER)
+    arms = {move_arm("odd"): FIRST_ONLY} | idle
     table = edited(arms).table
     some = table["pair"].isin(PAIRS[:10]) | (table["order"] == ORDERS[0])
 

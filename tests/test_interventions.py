@@ -241,7 +241,7 @@ def test_manipulation_has_separate_arms_and_placebos(llama):
     """The arms are all groups at all targets, the placebo of each target of the claim, and the document's edit."""
     arms = manipulation_arms(llama, "odd", [0.5], document=(0.3, 0.5))
 
-    assert len(arms) == 2 * 9 + 3 + 1 + 1
+    assert len(arms) == 2 * 6 + 3 + 1 + 1
     assert arms[share_arm("odd", 0.5)] == InHeads(SetShare(0.5, "numerical"), (1, 3))
     placebo = MatchedPlacebo(SetShare(0.5, "numerical"), ("numerical", ANSWER))
     assert arms[placebo_of(share_arm("odd", 0.5))] == InHeads(placebo, (1, 3))
