@@ -44,10 +44,10 @@ class Criterion:
 
     def __str__(self) -> str:
         if self.high == inf:
-            return f"{'≥' if self.closed else '>'} {self.low:.4g}"
+            return f"{'≥' if self.closed else '>'} {self.low:.3g}"
         if self.low == -inf:
-            return f"{'≤' if self.closed else '<'} {self.high:.4g}"
-        return f"in [{self.low:.4g}, {self.high:.4g}]"
+            return f"{'≤' if self.closed else '<'} {self.high:.3g}"
+        return f"in [{self.low:.3g}, {self.high:.3g}]"
 
     def admits(self, value: float) -> bool:
         return self.room(value) > 0 or (self.closed and self.room(value) == 0)
