@@ -182,7 +182,7 @@ def test_the_page_begins_with_what_is_known(tmp_path):
     assert "SUPPORTED on this model: 1 of 4 (not: K2 REFUTED, K3 NOT APPLICABLE, K4 ERROR).</strong>" in page
     row = (
         '<td><span class="badge refuted">✗ REFUTED</span></td> <td><a class="part" href="#K2">K2</a></td>'
-        " <td>Fact 2 is there.</td> <td>0.200 [0.100, 0.300]</td> <td>&gt; 0.5</td> <td>20</td>"
+        ' <td>Fact 2 is there.</td> <td>0.200 [0.100, 0.300]</td> <td class="unbroken">&gt; 0.5</td> <td>20</td>'
     )
     assert heading < page.index(row) < page.index("<article")
     assert '<td>Fact 3 is there.</td> <td colspan="3">too few layers, too few layers,' in page
