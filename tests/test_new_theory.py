@@ -59,11 +59,11 @@ def files(folder: Path) -> list[str]:
 
 
 def test_the_command_names_what_it_made(made):
-    """It says so in three lines, and the last one is the next command."""
+    """It says so in a few lines, and the last one is the next command."""
     copy, said = made
 
     count = len(list((copy / "claims" / "my_theory").rglob("*.py")))
-    first, _, last = said.splitlines()
+    first, *_, last = said.splitlines()
     assert first.startswith(f"Made claims/my_theory/ with {count} files: the claim M1,")
     assert last == "pytest claims/my_theory --model planted --profile quick"
 
@@ -134,6 +134,7 @@ def test_the_template_is_no_theory():
         ("induction_again", "finds claims by 'induction'"),
         ("heads1", "finds claims by 's1'"),
         ("rout", "finds claims by 'routing'"),
+        ("test", "finds claims by 'test'"),
     ],
 )
 def test_a_bad_name_gives_one_line(claims, capsys, name, reason):

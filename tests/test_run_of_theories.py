@@ -129,7 +129,7 @@ def test_two_theories_are_kept_apart_in_the_terminal(run):
     assert done.output.count("Does the instrument find what is known to be there?") == 2
     assert done.output.count(f"\n{THEORY.name}\n") == 2
     assert done.output.count("\n✗ REFUTED        K2    Fact 2 is there. ") == 2
-    assert "known claims that are SUPPORTED on this model: 1 of 3 (not: K2 REFUTED, K3 INCONCLUSIVE)" in done.output
+    assert "Known claims that are SUPPORTED on this model: 1 of 3 (not: K2 REFUTED, K3 INCONCLUSIVE)" in done.output
     places = [done.output.index(f" {id} ") for id in ("K1", "K2", "K3", "1.1b")]
     assert places == sorted(places)
 

@@ -33,7 +33,7 @@ TABLE = [
     "too few layers, too few layers, too few layers, too few …",
     "! ERROR          K4    Fact 4 is there.                                              not judged",
 ]
-BORNE_OUT = "known claims that are SUPPORTED on this model: 1 of 4 (not: K2 REFUTED, K3 NOT APPLICABLE, K4 ERROR)"
+BORNE_OUT = "Known claims that are SUPPORTED on this model: 1 of 4 (not: K2 REFUTED, K3 NOT APPLICABLE, K4 ERROR)"
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ FEWEST_UNITS = 10
 TOP_SHARE = 0.01
 """The share of all heads of the model that are the top heads, at least one head."""
 
-COMPARED = 2
+COMPARED = 4
 """The number of sequences on which an edit is compared in many sets of heads."""
 
 MATCHING = 0.40

@@ -23,7 +23,9 @@ _PACKAGE, _ID, _TITLE = "new_theory.template", "X1", "Name of the Theory"
 _LONGEST = 30
 """The largest number of characters of a name. With a longer name, some lines of the template would be too long."""
 _WORDS = {"headline", "control"}
-"""Words by which -k finds claims of any theory."""
+"""Words by which -k selects claims of any theory."""
+_EVERYWHERE = ("claims", "test", "py")
+"""Words in the names of the files of all claims. With a part of one, -k selects every claim."""
 
 
 class UnusableName(InstrumentFault):
@@ -41,7 +43,8 @@ def require_usable(name: str) -> None:
         )
     if folder_of(name).exists() or folder_of(name).with_suffix(".py").exists():
         raise UnusableName("The name of a theory must be new in claims/", repr(name), "Choose another name.")
-    if found := sorted(word for word in selecting_words() if word in name or name in word):
+    everywhere = {word for word in _EVERYWHERE if name in word}
+    if found := sorted(everywhere | {word for word in selecting_words() if word in name or name in word}):
         raise UnusableName(
             "The name of a theory must not contain a word by which -k finds other claims, or be a part of one",
             f"{name!r}, and -k finds claims by {', '.join(map(repr, found))}",
@@ -120,7 +123,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"claims/ must be writable; got {problem}. Correct its permissions.", file=sys.stderr)
         return 2
     print(f"Made claims/{name}/ with {len(files)} files: the claim {claim_id}, its experiment and its ground truth.")
-    print("docs/extending.md says what each file does. Change theory.py first. The claim works as it is:")
+    print("docs/extending.md says what each file does. The claim stands in theory.py, in its test, in worlds.py and in")
+    print("ground_truth.py: change them together. This command judges it as it is:")
     print(f"pytest claims/{name} --model planted --profile quick")
     return 0
 

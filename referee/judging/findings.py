@@ -11,7 +11,7 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from referee.errors import SelfCheckFailed
-from referee.judging.verdict import Verdict, decide, decide_all, hardest, p_value, tied_at_the_bound, units_to_settle
+from referee.judging.verdict import Verdict, decide, decide_all, hardest, p_value, tied_at_the_bound, what_would_settle
 
 if TYPE_CHECKING:
     from referee.judging.claims import Claim, Theory
@@ -143,9 +143,9 @@ def judged(claim: Claim, evidence: Evidence, theory: Theory) -> Finding:
     if finding.verdict is Verdict.INCONCLUSIVE:
         if decide(claim.criterion, parts[decisive]) is Verdict.REFUTED:
             return replace(finding, reason=f"this part would be refuted alone, but not as one of {len(parts)}")
-        needed = units_to_settle(claim.criterion, parts[decisive])
-        return replace(finding, reason=f"{f'about {needed}' if needed else 'more'} {finding.unit} would"
-                       f"{'' if needed else ' not'} settle it")  # fmt: skip
+        explained = _explained(evidence, 1 - theory.confidence)
+        settled = what_would_settle(claim.criterion, parts[decisive], finding.unit)
+        return replace(finding, reason="; ".join(filter(None, [settled, explained])))
     return finding
 
 

@@ -30,6 +30,10 @@ class Verdict(StrEnum):
         return dict(zip(Verdict, "✓✗?–!", strict=True))[self]
 
 
+MANY = 1000
+"""A larger number of units is not printed, because nobody would measure so many."""
+
+
 @dataclass(frozen=True)
 class Criterion:
     """The rule that an estimate must lie between `low` and `high`. Each bound may be infinite.
@@ -167,3 +171,11 @@ def units_to_settle(criterion: Criterion, estimate: Estimate) -> int | None:
     if not distance or not reach or estimate.n < 2:
         return None
     return ceil(estimate.n * (reach / distance) ** 2)
+
+
+def what_would_settle(criterion: Criterion, estimate: Estimate, unit: str) -> str:
+    """Say how many units would settle an inconclusive estimate. `unit` is what they are, in the plural."""
+    needed = units_to_settle(criterion, estimate)
+    if needed is None:
+        return f"more {unit} would not settle it"
+    return f"about {needed} {unit} would settle it" if needed <= MANY else f"{MANY} {unit} would not settle it"

@@ -170,7 +170,8 @@ class KnockedOut:
         return (
             f"Right copies: {self._before.mean():.1%} unedited, {shares}.",
             f"As layer.head, the top heads are {in_words(self._top)}, and the other heads with the largest output are"
-            f" {in_words(self._largest)}. Sets of heads are compared on {COMPARED} sequences.",
+            f" {in_words(self._largest)}. Sets of heads are compared on {COMPARED}"
+            f" sequences, where the top heads lose {self._lost(KNOCKED_OUT).iloc[:COMPARED].mean():.0%} of the copies.",
         )
 
     def drawing(self, threshold: float) -> Drawing:

@@ -62,7 +62,8 @@ class Feeding:
         return (
             f"Prefix-matching score of the top heads: {self._before.mean():.3f} unedited, {after}.",
             f"As layer.head, the top heads are {in_words(self._named.top)}, and the previous-token heads are"
-            f" {in_words(self._named.previous)}. Sets of heads are compared on {COMPARED} sequences.",
+            f" {in_words(self._named.previous)}. Sets of heads are compared on {COMPARED}"
+            f" sequences, where the score falls by {self._fall(KNOCKED_OUT).iloc[:COMPARED].mean():.3f}.",
         )
 
     def drawing(self) -> Drawing:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from referee.judging.claims import Claim, Theory
 from referee.judging.verdict import above
 
+THRESHOLD = 2.0
+"""How many times its share under uniform attention a number must get."""
+
 NUMBER_DRAWS = Claim(
     id="X1",
     statement="The number of a sentence gets more than twice its share of attention.",
     quantity="attention to the number, in multiples of uniform attention, mean over heads, median sentence",
-    criterion=above(2.0),
+    criterion=above(THRESHOLD),
     source="an example",
 )
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from claims.new_theory.template.theory import THRESHOLD
 from referee.judging import statistics
 from referee.judging.evidence import Chance, Drawing
 from referee.judging.verdict import Criterion
@@ -53,7 +54,7 @@ class NumberAttention:
             from claims.new_theory.template.number_attention import figure
 
             columns = {"number": self.data["number"].tolist(), "noun after it": self.data["noun"].tolist()}
-            return figure.times_uniform(columns, threshold=criterion.low)
+            return figure.times_uniform(columns, threshold=THRESHOLD)
 
         number, noun = self.data["number"].median(), self.data["noun"].median()
         return Drawing(draw, f"Medians: the number {number:.2f}, the noun {noun:.2f} times uniform attention.")

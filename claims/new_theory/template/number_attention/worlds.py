@@ -10,7 +10,7 @@ import pandas as pd
 
 from claims.new_theory.template.number_attention import test_number_attention as claims
 from claims.new_theory.template.number_attention.evidence import NumberAttention
-from claims.new_theory.template.theory import NUMBER_DRAWS
+from claims.new_theory.template.theory import NUMBER_DRAWS, THRESHOLD
 from claims.simulations import Simulation
 from fixtures.options import Settings
 
@@ -25,7 +25,7 @@ def number_attention(rng: np.random.Generator, settings: Settings, place: int) -
     def drawn(median: float) -> np.ndarray:
         return median * np.exp(_SPREAD * rng.normal(size=count))
 
-    number = drawn(NUMBER_DRAWS.criterion.low * np.exp(_SPREAD * place))
+    number = drawn(THRESHOLD * np.exp(_SPREAD * place))
     names = [f"sentence {i}" for i in range(count)]
     table = {"sentence": names, "number": number, "number_last_row": number, "noun": drawn(1.0)}
     return {"number_attention": NumberAttention(pd.DataFrame(table))}
