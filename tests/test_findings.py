@@ -53,6 +53,16 @@ def test_differences_below_the_resolution_are_none(sign):
     assert verdict(MORE, median([sign * 1e-9] * 30, resolution=1e-6)).verdict is Verdict.REFUTED
 
 
+def test_an_open_interval_does_not_hide_a_veto():
+    """More units would settle the interval, but not the veto. The reason names both."""
+    found = verdict(LEVEL, OPEN, against=(Chance("other groups", 0.6, 0.4, veto=True),))
+
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert (
+        found.reason == "about 441 games would settle it; not distinguished from chance: p = 0.400 against other groups"
+    )
+
+
 def test_a_rival_that_explains_keeps_it_from_being_supported():
     """The reason names the rival."""
     found = verdict(LEVEL, YES, against=(Chance("heads 0 mod 4", 0.95, explains=True),))

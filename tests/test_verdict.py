@@ -5,7 +5,18 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from referee.judging.statistics import Estimate
-from referee.judging.verdict import Verdict, above, at_most, below, decide, decide_all, hardest, units_to_settle, within
+from referee.judging.verdict import (
+    Verdict,
+    above,
+    at_most,
+    below,
+    decide,
+    decide_all,
+    hardest,
+    units_to_settle,
+    what_would_settle,
+    within,
+)
 
 
 def interval(low, high, n=20):
@@ -92,6 +103,18 @@ def test_an_inconclusive_estimate_needs_more_pairs(value, reach, n):
 def test_an_estimate_on_the_threshold_is_never_settled():
     """No number of pairs settles such an estimate."""
     assert units_to_settle(above(0.4), Estimate(0.4, 0.3, 0.5, 10)) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.75, "about 40 pairs would settle it"),
+        (0.501, "1000 pairs would not settle it"),
+        (0.5, "more pairs would not settle it"),
+    ],
+)
+def test_the_number_of_units_is_printed_if_it_can_be_measured(value, text):
+    assert what_would_settle(above(0.5), Estimate(value, value - 0.5, value + 0.5, 10), "pairs") == text
 
 
 @pytest.mark.parametrize(
