@@ -113,7 +113,8 @@ def tally(calls: Iterable[Call]) -> dict[str, Counts]:
         count["right"] += call.right
         count["true"] += call.is_true
         count["false_support"] += not call.is_true and call.verdict is Verdict.SUPPORTED
-        count["false_refutation"] += call.is_true and call.verdict is Verdict.REFUTED
+        # Where the truth lies close to the threshold, several verdicts are right.
+        count["false_refutation"] += call.is_true and not call.right and call.verdict is Verdict.REFUTED
         models.setdefault(call.claim_id, set()).add(call.model)
     return {claim_id: count | {"models": len(models[claim_id])} for claim_id, count in counts.items()}
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from runs import run
 
+from claims.operating import too_many
 from fixtures import discovery, record
 from fixtures.ledger import Judge
 from referee.judging.claims import Claim, Theory
@@ -92,8 +93,13 @@ def test_two_experiments_do_not_share_the_name_of_a_fixture(tmp_path, monkeypatc
 
 
 def test_the_recorded_trial_belongs_to_the_theory():
-    """Otherwise reports could not quote it. `python -m claims.trial --record` makes a new one."""
+    """Otherwise reports could not quote it. `python -m claims.trial --record` makes a new one.
+
+    Tests at a level of 5 % may be wrong in one of twenty random models, but no error rate may be clearly above 5 %.
+    """
     recorded = record.recorded("competition")
 
     assert set(recorded) == {claim.id for claim in discovery.theories()["competition"].claims}
-    assert all(counts["right"] == counts["calls"] > 0 for counts in recorded.values())
+    for counts in recorded.values():
+        assert not too_many(counts["false_support"], counts["calls"] - counts["true"])
+        assert not too_many(counts["false_refutation"], counts["true"])

@@ -218,6 +218,13 @@ def test_calls_are_counted_by_hand():
     assert counts["1.1b"] == {"calls": 1, "right": 1, "true": 0, "false_support": 0, "false_refutation": 0, "models": 1}
 
 
+def test_a_refutation_that_is_right_is_no_false_one():
+    """Close to the threshold, several verdicts are right."""
+    call = trial.Call("near", 0, "1.1a", Verdict.REFUTED, frozenset({Verdict.SUPPORTED, Verdict.REFUTED}))
+
+    assert trial.tally([call])["1.1a"]["false_refutation"] == 0
+
+
 def test_the_matrix_marks_what_must_not_be():
     """Each seed has one sign, and ! follows a wrong verdict."""
     lines = trial.matrix(CALLS).splitlines()
