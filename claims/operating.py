@@ -13,12 +13,11 @@ import sys
 import zlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 
-from claims.simulations import EDGE, INSIDE, OUTSIDE, PLACES, Simulation
+from claims.simulations import EDGE, INSIDE, OUTSIDE, PLACES, simulations_of
 from fixtures.discovery import only_theory_on_trial, theories
 from fixtures.options import PROFILES, Settings
 from fixtures.record import code_digest, operating_of
@@ -28,12 +27,6 @@ from referee.judging.verdict import Verdict
 Counts = dict[str, int]
 LARGEST_ERROR = 0.05
 """The largest rate of false support and of false refutation."""
-
-
-def simulations_of(theory: str) -> Mapping[str, Simulation]:
-    """Returns the simulations of the theory in a folder of claims/, by the id of the claim."""
-    found: Mapping[str, Simulation] = import_module(f"claims.{theory}.worlds").SIMULATIONS
-    return found
 
 
 def measure(theory: str, claim_id: str, profile: str, tables: int, seed: int = 0) -> dict[str, Counts]:

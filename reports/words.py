@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from referee.judging.verdict import Verdict
 
+FOUND = "Known claims that are SUPPORTED on this model"
+"""The words before the result of `found`."""
 KNOWN = "Does the instrument find what is known to be there?"
 """The heading of the claims of known theories."""
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from by_hand import SETTINGS
+from token_rows import random_tokens
 
+from claims.induction.sequences import FIRST, SECOND, START
 from claims.induction.theory import THEORY
 from claims.simulations import finding_of
 from referee.judging.evidence import NotApplicable
@@ -29,3 +32,17 @@ def reason_of(call, *arguments):
         return call(*arguments)
     except NotApplicable as reason:
         return str(reason)
+
+
+def halves(subject, *, bos):
+    """Returns a sequence of 3 + 3 tokens, with a BOS or without."""
+    categories = (START, *(FIRST,) * (2 + bos), *(SECOND,) * 3)
+    return random_tokens(subject, 0, len(categories), categories)
+
+
+def pattern_of(rows):
+    """Returns a pattern [1, 1, query, key] from the rows without the zeros at their ends."""
+    square = torch.zeros(len(rows), len(rows))
+    for i, row in enumerate(rows):
+        square[i, : len(row)] = torch.tensor(row)
+    return square[None, None]

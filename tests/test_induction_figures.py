@@ -10,15 +10,16 @@ from by_hand import SETTINGS
 from matplotlib.text import Text
 from runs import process
 
-from claims.induction import worlds
 from claims.induction.copying import worlds as copies
 from claims.induction.copying.figure import lost
 from claims.induction.head_scores.figure import first_token_shares, head_map
 from claims.induction.previous_tokens import worlds as falls
 from claims.induction.previous_tokens.figure import falls as drawn_falls
 from claims.induction.theory import THEORY
-from claims.simulations import INSIDE, OUTSIDE
+from claims.simulations import INSIDE, OUTSIDE, simulations_of
 from referee.judging.claims import Theory
+
+SIMULATIONS = simulations_of("induction")
 
 
 def svg(figure):
@@ -27,11 +28,11 @@ def svg(figure):
     return drawn.getvalue()
 
 
-@pytest.mark.parametrize("claim_id", worlds.SIMULATIONS)
+@pytest.mark.parametrize("claim_id", SIMULATIONS)
 @pytest.mark.parametrize("place", [OUTSIDE, INSIDE])
 def test_a_claim_has_a_figure_with_a_text(claim_id, place):
     """The figure has a title with the number of sequences, labels, and no letter below 9 points."""
-    found = worlds.SIMULATIONS[claim_id].finding(np.random.default_rng(0), SETTINGS, place, THEORY)
+    found = SIMULATIONS[claim_id].finding(np.random.default_rng(0), SETTINGS, place, THEORY)
     drawing = found.evidence.drawing
 
     figure = drawing.draw()

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from token_rows import random_tokens
+from induction_by_hand import halves, pattern_of
 
 from claims.induction.copying import measure as of_copying
 from claims.induction.head_scores.measure import SCORES
@@ -17,24 +17,10 @@ from claims.induction.heads import by_layer, in_heads, other_sets, strongest
 from claims.induction.idle_attention import measure as of_idle
 from claims.induction.idle_attention.edits import FromFirstToken
 from claims.induction.named import Named
-from claims.induction.sequences import FIRST, SECOND, START
+from claims.induction.sequences import START
 from referee.attention import patterns
 from referee.attention.edits import MatchedPlacebo, Silence, ToFirstKey
 from referee.judging.evidence import NotApplicable
-
-
-def halves(subject, *, bos):
-    """Returns a sequence of 3 + 3 tokens, with a BOS or without."""
-    categories = (START, *(FIRST,) * (2 + bos), *(SECOND,) * 3)
-    return random_tokens(subject, 0, len(categories), categories)
-
-
-def pattern_of(rows):
-    """Returns a pattern [1, 1, query, key] from the rows without the zeros at their ends."""
-    square = torch.zeros(len(rows), len(rows))
-    for i, row in enumerate(rows):
-        square[i, : len(row)] = torch.tensor(row)
-    return square[None, None]
 
 
 def scores_of(levels):

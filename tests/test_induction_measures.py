@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from induction_by_hand import halves, pattern_of
 from plain_pytorch import recomputed_trial_rows
-from token_rows import random_tokens
 
 from claims.induction.copying import measure as of_copying
 from claims.induction.head_scores.measure import SCORES, AttentionScores, head_scores, of_uniform_attention
 from claims.induction.heads import in_heads
 from claims.induction.predictions import ACCURACY, LOG_PROBABILITY, UNEDITED, of_arm, predictions
 from claims.induction.previous_tokens import measure as of_previous
-from claims.induction.sequences import FIRST, LENGTH, SECOND, START, sequences
+from claims.induction.sequences import FIRST, LENGTH, SECOND, sequences
 from conftest import tiny
 from referee.attention.edits import Keep
 from referee.measuring.requests import Trial, Whole
@@ -28,20 +28,6 @@ def subject(request):
     """Returns a tiny model of random weights, with a BOS and without."""
     shape, tokenizer = request.param
     return tiny(shape, request.getfixturevalue(tokenizer))
-
-
-def halves(subject, *, bos):
-    """Returns a sequence of 3 + 3 tokens, with a BOS or without."""
-    categories = (START, *(FIRST,) * (2 + bos), *(SECOND,) * 3)
-    return random_tokens(subject, 0, len(categories), categories)
-
-
-def pattern_of(rows):
-    """Returns a pattern [1, 1, query, key] from the rows without the zeros at their ends."""
-    square = torch.zeros(len(rows), len(rows))
-    for i, row in enumerate(rows):
-        square[i, : len(row)] = torch.tensor(row)
-    return square[None, None]
 
 
 WITH_BOS = pattern_of([[1], [0.5, 0.5], [0.4, 0.4, 0.2], [0.1, 0.2, 0.3, 0.4],

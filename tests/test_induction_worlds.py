@@ -8,7 +8,6 @@ import pytest
 from by_hand import SETTINGS
 from induction_by_hand import SWEPT, judged, rng
 
-from claims.induction import worlds
 from claims.induction.estimates import among_other_sets, placebo
 from claims.induction.head_scores import test_head_scores as of_scores
 from claims.induction.head_scores import worlds as scores
@@ -17,16 +16,17 @@ from claims.induction.named import Named
 from claims.induction.simulated_sequences import noise
 from claims.induction.theory import FEWEST_UNITS, MATCHING, THEORY
 from claims.operating import measure, rates, too_many
-from claims.simulations import INSIDE
+from claims.simulations import INSIDE, simulations_of
 from referee.judging.verdict import Verdict
 
 MATCH = of_scores.test_some_heads_attend_to_what_followed_the_same_token_before
 REST = of_scores.test_most_heads_rest_on_the_first_token
+SIMULATIONS = simulations_of("induction")
 TABLES = 40
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("claim_id", worlds.SIMULATIONS)
+@pytest.mark.parametrize("claim_id", SIMULATIONS)
 def test_a_claim_is_seldom_judged_wrong(claim_id):
     """At no place are wrong verdicts clearly more than 5 %, and the claim is found in half of the clear worlds."""
     found = rates(measure("induction", claim_id, "quick", TABLES), true_at_edge=False)
@@ -38,14 +38,14 @@ def test_a_claim_is_seldom_judged_wrong(claim_id):
 
 def test_every_claim_has_a_simulation_of_its_own():
     """The simulations have the order of the theory, and each runs the test of its claim."""
-    assert [found.claim for found in worlds.SIMULATIONS.values()] == list(THEORY.claims)
-    assert list(worlds.SIMULATIONS) == [claim.id for claim in THEORY.claims] == ["I1", "I2", "I3", "I4", "S1", "S2"]
+    assert [found.claim for found in SIMULATIONS.values()] == list(THEORY.claims)
+    assert list(SIMULATIONS) == [claim.id for claim in THEORY.claims] == ["I1", "I2", "I3", "I4", "S1", "S2"]
 
 
-@pytest.mark.parametrize("claim_id", worlds.SIMULATIONS)
+@pytest.mark.parametrize("claim_id", SIMULATIONS)
 def test_a_clear_world_is_supported(claim_id):
     """The first table of a world in which the claim is clearly true."""
-    assert worlds.SIMULATIONS[claim_id].finding(rng(), SETTINGS, INSIDE, THEORY).verdict is Verdict.SUPPORTED
+    assert SIMULATIONS[claim_id].finding(rng(), SETTINGS, INSIDE, THEORY).verdict is Verdict.SUPPORTED
 
 
 # I1

@@ -7,19 +7,19 @@ import pytest
 from by_hand import SETTINGS
 
 from claims import operating
-from claims.competition import worlds
 from claims.competition.bug_of_format import worlds as of_bug
 from claims.competition.format_injection import worlds as of_injection
 from claims.competition.format_injection.measure import graded_formats
-from claims.competition.simulated_heads import EVEN, bent, between_prompts, own_levels
+from claims.competition.simulated_heads import EVEN, between_prompts, own_levels
 from claims.competition.theory import EVEN_HEADS_HOLD, THEORY
 from claims.operating import measure, rates, too_many
-from claims.simulations import EDGE, INSIDE, Simulation
+from claims.simulations import EDGE, INSIDE, Simulation, bent, simulations_of
 from referee.judging import findings
 from referee.judging.evidence import NotApplicable
 from referee.judging.statistics import proportion
 from referee.judging.verdict import Verdict
 
+SIMULATIONS = simulations_of("competition")
 TABLES = 12
 COUNTS = {
     "outside": {"REFUTED": 20},
@@ -31,12 +31,12 @@ COUNTS = {
 
 def counted(claim_id, tables=TABLES):
     """Returns the rates of a claim at the size of a quick run."""
-    criterion = worlds.SIMULATIONS[claim_id].claim.criterion
+    criterion = SIMULATIONS[claim_id].claim.criterion
     return rates(measure("competition", claim_id, "quick", tables), true_at_edge=criterion.closed)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("claim_id", worlds.SIMULATIONS)
+@pytest.mark.parametrize("claim_id", SIMULATIONS)
 def test_a_claim_is_seldom_judged_wrong(claim_id):
     """At no place are wrong verdicts clearly more than 5 %, and the claim is found in a third of clear worlds."""
     found = counted(claim_id)
@@ -48,17 +48,17 @@ def test_a_claim_is_seldom_judged_wrong(claim_id):
 
 def test_every_claim_has_a_simulation_of_its_own():
     """The simulations have the order of the theory, and each runs the test of its claim."""
-    assert list(worlds.SIMULATIONS) == [claim.id for claim in THEORY.claims]
-    assert [found.claim for found in worlds.SIMULATIONS.values()] == list(THEORY.claims)
-    assert all(found.noise for found in worlds.SIMULATIONS.values())
+    assert list(SIMULATIONS) == [claim.id for claim in THEORY.claims]
+    assert [found.claim for found in SIMULATIONS.values()] == list(THEORY.claims)
+    assert all(found.noise for found in SIMULATIONS.values())
 
 
 def test_a_claim_that_is_simulated_twice_is_refused(monkeypatch):
     """Two experiments cannot simulate the same claim."""
-    monkeypatch.setattr(of_bug, "SIMULATIONS", {"1.1a": worlds.SIMULATIONS["1.1a"]})
+    monkeypatch.setattr(of_bug, "SIMULATIONS", {"1.1a": SIMULATIONS["1.1a"]})
 
     with pytest.raises(ValueError, match=r"got \['1.1a'\] again in .*bug_of_format"):
-        worlds.found()
+        simulations_of("competition")
 
 
 def test_rates_are_counted_where_the_verdict_is_wrong():
@@ -128,8 +128,7 @@ def test_the_check_fails_for_a_wrong_rule_only(monkeypatch, capsys):
 def test_the_same_seed_gives_the_same_tables():
     """Another seed gives others, and each place has its own."""
     drawn = [
-        worlds.SIMULATIONS["1.1b"].draw(np.random.default_rng(seed), SETTINGS, EDGE)["bandwidth"].table
-        for seed in (0, 0, 1)
+        SIMULATIONS["1.1b"].draw(np.random.default_rng(seed), SETTINGS, EDGE)["bandwidth"].table for seed in (0, 0, 1)
     ]
 
     assert drawn[0].equals(drawn[1])

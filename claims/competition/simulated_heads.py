@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from claims.competition.prompts import ORDERS, pairs
+from claims.simulations import bent
 from fixtures.options import Profile, Settings
 from referee.models.subjects import Subject
 
@@ -48,19 +49,6 @@ class FewerSplits(Settings):
 def simulated(rng: np.random.Generator, settings: Settings) -> Settings:
     """Returns the settings of one simulated run: fewer random head splits, and a random seed for them."""
     return FewerSplits(**(vars(settings) | {"seed": int(rng.integers(2**32))}))
-
-
-def bent(rng: np.random.Generator, normal: Array) -> Array:
-    """Returns noise with median 0 and a standard deviation of 1 from normal noise.
-
-    Each call chooses one shape for all values: normal, skewed to either side (lognormal), or with heavy tails.
-    """
-    shape = rng.integers(4)
-    if shape == 0:
-        return normal
-    if shape == 1:
-        return np.sinh(normal) / 1.788
-    return (np.exp(0.8 * normal) - 1) / 1.304 * (1 if shape == 2 else -1)
 
 
 def own_levels(rng: np.random.Generator, conditions: int = 1, *, same_mean: bool = False) -> Array:

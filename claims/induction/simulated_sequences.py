@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from claims.induction.predictions import ACCURACY, LOG_PROBABILITY
 from claims.induction.sequences import FIRST, LENGTH, SECOND
+from claims.simulations import bent
 
 Array = NDArray[np.float64]
 SHAPES = "normal, skewed to either side, or with heavy tails"
@@ -16,12 +17,7 @@ SHAPES = "normal, skewed to either side, or with heavy tails"
 
 def noise(rng: np.random.Generator, count: int) -> Array:
     """Returns noise with median 0 and a standard deviation of about 1, [sequence]. Each call chooses one of SHAPES."""
-    normal, shape = rng.normal(size=count), rng.integers(4)
-    if shape == 0:
-        return normal
-    if shape == 1:
-        return np.sinh(normal) / 1.788
-    return (np.exp(0.8 * normal) - 1) / 1.304 * (1 if shape == 2 else -1)
+    return bent(rng, rng.normal(size=count))
 
 
 def copied(rng: np.random.Generator, chance: float, count: int) -> Array:

@@ -12,8 +12,8 @@ from claims.competition.bug_of_format import test_bug_of_format as claims
 from claims.competition.bug_of_format.evidence import BugOfFormat
 from claims.competition.prompts import ORDERS, QA, SIMPLE
 from claims.competition.screening import BATCH
-from claims.competition.simulated_heads import Array, bent, names_of_pairs
-from claims.simulations import Simulation
+from claims.competition.simulated_heads import Array, names_of_pairs
+from claims.simulations import Simulation, bent
 from fixtures.options import Settings
 
 FORMATS = (SIMPLE.name, QA.name)

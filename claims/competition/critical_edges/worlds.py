@@ -12,8 +12,8 @@ from claims.competition.critical_edges import test_critical_edges as claims
 from claims.competition.critical_edges.evidence import Paths
 from claims.competition.critical_edges.measure import PLAIN, TOP_EDGES
 from claims.competition.prompts import ORDERS, QA, SIMPLE
-from claims.competition.simulated_heads import APART, EVEN, HEADS, SUBJECT, bent, own_levels, prompt_rows, simulated
-from claims.simulations import Simulation
+from claims.competition.simulated_heads import APART, EVEN, HEADS, SUBJECT, own_levels, prompt_rows, simulated
+from claims.simulations import Simulation, bent
 from fixtures.options import Settings
 
 OF_HEADS = 0.8

@@ -19,11 +19,10 @@ from claims.competition.simulated_heads import (
     KV_GROUP_OF_HEAD,
     KV_GROUPS,
     SUBJECT,
-    bent,
     own_levels,
     simulated,
 )
-from claims.simulations import Simulation
+from claims.simulations import Simulation, bent
 from fixtures.options import Settings
 
 OF_HEADS = 0.3

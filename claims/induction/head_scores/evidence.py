@@ -28,7 +28,7 @@ class HeadScores:
 
     Args:
         table: the scores on the judged sequences.
-        without_repetition: the scores on sequences without repetition. Their first halves are those of the first
+        without_repetition: the scores on sequences without repetition. Their first halves are those of the
             judged sequences.
         named: the named heads.
         uniform: the scores of a head that attends evenly, by score.
