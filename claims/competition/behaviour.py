@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from claims.competition.prompts import Format, Pair, Prompt, ask
+from claims.competition.prompts import ORDERS, Format, Pair, Prompt
 from referee.measuring.requests import Trial
 from referee.measuring.scores import Margin, TopToken
 from referee.measuring.session import Session
@@ -58,9 +58,19 @@ def describe(prompts: Sequence[Prompt]) -> pd.DataFrame:
 
 
 def right_prompts(table: pd.DataFrame, pairs: Sequence[Pair], formats: Sequence[Format]) -> list[Prompt]:
-    """Returns the prompts that the model answers right in these formats. The prompts of a pair stay together."""
+    """Returns the prompts that the model answers right: at most one of each pair and order.
+
+    If an order is right in several formats, the formats take turns from pair to pair. More formats of the same pair
+    would cost as much as more pairs, but pairs are the units.
+    """
     correct = table.set_index(["pair", "order", "format"])["correct"]
-    return [prompt for prompt in ask(pairs, formats) if correct[str(prompt.pair), prompt.order, prompt.format.name]]
+    chosen = []
+    for i, pair in enumerate(pairs):
+        turn = [*formats[i % len(formats) :], *formats[: i % len(formats)]]
+        for order in ORDERS:
+            right = [format for format in turn if correct[str(pair), order, format.name]]
+            chosen += [Prompt(pair, order, format) for format in right[:1]]
+    return chosen
 
 
 def accuracies(table: pd.DataFrame) -> Table:

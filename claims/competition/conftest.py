@@ -100,7 +100,10 @@ def bug_set(screened: pd.DataFrame) -> list[Case]:
 
 @pytest.fixture(scope="session")
 def right_cases(behaviour: pd.DataFrame, pairs: list[Pair]) -> list[Prompt]:
-    """Returns all prompts in Simple and Q&A that the unedited model answers right. There may be none."""
+    """Returns prompts in Simple and Q&A that the unedited model answers right, one of each pair and order.
+
+    There may be none.
+    """
     from claims.competition.behaviour import right_prompts
 
     return right_prompts(behaviour, pairs, (SIMPLE, QA))
