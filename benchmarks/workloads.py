@@ -15,8 +15,8 @@ from torch import Tensor
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from claims.competition.prompts import DOCUMENT_PAIRS, QA, SIMPLE, Prompt, ask, pairs
-from referee.attention.edits import Edit, InHeads, KnockOut, Replace
-from referee.measuring.grouping import alike
+from referee.attention.edits import Edit, InHeads, KnockOut, Replace, edited_pattern
+from referee.attention.grouping import alike
 from referee.measuring.requests import Trial
 from referee.models.subjects import Subject
 from referee.prompts.tokens import Tokens, tokenize
@@ -130,7 +130,7 @@ def sweep(subject: Subject, folder: Path, *, last_row: bool, count: int) -> Swee
     target, chosen = asked[0].tokens, [edit for trial in asked for _, edit in trial.edits]
     model = copy.deepcopy(subject.model).double()
     own, donor = (_patterns(model, tokens)[subject.layer].float() for tokens in (target, chosen[0].donor or target))
-    patterns = torch.stack([edit(target, own, donor) for edit in chosen])
+    patterns = torch.stack([edited_pattern(edit, target, own, donor) for edit in chosen])
     ids = torch.tensor(target.ids)
     with plain_attention(model, {subject.layer: patterns.double()}), torch.no_grad():
         logits = model(ids.expand(count, -1), use_cache=False, logits_to_keep=1).logits[:, -1]

@@ -8,6 +8,8 @@ import torch
 from transformers import AutoModelForCausalLM
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from referee.attention.edits import edited_pattern
+
 
 def recomputed(subject, ids, edits):
     """Returns the last logits, [prompt, vocabulary], and the patterns of a plain PyTorch forward pass.
@@ -64,7 +66,9 @@ def recomputed_trial_rows(subject, trial, *, unedited_higher=False):
         donor = None
         if edit.donor:
             donor = recomputed(subject, torch.tensor([edit.donor.ids]), {})[1][layer][0]
-        return lambda own: edit(trial.tokens, unedited[layer][0] if unedited_higher else own[0], donor)[None]
+        return lambda own: edited_pattern(edit, trial.tokens, unedited[layer][0] if unedited_higher else own[0], donor)[
+            None
+        ]
 
     logits, seen = recomputed_rows(subject, ids, {layer: of_layer(layer, edit) for layer, edit in trial.edits})
     return logits[0], [seen[layer][0] for layer in range(subject.n_layers)]

@@ -11,7 +11,7 @@ from plain_pytorch import recomputed_trial_rows
 from token_rows import HALVES, in_halves
 from transformers import AutoModelForCausalLM
 
-from referee.attention.edits import Flatten, InHeads, Mask, Replace, Silence, ToFirstKey
+from referee.attention.edits import Flatten, InHeads, Mask, Replace, Silence, ToFirstKey, edited_pattern
 from referee.attention.tracing import Attention
 from referee.errors import LayerOutOfRange, NoReadableAttention, SelfCheckFailed
 from referee.measuring.requests import Trial, Whole
@@ -190,7 +190,7 @@ def outputs_after(subject, tokens, edit):
     """Returns the outputs of the heads before and after an edit at the layer of interest, [token, head, size]."""
     attention, ids = Attention(subject), torch.tensor([tokens.ids])
     own = attention.read(ids, [subject.layer])[:, 0]
-    edited = edit(tokens, own[0].float(), None)[None]
+    edited = edited_pattern(edit, tokens, own[0])[None]
     return (attention.head_outputs(ids, [subject.layer], pattern)[0, 0] for pattern in (own, edited))
 
 
@@ -217,7 +217,7 @@ def test_edited_rows_by_hand():
     own = torch.rand(2, 3, 3, generator=torch.Generator().manual_seed(0)).tril()
     kept = own.clone()
 
-    first, silent = (edit(None, own, None) for edit in (ToFirstKey(), Silence()))
+    first, silent = (edited_pattern(edit, None, own) for edit in (ToFirstKey(), Silence()))
 
     assert first.tolist() == [[[1.0, 0.0, 0.0]] * 3] * 2
     assert silent.tolist() == [[[0.0, 0.0, 0.0]] * 3] * 2

@@ -14,7 +14,7 @@ from claims.competition.pattern_replacement import measure as thresholds
 from claims.competition.prompts import ORDERS, QA, SIMPLE, Case, Pair, ask, pairs
 from conftest import tiny
 from referee.attention import patterns
-from referee.attention.edits import Replace
+from referee.attention.edits import Replace, edited_pattern
 from referee.measuring.requests import Trial, Whole
 from referee.measuring.session import Session
 from referee.prompts.tokens import align, tokenize
@@ -143,12 +143,17 @@ def test_arms_do_what_their_names_say(llama):
     """At full replacement, each arm equals a replacement by hand from the patterns of the two prompts."""
     target, donor = (tokenize(ask([PAIRS[0]], [f])[0], llama.tokenizer) for f in (QA, SIMPLE))
     own, other = (pattern[0] for pattern in Session(llama).patterns([target, donor], Whole()))
-    meaning, last = align(target, donor), align(target, donor, "last row")
-    assert torch.equal(Replace(donor, 1.0)(target, own, other), patterns.transplant(own, other, meaning))
-    changed = Replace(donor, 1.0, "last row")(target, own, other) != own
+    last = align(target, donor, "last row")
+
+    def moved(pattern):
+        rows, keys = map(torch.tensor, align(target, donor).counterparts(len(target)))
+        return patterns.transplant(own, pattern, rows, keys)
+
+    assert torch.equal(edited_pattern(Replace(donor, 1.0), target, own, other), moved(other))
+    changed = edited_pattern(Replace(donor, 1.0, "last row"), target, own, other) != own
     assert set(changed.nonzero()[:, 1].tolist()) == set(last.rows)
     flat = patterns.uniform(len(donor)).expand_as(other)
-    assert torch.equal(Replace(donor, 1.0, informed=False)(target, own, other), patterns.transplant(own, flat, meaning))
+    assert torch.equal(edited_pattern(Replace(donor, 1.0, informed=False), target, own, other), moved(flat))
 
 
 def curve(margins, pair="9.8 > 9.11", amounts=None):

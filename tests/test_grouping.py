@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from referee.measuring.grouping import alike
+from referee.attention.grouping import alike
 
 
 def test_alike_groups_indices():

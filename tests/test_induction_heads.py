@@ -19,7 +19,7 @@ from claims.induction.idle_attention.edits import FromFirstToken
 from claims.induction.named import Named
 from claims.induction.sequences import START
 from referee.attention import patterns
-from referee.attention.edits import MatchedPlacebo, Silence, ToFirstKey
+from referee.attention.edits import MatchedPlacebo, Silence, ToFirstKey, edited_pattern
 from referee.judging.evidence import NotApplicable
 
 
@@ -158,7 +158,7 @@ def test_attention_moves_from_the_first_token_by_hand(llama, bos):
     tokens = halves(llama, bos=bos)
     own = pattern_of([[1], [0.9, 0.1], [0.2, 0.5, 0.3], [0.6, 0.1, 0.3, 0.0], *[[1]] * (2 + bos)])[0]
 
-    edited = FromFirstToken()(tokens, own, None)[0]
+    edited = edited_pattern(FromFirstToken(), tokens, own)[0]
 
     assert torch.equal(edited[:2], own[0, :2])
     torch.testing.assert_close(edited[2, :3], torch.tensor([0.0, 0.6, 0.4]))
@@ -173,8 +173,8 @@ def test_the_placebo_moves_as_much_and_leaves_the_first_token(llama, bos, seed):
     tokens = halves(llama, bos=bos)
     own = random_pattern(tokens, seed)
 
-    edited = FromFirstToken()(tokens, own, None)
-    placebo = MatchedPlacebo(FromFirstToken(), fixed=(START,))(tokens, own, None)
+    edited = edited_pattern(FromFirstToken(), tokens, own)
+    placebo = edited_pattern(MatchedPlacebo(FromFirstToken(), fixed=(START,)), tokens, own)
 
     for found in (edited, placebo):
         torch.testing.assert_close(found.sum(-1), torch.ones(found.shape[:2]))

@@ -245,9 +245,10 @@ class LookBack:
     in_place: bool
     donor: None = None
 
-    def __call__(self, target, own, donor_pattern):
-        edited = own if self.in_place else own.clone()
-        edited[:, -1] = torch.eye(own.shape[-1])[0]
+    @staticmethod
+    def apply(edits, to):
+        edited = to.own if edits[0].in_place else to.own.clone()
+        edited[:, :, -1] = torch.eye(to.own.shape[-1])[0]
         return edited
 
 
@@ -258,7 +259,8 @@ def test_an_edit_may_change_its_arguments(llama):
 
     (pattern,) = session.patterns([tokens], Whole())
     pattern.zero_()
-    found = session.margins([Trial(tokens, {1: InHeads(LookBack(in_place), (0,))}) for in_place in (True, False)])
+    trials = [Trial(tokens, {1: InHeads(LookBack(in_place), (0,))}) for in_place in (True, False)]
+    found = pd.concat([session.margins([trial]) for trial in trials], ignore_index=True)
     again = session.margins([Trial(tokens, {1: InHeads(LookBack(False), (0,))}), Trial(tokens)])
 
     assert found["margin_logits"].nunique() == 1

@@ -104,8 +104,9 @@ def test_without_a_result_cache_nothing_is_kept(llama, folder):
 class Foreign:
     donor = None
 
-    def __call__(self, target, own, donor_pattern):
-        return own
+    @staticmethod
+    def apply(edits, to):
+        return to.own
 
 
 @dataclass(frozen=True)

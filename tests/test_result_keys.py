@@ -110,8 +110,9 @@ class Foreign:
 
     donor = None
 
-    def __call__(self, target, own, donor_pattern=None):
-        return own
+    @staticmethod
+    def apply(edits, to):
+        return to.own
 
 
 def test_code_outside_a_package_has_no_key(llama, tokens):

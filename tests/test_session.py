@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from claims.competition.prompts import ORDERS, QA, SIMPLE, Pair, Prompt
-from referee.attention.edits import Flatten, InHeads, Keep, KnockOut, Move, Replace, SetShare
+from referee.attention.edits import Flatten, InHeads, Keep, KnockOut, Move, Replace, SetShare, edited_pattern
 from referee.attention.kv_cache import rows_of
 from referee.attention.tracing import Attention
 from referee.measuring import edited_rows
@@ -78,7 +78,7 @@ def in_whole_passes(subject, trials) -> pd.DataFrame:
             assert layer == subject.layer
             own = attention.read(ids, [layer])[0, 0].float()
             donor = edit.donor and attention.read(torch.tensor([edit.donor.ids]), [layer])[0, 0].float()
-            pattern = edit(trial.tokens, own, donor)[None]
+            pattern = edited_pattern(edit, trial.tokens, own, donor)[None]
         alone = attention.run(ids, pattern)
         found.append([score(subject, alone, tokens).item() for score in SCORES])
     return pd.DataFrame(found, columns=[score.column for score in SCORES])
@@ -142,17 +142,17 @@ def test_no_trials_give_an_empty_table(llama):
     assert list(Session(llama).scores([], *SCORES).columns) == columns
 
 
-def test_kept_rows_equal_rows_that_are_computed_again(llama, monkeypatch):
-    """The scores are the same with room for all edited rows, for some and for none."""
+def test_looking_for_changed_rows_in_small_batches_changes_nothing(llama, monkeypatch):
+    """The scores are the same if the patterns of all trials, of some or of one are edited at once."""
     trials = trials_of(llama)
 
     def found(room):
-        monkeypatch.setattr(edited_rows, "_REMEMBERED", room)
+        monkeypatch.setattr(edited_rows, "_AT_ONCE", room)
         return scored(Session(llama), trials)
 
-    computed = found(0)
-    assert same(computed, found(64 << 20))
-    assert same(computed, found(2000))
+    together = found(64 << 20)
+    assert same(together, found(20_000))
+    assert same(together, found(0))
 
 
 def test_rows_that_no_edit_reaches_are_computed_once(llama, monkeypatch):

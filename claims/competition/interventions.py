@@ -12,7 +12,7 @@ from torch import Tensor
 from claims.competition.behaviour import describe, with_answers
 from claims.competition.prompts import Prompt
 from referee.attention import patterns
-from referee.attention.edits import Edit, InHeads, MatchedPlacebo
+from referee.attention.edits import Edit, InHeads, MatchedPlacebo, edited_pattern
 from referee.measuring.requests import Trial
 from referee.measuring.session import Session
 from referee.prompts.tokens import ANSWER, Tokens
@@ -76,7 +76,7 @@ class _Moved:
 
     def __call__(self, tokens: Tokens, pattern: Tensor) -> Tensor:
         (own,) = pattern
-        return torch.stack([patterns.moved(own, edit(tokens, own, None)).sum() for edit in self.edits])
+        return torch.stack([patterns.moved(own, edited_pattern(edit, tokens, own)).sum() for edit in self.edits])
 
 
 def share_matched(session: Session, prompts: Sequence[Prompt], edit: InHeads, placebo: InHeads) -> float:

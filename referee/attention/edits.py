@@ -1,19 +1,22 @@
 """Interventions as data. An edit describes a change of a prompt's attention pattern in one layer.
 
-Every edit is a frozen dataclass, so two edits with equal fields compare as equal. This module knows nothing about
-running edits (batches, devices).
+Every edit is a frozen dataclass, so two edits with equal fields compare as equal. Edits of one type run together: one
+function of tensors edits all their trials at once, on the device of the patterns.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from referee.attention import patterns
-from referee.prompts.tokens import AlignmentKind, Tokens, align
+from referee.attention.grouping import alike
+from referee.attention.unedited import Unedited
+from referee.prompts.tokens import AlignmentKind, Tokens
 
 
 class Edit(Protocol):
@@ -22,9 +25,30 @@ class Edit(Protocol):
     @property
     def donor(self) -> Tokens | None: ...
 
-    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
-        """Return the edited pattern, [head, query, key], the same shape as `own`."""
+    @staticmethod
+    def apply(edits: Sequence[Any], to: Unedited) -> Tensor:
+        """Return the edited patterns, [trial, head, query, key], from one edit of this type for each trial.
+
+        The function may change `to.own`, which is a copy.
+        """
         ...
+
+
+def edited(edits: Sequence[Edit], to: Unedited) -> Tensor:
+    """Return the patterns after one edit for each trial, [trial, head, query, key]. Edits of one type run together."""
+    groups = alike(edits, type)
+    if len(groups) == 1:
+        return type(edits[0]).apply(edits, to.after(to.own.clone()))
+    found = torch.empty_like(to.own)
+    for group in groups:
+        some = [edits[i] for i in group]
+        found[torch.tensor(group, device=found.device)] = type(some[0]).apply(some, to.only(group))
+    return found
+
+
+def edited_pattern(edit: Edit, target: Tokens, own: Tensor, donor: Tensor | None = None) -> Tensor:
+    """Return the pattern of one prompt after an edit, [head, query, key]. `donor` is the pattern of its donor."""
+    return edited([edit], Unedited([target], own[None], [edit.donor], None if donor is None else donor[None]))[0]
 
 
 @dataclass(frozen=True)
@@ -33,8 +57,9 @@ class Keep:
 
     donor: None = None
 
-    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
-        return own
+    @staticmethod
+    def apply(edits: Sequence[Keep], to: Unedited) -> Tensor:
+        return to.own
 
 
 @dataclass(frozen=True)
@@ -43,8 +68,9 @@ class Flatten:
 
     donor: None = None
 
-    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
-        return patterns.uniform(len(target)).to(own).expand_as(own)
+    @staticmethod
+    def apply(edits: Sequence[Flatten], to: Unedited) -> Tensor:
+        return patterns.uniform(to.own.shape[-1]).to(to.own).expand_as(to.own)
 
 
 @dataclass(frozen=True)
@@ -53,8 +79,9 @@ class TurnInward:
 
     donor: None = None
 
-    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
-        return torch.eye(len(target)).to(own).expand_as(own)
+    @staticmethod
+    def apply(edits: Sequence[TurnInward], to: Unedited) -> Tensor:
+        return torch.eye(to.own.shape[-1]).to(to.own).expand_as(to.own)
 
 
 @dataclass(frozen=True)
@@ -67,10 +94,11 @@ class ToFirstKey:
 
     donor: None = None
 
-    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
-        edited = torch.zeros_like(own)
-        edited[..., 0] = 1
-        return edited
+    @staticmethod
+    def apply(edits: Sequence[ToFirstKey], to: Unedited) -> Tensor:
+        found = torch.zeros_like(to.own)
+        found[..., 0] = 1
+        return found
 
 
 @dataclass(frozen=True)
@@ -83,8 +111,9 @@ class Silence:
 
     donor: None = None
 
-    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
-        return torch.zeros_like(own)
+    @staticmethod
+    def apply(edits: Sequence[Silence], to: Unedited) -> Tensor:
+        return torch.zeros_like(to.own)
 
 
 @dataclass(frozen=True)
@@ -100,12 +129,13 @@ class Replace:
     alignment: AlignmentKind = "meaning"
     informed: bool = True
 
-    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
-        assert donor_pattern is not None
-        if not self.informed:
-            donor_pattern = patterns.uniform(len(self.donor)).to(own).expand_as(donor_pattern)
-        moved = patterns.transplant(own, donor_pattern, align(target, self.donor, self.alignment))
-        return patterns.blend(own, moved, self.amount)
+    @staticmethod
+    def apply(edits: Sequence[Replace], to: Unedited) -> Tensor:
+        assert to.donated is not None
+        informed = torch.tensor([edit.informed for edit in edits], device=to.own.device)[:, None, None, None]
+        donated = torch.where(informed, to.donated, to.uniform_of_donors)
+        moved = patterns.transplant(to.own, donated, *to.aligned([edit.alignment for edit in edits]))
+        return patterns.blend(to.own, moved, to.shares([edit.amount for edit in edits]))
 
 
 @dataclass(frozen=True)
@@ -119,14 +149,10 @@ class InHeads:
     def donor(self) -> Tokens | None:
         return self.edit.donor
 
-    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
-        return self.only(own, self.edit(target, own, donor_pattern))
-
-    def only(self, own: Tensor, everywhere: Tensor) -> Tensor:
-        """Take `everywhere` in the given heads and `own` in the other heads; both are [head, query, key]."""
-        edited, chosen = own.clone(), list(self.heads)
-        edited[chosen] = everywhere[chosen]
-        return edited
+    @staticmethod
+    def apply(edits: Sequence[InHeads], to: Unedited) -> Tensor:
+        everywhere = edited([edit.edit for edit in edits], to)
+        return torch.where(to.heads([edit.heads for edit in edits]), everywhere, to.own)
 
 
 @dataclass(frozen=True)
@@ -140,8 +166,10 @@ class SetShare:
     category: str
     donor: None = None
 
-    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
-        return patterns.set_share(own, members(target, self.category), self.share)
+    @staticmethod
+    def apply(edits: Sequence[SetShare], to: Unedited) -> Tensor:
+        members = to.members([edit.category for edit in edits])
+        return patterns.set_share(to.own, members, to.shares([edit.share for edit in edits]))
 
 
 @dataclass(frozen=True)
@@ -153,8 +181,10 @@ class Move:
     target: str
     donor: None = None
 
-    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
-        return patterns.move(own, members(target, self.source), members(target, self.target), self.amount)
+    @staticmethod
+    def apply(edits: Sequence[Move], to: Unedited) -> Tensor:
+        source, target = to.members([edit.source for edit in edits]), to.members([edit.target for edit in edits])
+        return patterns.move(to.own, source, target, to.shares([edit.amount for edit in edits]))
 
 
 @dataclass(frozen=True)
@@ -165,8 +195,10 @@ class Mask:
     category: str
     donor: None = None
 
-    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
-        return patterns.mask(own, members(target, self.category), self.strength)
+    @staticmethod
+    def apply(edits: Sequence[Mask], to: Unedited) -> Tensor:
+        members = to.members([edit.category for edit in edits])
+        return patterns.mask(to.own, members, to.shares([edit.strength for edit in edits]))
 
 
 @dataclass(frozen=True)
@@ -184,10 +216,11 @@ class MatchedPlacebo:
     def donor(self) -> Tokens | None:
         return self.edit.donor
 
-    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
-        amount = patterns.moved(own, self.edit(target, own.clone(), donor_pattern))
-        free = torch.tensor([category not in self.fixed for category in target.categories])
-        return patterns.shuffle(own, free, amount)
+    @staticmethod
+    def apply(edits: Sequence[MatchedPlacebo], to: Unedited) -> Tensor:
+        amount = patterns.moved(to.own, edited([edit.edit for edit in edits], to))
+        free = to.chosen(lambda fixed, category: category not in fixed, [edit.fixed for edit in edits])
+        return patterns.shuffle(to.own, free, amount)
 
 
 @dataclass(frozen=True)
@@ -200,10 +233,14 @@ class Exchange:
     taken: tuple[tuple[int, int], ...]
     donor: None = None
 
-    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
-        edited = own.clone()
-        edited[[taker for taker, _ in self.taken]] = own[[giver for _, giver in self.taken]]
-        return edited
+    @staticmethod
+    def apply(edits: Sequence[Exchange], to: Unedited) -> Tensor:
+        giver = [list(range(to.own.shape[1])) for _ in edits]
+        for heads, edit in zip(giver, edits, strict=True):
+            for taker, given in edit.taken:
+                heads[taker] = given
+        index = torch.tensor(giver, device=to.own.device)[:, :, None, None]
+        return to.own.gather(1, index.expand_as(to.own))
 
 
 @dataclass(frozen=True)
@@ -213,10 +250,12 @@ class KnockOut:
     edges: tuple[tuple[int, int, int], ...]
     donor: None = None
 
-    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
-        gone = torch.zeros_like(own, dtype=torch.bool)
-        gone[tuple(torch.tensor(self.edges).T)] = True
-        return patterns.knock_out(own, gone)
+    @staticmethod
+    def apply(edits: Sequence[KnockOut], to: Unedited) -> Tensor:
+        edges = [(i, *edge) for i, edit in enumerate(edits) for edge in edit.edges]
+        gone = torch.zeros_like(to.own, dtype=torch.bool)
+        gone[tuple(torch.tensor(edges, device=gone.device).T)] = True
+        return patterns.knock_out(to.own, gone)
 
 
 @dataclass(frozen=True)
@@ -226,12 +265,9 @@ class Together:
     edits: tuple[Edit, ...]
     donor: None = None
 
-    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
-        for edit in self.edits:
-            own = edit(target, own, donor_pattern)
-        return own
-
-
-def members(tokens: Tokens, category: str) -> Tensor:
-    """Return whether each key of a prompt and its forced prefix belongs to a category; [key], boolean."""
-    return torch.tensor([found == category for found in tokens.categories])
+    @staticmethod
+    def apply(edits: Sequence[Together], to: Unedited) -> Tensor:
+        for place in range(max(len(edit.edits) for edit in edits)):
+            some = [edit.edits[place] if place < len(edit.edits) else Keep() for edit in edits]
+            to = to.after(edited(some, to))
+        return to.own

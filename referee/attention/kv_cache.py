@@ -5,7 +5,8 @@ Attention needs nothing else of the rows that have been computed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from referee.models.subjects import Subject
 
+Item = TypeVar("Item")
 KeysValues = tuple[Tensor, Tensor]
 """The keys and the values of some rows in one layer, each [prompt, key-value head, token, size].
 
@@ -28,14 +30,26 @@ def of_prompt(keys: Keys, i: int) -> Keys:
 
 
 def first_rows(each: Sequence[Keys], rows: int) -> Keys:
-    """Joins the keys and values of the first `rows` rows of several prompts into one batch."""
-    return {
-        layer: (
-            torch.stack([keys[layer][0][:, :rows] for keys in each]),
-            torch.stack([keys[layer][1][:, :rows] for keys in each]),
-        )
-        for layer in each[0]
-    }
+    """Joins the keys and values of the first `rows` rows of several prompts into one batch.
+
+    The same keys can occur several times in `each`. They are stacked once and then indexed.
+    """
+
+    def joined(layer: int, part: int) -> Tensor:
+        return gathered(each, lambda keys: keys[layer][part][:, :rows])
+
+    return {layer: (joined(layer, 0), joined(layer, 1)) for layer in each[0]}
+
+
+def gathered(items: Sequence[Item], part: Callable[[Item], Tensor]) -> Tensor:
+    """Returns `part(item)` of each item as one tensor, [item, ...]. An item that occurs often is stacked only once."""
+    places = {id(item): i for i, item in enumerate(items)}
+    distinct = [items[i] for i in places.values()]
+    stacked = torch.stack([part(item) for item in distinct])
+    if len(distinct) == len(items):
+        return stacked
+    index = {place: i for i, place in enumerate(places)}
+    return stacked[torch.tensor([index[id(item)] for item in items], device=stacked.device)]
 
 
 def remembers_keys_alone(subject: Subject) -> bool:

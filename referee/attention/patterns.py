@@ -12,7 +12,8 @@ import math
 import torch
 from torch import Tensor
 
-from referee.prompts.tokens import Alignment
+Amount = float | Tensor
+"""A share from 0 to 1: one for all patterns, or a tensor that broadcasts to [..., query, key]."""
 
 
 def uniform(length: int) -> Tensor:
@@ -48,8 +49,8 @@ def without_first_key(pattern: Tensor) -> Tensor:
     return rest / rest.sum(-1, keepdim=True).clamp_min(torch.finfo(rest.dtype).tiny)
 
 
-def transplant(own: Tensor, donor: Tensor, alignment: Alignment) -> Tensor:
-    """Replace the aligned rows of the target's pattern `own` by the donor's rows; [..., query, key] of `own`.
+def transplant(own: Tensor, donor: Tensor, rows: Tensor, keys: Tensor) -> Tensor:
+    """Replace rows of the target's pattern `own` by the corresponding rows of a donor; [..., query, key] of `own`.
 
     A replaced row has the donor's mass on the corresponding keys, renormalised. It has no mass on keys without a
     counterpart. A row keeps its own values when it has no counterpart, or when its donor row has no mass on any
@@ -57,25 +58,28 @@ def transplant(own: Tensor, donor: Tensor, alignment: Alignment) -> Tensor:
 
     The result misleads when most of the donor's mass lies on keys without a counterpart: renormalising then enlarges
     the small rest.
+
+    Args:
+        own, donor: [..., query, key], with equal leading axes. The donor can have another length.
+        rows: [..., query] of `own`, the donor's row that replaces each row, or -1. The leading axes broadcast.
+        keys: [..., key] of `own`, the donor's key that corresponds to each key, or -1. The leading axes broadcast.
     """
-    donor_row = dict(zip(alignment.target, alignment.donor, strict=True))
-    rows = [row for row in alignment.rows if row in donor_row]
-    mass = donor[..., [donor_row[row] for row in rows], :][..., list(alignment.donor)]
+    lead = own.shape[:-2]
+    row = rows.clamp_min(0).expand(*lead, -1)[..., None].expand(*own.shape[:-1], donor.shape[-1])
+    key = keys.clamp_min(0).expand(*lead, -1)[..., None, :].expand(own.shape)
+    mass = torch.where((keys >= 0)[..., None, :], donor.gather(-2, row).gather(-1, key), 0)
     total = mass.sum(-1, keepdim=True)
-    replaced = torch.zeros_like(own[..., rows, :])
-    replaced[..., list(alignment.target)] = mass / total.clamp_min(torch.finfo(mass.dtype).tiny)
-    edited = own.clone()
-    edited[..., rows, :] = torch.where(total > 0, replaced, own[..., rows, :])
-    return edited
+    replaced = mass / total.clamp_min(torch.finfo(mass.dtype).tiny)
+    return torch.where((rows >= 0)[..., None] & (total > 0), replaced, own)
 
 
-def blend(own: Tensor, other: Tensor, amount: float) -> Tensor:
+def blend(own: Tensor, other: Tensor, amount: Amount) -> Tensor:
     """Return (1 − amount) · own + amount · other. The result is exactly `own` at 0 and exactly `other` at 1."""
     _require_share(amount)
     return torch.lerp(own, other, amount)
 
 
-def set_share(pattern: Tensor, members: Tensor, share: float) -> Tensor:
+def set_share(pattern: Tensor, members: Tensor, share: Amount) -> Tensor:
     """Give exactly `share` of each row's mass to the members, in every row that sees members and other keys.
 
     The proportions among the members stay the same, and so do the proportions among the other keys. If one of the two
@@ -84,7 +88,7 @@ def set_share(pattern: Tensor, members: Tensor, share: float) -> Tensor:
 
     Args:
         pattern: [..., query, key].
-        members: [key], boolean.
+        members: [..., key], boolean.
         share: from 0 to 1.
     """
     _require_share(share)
@@ -94,7 +98,7 @@ def set_share(pattern: Tensor, members: Tensor, share: float) -> Tensor:
     return torch.where(sees_both, wanted, pattern)
 
 
-def move(pattern: Tensor, source: Tensor, target: Tensor, amount: float) -> Tensor:
+def move(pattern: Tensor, source: Tensor, target: Tensor, amount: Amount) -> Tensor:
     """Move the share `amount` of each row's mass on the source keys to its target keys.
 
     The target keys receive it in proportion to their mass. If they have no mass, they receive equal parts. The sums
@@ -103,15 +107,15 @@ def move(pattern: Tensor, source: Tensor, target: Tensor, amount: float) -> Tens
 
     Args:
         pattern: [..., query, key].
-        source, target: [key], boolean, disjoint.
+        source, target: [..., key], boolean, disjoint.
         amount: from 0 to 1.
     """
     _require_share(amount)
-    taken = torch.where(_visible(pattern, target)[..., None], pattern * source * amount, 0)
+    taken = torch.where(_visible(pattern, target)[..., None], pattern * source[..., None, :] * amount, 0)
     return pattern - taken + taken.sum(-1, keepdim=True) * _proportions(pattern, target)
 
 
-def mask(pattern: Tensor, members: Tensor, strength: float) -> Tensor:
+def mask(pattern: Tensor, members: Tensor, strength: Amount) -> Tensor:
     """Multiply the members' columns by 1 − strength, and renormalise the rows.
 
     Renormalising gives the removed mass to the remaining keys in proportion to their mass. An attention sink receives
@@ -120,11 +124,11 @@ def mask(pattern: Tensor, members: Tensor, strength: float) -> Tensor:
 
     Args:
         pattern: [..., query, key].
-        members: [key], boolean.
+        members: [..., key], boolean.
         strength: from 0 (no change) to 1 (the members have no mass).
     """
     _require_share(strength)
-    return _renormalised(pattern * (1 - strength * members.to(pattern.dtype)), pattern)
+    return _renormalised(pattern * (1 - strength * members.to(pattern.dtype)[..., None, :]), pattern)
 
 
 def knock_out(pattern: Tensor, edges: Tensor) -> Tensor:
@@ -149,16 +153,15 @@ def shuffle(pattern: Tensor, free: Tensor, amount: Tensor) -> Tensor:
 
     Args:
         pattern: [..., query, key].
-        free: [key], boolean.
+        free: [..., key], boolean.
         amount: [..., query].
     """
-    second = free & (free.cumsum(-1) % 2 == 0)
-    first = free & ~second
+    second = (free & (free.cumsum(-1) % 2 == 0))[..., None, :]
+    first = free[..., None, :] & ~second
     masses = [(pattern * members).sum(-1, keepdim=True) for members in (first, second)]
     first_gives = masses[0] >= masses[1]
     gives = torch.where(first_gives, first, second)
-    receives = torch.where(first_gives, second, first)
-    seen = receives & torch.ones(pattern.shape[-2:]).tril().bool()
+    seen = torch.where(first_gives, second, first) & _causal(pattern)
     count = seen.sum(-1, keepdim=True)
     total = torch.maximum(*masses)
     moved = torch.where(count > 0, torch.minimum(amount[..., None], total), 0)
@@ -194,10 +197,14 @@ def similarity(pattern: Tensor) -> Tensor:
     return alike.clamp(-1, 1) - torch.diag_embed(alike.diagonal(dim1=-2, dim2=-1) - 1)
 
 
+def _causal(pattern: Tensor) -> Tensor:
+    """Return which keys each row can see, [query, key], boolean."""
+    return torch.ones(pattern.shape[-2:], dtype=torch.bool, device=pattern.device).tril()
+
+
 def _visible(pattern: Tensor, members: Tensor) -> Tensor:
-    """Return whether each row can see any member, [query]. The mass of the members does not matter."""
-    length = pattern.shape[-1]
-    return (torch.ones(length, length).tril().bool() & members).any(-1)
+    """Return whether each row can see any member, [..., query]. The mass of the members does not matter."""
+    return (_causal(pattern) & members[..., None, :]).any(-1)
 
 
 def _proportions(pattern: Tensor, members: Tensor) -> Tensor:
@@ -205,10 +212,9 @@ def _proportions(pattern: Tensor, members: Tensor) -> Tensor:
 
     In a row without any mass on the members, all visible members get equal shares. A row that sees no member is zero.
     """
-    length = pattern.shape[-1]
-    mass = pattern * members
+    mass = pattern * members[..., None, :]
     total = mass.sum(-1, keepdim=True)
-    seen = (torch.ones(length, length).tril().bool() & members).to(pattern.dtype)
+    seen = (_causal(pattern) & members[..., None, :]).to(pattern.dtype)
     evenly = seen / seen.sum(-1, keepdim=True).clamp_min(1)
     tiny = torch.finfo(mass.dtype).tiny
     return torch.where(total >= tiny, mass / total.clamp_min(tiny), evenly)
@@ -226,6 +232,7 @@ def _renormalised(left: Tensor, own: Tensor) -> Tensor:
     return torch.where(total >= tiny, left * scale, own)
 
 
-def _require_share(amount: float) -> None:
-    if not 0 <= amount <= 1:
+def _require_share(amount: Amount) -> None:
+    """Raise ValueError for a number outside 0 to 1. Whoever makes a tensor of amounts checks it."""
+    if not isinstance(amount, Tensor) and not 0 <= amount <= 1:
         raise ValueError(f"An amount must be a share from 0 to 1; got {amount}")

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from referee.attention.interface import call_of, output_of, pattern_of
 from referee.attention.kv_cache import Keys, cache_of, keys_in, rows_of
 from referee.attention.onednn import quick
 from referee.attention.wrapping import Wrapped, wrap
@@ -22,7 +23,7 @@ _PROJECTIONS = ("o_proj", "out_proj", "c_proj", "dense")
 Later = Mapping[int, Callable[[Tensor], Tensor]]
 """For each edited layer above the layer of interest, a function from its pattern to the pattern to write.
 
-Both are [trial, head, row, key]."""
+Both are [trial, head, row, key] in float32."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Attention:
         hidden: Tensor | None = None,
         later: Later | None = None,
     ) -> Tensor:
-        """Returns the patterns [prompt, layer, head, query, key] of the prompts `ids` [prompt, token].
+        """Returns the patterns [prompt, layer, head, query, key] of the prompts `ids` [prompt, token], in float32.
 
         The forward pass stops after the last of `layers`. `pattern`, `hidden` and `later` are those of `run`. With
         them, the prompts are edited, and all edited layers are below `layers`.
@@ -87,9 +88,10 @@ class Attention:
                 self._write(self.subject.layer, pattern)
             self._write_later(later)
             for layer in upwards:
-                patterns.append(self._wrapped.site(layer).output.clone().save())
+                patterns.append(self._pattern(layer).save())
             tracer.stop()
-        return torch.stack([patterns[upwards.index(layer)] for layer in layers], dim=1)
+        # The layers of a large model can be on several devices.
+        return torch.stack([patterns[upwards.index(layer)].to(self.subject.device) for layer in layers], dim=1)
 
     def enter(self, ids: Tensor, before: Keys | None = None, *, keep: bool = False) -> tuple[Tensor, Tensor, Keys]:
         """Runs prompts [prompt, token] up to the attention of the layer of interest.
@@ -102,13 +104,13 @@ class Attention:
 
         Returns:
             The residual stream that enters the layer of interest, [prompt, row, size]. The pattern of this layer,
-            [prompt, head, row, key]. The keys and values of all layers up to this one; empty without `keep`.
+            [prompt, head, row, key] in float32. The keys and values of all layers up to this one; empty without `keep`.
         """
         layer, start = self.subject.layer, rows_of(before)
         cache = cache_of(before or {}) if keep or before else None
         with torch.no_grad(), self.products(), self._trace(ids[:, start:], past_key_values=cache) as tracer:
             hidden = self._wrapped.layers[layer].input.clone().save()
-            pattern = self._wrapped.site(layer).output.clone().save()
+            pattern = self._pattern(layer).save()
             tracer.stop()
         return hidden, pattern, keys_in(cache, range(layer + 1)) if keep else {}
 
@@ -124,7 +126,7 @@ class Attention:
         first, last = self.subject.layer, self.subject.n_layers - 1
         with torch.no_grad(), self.products(), self._trace(ids[:, start:], past_key_values=cache) as tracer:
             self._start_with(hidden[:, start:])
-            self._wrapped.site(last).output.save()
+            call_of(self._wrapped.site(last).inputs)  # the pass stops when the last layer has its keys
             tracer.stop()
         return keys_in(cache, range(first, last + 1))
 
@@ -140,8 +142,9 @@ class Attention:
 
         Args:
             ids: token ids, [trial, token].
-            pattern: the pattern to write at the layer of interest, [trial, head, row, key]. It has only the rows
-                that the pass computes.
+            pattern: the pattern to write at the layer of interest, [trial, head, row, key] in float32. It has only the
+                rows that the pass computes. Without it, the unedited pattern is written. So an edited trial differs
+                from an unedited one by its pattern alone, in every dtype.
             hidden: the residual stream from `enter`, for all rows. The pass does not compute the layers below again.
             before: keys and values from `keys`. The pass does not compute these first rows again.
             later: the edits of layers above the layer of interest.
@@ -151,8 +154,7 @@ class Attention:
         with torch.no_grad(), self.products(), self._trace(ids[:, start:], past_key_values=cache) as tracer:
             if hidden is not None:
                 self._start_with(hidden[:, start:])
-            if pattern is not None:
-                self._write(layer, pattern)
+            self._write(layer, pattern)
             output = self._wrapped.layers[layer].output
             stream = output[0] if isinstance(output, tuple) else output
             norm = stream[:, -1].float().norm(dim=-1).save()
@@ -163,14 +165,23 @@ class Attention:
             tracer.stop()
         return Readout(rows[:, -1], norm, rows if self.every_row else None)
 
-    def _write(self, layer: int, pattern: Tensor) -> None:
-        """Inside a trace: writes a pattern at a layer."""
-        self._wrapped.site(layer).output = pattern.to(self.subject.device, self.subject.model.dtype)
+    def _pattern(self, layer: int) -> Any:
+        """Inside a trace: returns the pattern of a layer, [trial, head, row, key], in float32."""
+        return pattern_of(call_of(self._wrapped.site(layer).inputs))
+
+    def _write(self, layer: int, edited: Tensor | Callable[[Tensor], Tensor] | None) -> None:
+        """Inside a trace: writes a pattern at a layer. A function gets the layer's own pattern; None writes it back."""
+        site = self._wrapped.site(layer)
+        call = call_of(site.inputs)
+        if not isinstance(edited, Tensor):
+            own = pattern_of(call)
+            edited = edited(own) if edited else own
+        site.output = output_of(call, edited)
 
     def _write_later(self, later: Later | None) -> None:
         """Inside a trace: writes the patterns of the edited layers above the layer of interest."""
         for layer, edited in sorted((later or {}).items()):
-            self._write(layer, edited(self._wrapped.site(layer).output))
+            self._write(layer, edited)
 
     def _start_with(self, hidden: Tensor) -> None:
         """Inside a trace: skips the layers below the layer of interest and sets the input of this layer to `hidden`."""
@@ -199,15 +210,31 @@ class Attention:
         Returns:
             The patterns and the gradients, each [prompt, head, query, key] in float32.
         """
-        site = self._wrapped.site
         with torch.enable_grad(), self._trace(ids, logits_to_keep=1):
             self._start_with(hidden)
             # The pattern is a leaf of the graph. So the layers below need no gradient, and no parameter gets one.
-            pattern = site(self.subject.layer).output.detach().requires_grad_().save()
-            site(self.subject.layer).output = pattern
+            site = self._wrapped.site(self.subject.layer)
+            call = call_of(site.inputs)
+            pattern: Any = pattern_of(call).detach().requires_grad_()
+            pattern = pattern.save()
+            site.output = output_of(call, pattern)
             logits = self._wrapped.traced.output.logits[:, -1].float().save()
         (gradient,) = torch.autograd.grad(score(logits), pattern)
-        return pattern.detach().float(), gradient.float()
+        return pattern.detach(), gradient
+
+    def error(self, ids: Tensor) -> float:
+        """Returns how far the written output of the layer of interest is from the model's own output.
+
+        It is the largest absolute difference, divided by the largest absolute output. `ids` are [prompt, token].
+        """
+        with torch.no_grad(), self.products(), self._trace(ids) as tracer:
+            site = self._wrapped.site(self.subject.layer)
+            call = call_of(site.inputs)
+            own = site.output[0].float()
+            written = output_of(call, pattern_of(call))[0].float()
+            error = ((written - own).abs().max() / own.abs().max()).save()
+            tracer.stop()
+        return error.item()
 
     def head_outputs(self, ids: Tensor, layers: Sequence[int], pattern: Tensor | None = None) -> Tensor:
         """Returns the output of each head in some layers, [prompt, layer, token, head, size], in float32.

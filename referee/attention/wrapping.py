@@ -1,9 +1,7 @@
-"""Wraps a model with nnsight and finds the attention pattern in its layers. No other module imports nnsight.
+"""Wraps a model with nnsight and finds the attention call in its layers. No other module imports nnsight.
 
-With eager attention, transformers applies dropout to the output of the softmax. It then multiplies the values by the
-output of the dropout. In evaluation mode, this output is the attention pattern itself. nnsight finds this operation
-inside the attention function by name. The name differs between versions of transformers, so `wrap` tries all known
-names.
+transformers calls the attention function inside the attention module of each layer. nnsight names this call by the
+line of the source text, and the name differs between families. So `wrap` tries all known names.
 """
 
 from __future__ import annotations
@@ -15,12 +13,12 @@ import torch
 from nnsight import TransformersModel
 from torch import Tensor
 
+from referee.attention.interface import call_of, pattern_of
 from referee.errors import NoReadableAttention
 from referee.models.subjects import Subject
 
 _ATTENTION_MODULES = ("self_attn", "attn", "attention")
 _ATTENTION_CALLS = ("attention_interface_1", "attention_interface_0")
-_PATTERN_OPERATION = "nn_functional_dropout_0"
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class Wrapped:
         traced: the wrapped model.
         layers: the list of its layers.
         module: the name of the attention module in a layer.
-        call: the operation of that module that computes the pattern.
+        call: the name of the attention call in that module.
         unembedding: the module that computes logits from the residual stream.
     """
 
@@ -42,15 +40,14 @@ class Wrapped:
     unembedding: Any
 
     def site(self, layer: int) -> Any:
-        """Inside a trace: returns the operation whose output is the pattern of a layer. It can be read and written."""
-        attention = getattr(self.layers[layer], self.module)
-        return getattr(getattr(attention.source, self.call).source, _PATTERN_OPERATION)
+        """Inside a trace: returns the attention call of a layer. Its inputs can be read and its output written."""
+        return getattr(getattr(self.layers[layer], self.module).source, self.call)
 
 
 def wrap(subject: Subject) -> Wrapped:
-    """Wraps a subject's model with nnsight and checks that its pattern can be read.
+    """Wraps a subject's model with nnsight and checks that its patterns can be read.
 
-    Raises NoReadableAttention when the model has no usable unembedding, layers or pattern.
+    Raises NoReadableAttention when the model has no usable unembedding, layers or patterns.
     """
     # Without a device argument, the pipeline inside nnsight moves the model to the first GPU. A model on several
     # devices has a device map, and nothing may move it.
@@ -68,7 +65,8 @@ def wrap(subject: Subject) -> Wrapped:
         try:
             ids = torch.zeros(1, 2, dtype=torch.long, device=subject.device)
             with torch.no_grad(), traced.trace({"input_ids": ids}, use_cache=False) as tracer:
-                patterns.append(found.site(0).output.save())
+                found_pattern: Any = pattern_of(call_of(found.site(0).inputs))
+                patterns.append(found_pattern.save())
                 tracer.stop()
         except Exception as problem:  # nnsight raises many types of error, from a frame that it has rewritten
             problems.append(f"{call}: {type(problem).__name__}")

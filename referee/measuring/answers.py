@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig, PreTrainedTokenizerFast, StoppingCriteria, StoppingCriteriaList
 
+from referee.attention.grouping import alike
 from referee.attention.kv_cache import Keys, cache_of
-from referee.measuring.grouping import alike
 from referee.models.subjects import Subject
 from referee.prompts.prompt import Answer
 from referee.prompts.tokens import Tokens

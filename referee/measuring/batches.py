@@ -13,7 +13,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import torch
 from tqdm import tqdm
 
-from referee.measuring.grouping import alike
+from referee.attention.grouping import alike
 from referee.measuring.memory import free_bytes, out_of_memory
 from referee.measuring.requests import Request
 from referee.models.subjects import Subject

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from referee.attention.grouping import alike
 from referee.measuring import prefix_cache
 from referee.measuring.batches import Batches
-from referee.measuring.grouping import alike
 from referee.measuring.requests import Request
 from referee.measuring.result_cache import ResultCache
 from referee.measuring.result_keys import NotKeepable, ResultKeys

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from referee.attention.edits import Edit, InHeads
-from referee.attention.kv_cache import Keys
+from referee.attention.edits import Edit, edited
+from referee.attention.grouping import alike
+from referee.attention.kv_cache import Keys, gathered
 from referee.attention.tracing import Attention, Later, Readout
+from referee.attention.unedited import Unedited
 from referee.measuring.prefix_cache import PrefixCache
 from referee.measuring.requests import Trial
 from referee.prompts.tokens import Tokens
@@ -21,8 +23,8 @@ _ROWS_WORTH, _TRIALS_WORTH = 2, 3
 """The smallest number of first rows, and of trials of one prompt, for which keys are computed before the trials.
 
 With fewer rows or fewer trials, the extra pass costs more than it saves."""
-_REMEMBERED = 64 << 20
-"""At most this many bytes of edited rows are kept from `prepare` to `run`. The others are computed twice."""
+_AT_ONCE = 64 << 20
+"""While `prepare` looks for the rows that edits change, it edits patterns of at most this many bytes at once."""
 
 
 class EditedRows:
@@ -41,11 +43,8 @@ class EditedRows:
         """
         self._attention, self._prefixes_of = attention, prefixes
         self._prefixes = prefixes(attention.subject.layer)
-        self._latest: tuple[Any, Any] = (None, None)
         self._starts: dict[Trial, int] = {}
-        self._rows: dict[tuple[Tokens, Edit], Tensor] = {}
         self._donors: dict[tuple[int, Tokens], Tensor] = {}
-        self._room = 0
 
     def prepare(self, trials: Sequence[Trial], progress: str | None) -> None:
         """Plans the trials of a sweep and computes what they share. `progress` is the label of the progress bar."""
@@ -53,11 +52,10 @@ class EditedRows:
         self._donors = self._donors_above(trials, progress)
         donors = [edit.donor for trial in trials for _, edit in trial.edits[:1] if edit.donor]
         prefixes.prepare([*(trial.tokens for trial in trials), *donors], progress)
-        self._rows, self._room = {}, _REMEMBERED
         if self._attention.every_row:
             self._starts = dict.fromkeys(trials, 0)
             return
-        first = {trial: self._first_changed(trial) for trial in trials if trial.edits}
+        first = self._first_changed([trial for trial in trials if trial.edits])
         late = [(trial.tokens, row) for trial, row in first.items() if _ROWS_WORTH <= row < len(trial.tokens)]
         times = Counter(tokens for tokens, _ in late)
         wanted: dict[Tokens, int] = {}
@@ -105,61 +103,60 @@ class EditedRows:
         """Returns the arguments of `Attention.run` for one batch."""
         tokens = [trial.tokens for trial in trials]
         start = min(self._starts[trial] for trial in trials)
-        hidden = torch.stack([self._prefixes.hidden(t) for t in tokens])
-        patterns = [self._rows_edited(trial.tokens, trial.edits[0][1], start) for trial in trials if trial.edits]
+        pattern = self._edited(trials)[:, :, start:] if trials[0].edits else None
         ids = torch.tensor([t.ids for t in tokens])
-        before = self._prefixes.keys(tokens, start)
         later = {layer: partial(self._edited_later, trials, layer) for layer in trials[0].layers[1:]}
-        return ids, torch.stack(patterns) if patterns else None, hidden, before, later
+        return ids, pattern, self._prefixes.hiddens(tokens), self._prefixes.keys(tokens, start), later
 
-    def _edited_later(self, trials: Sequence[Trial], layer: int, pattern: Tensor) -> Tensor:
+    def _edited(self, trials: Sequence[Trial]) -> Tensor:
+        """Returns the patterns at the lowest edited layer after the edits, [trial, head, query, key].
+
+        All prompts have the same length.
+        """
+        edits = [trial.edits[0][1] for trial in trials]
+        own = self._prefixes.patterns([trial.tokens for trial in trials])
+        return _after(trials, edits, own, self._prefixes.pattern)
+
+    def _edited_later(self, trials: Sequence[Trial], layer: int, own: Tensor) -> Tensor:
         """Returns the edited patterns of a layer above the lowest edited one, [trial, head, query, key]."""
-        edited = []
-        for trial, own in zip(trials, pattern.float().cpu().clone(), strict=True):
-            edit = dict(trial.edits)[layer]
-            donor = self._donors[layer, edit.donor].clone() if edit.donor else None
-            edited.append(edit(trial.tokens, own, donor))
-        return torch.stack(edited)
+        edits = [dict(trial.edits)[layer] for trial in trials]
+        return _after(trials, edits, own, lambda donor: self._donors[layer, donor])
 
-    def edited(self, tokens: Tokens, edit: Edit) -> Tensor:
-        """Returns a prompt's pattern at the lowest edited layer after an edit, [head, query, key]."""
-        if isinstance(edit, InHeads):
-            # The edit is computed once for all heads. Every subset of heads takes its part of the result.
-            return edit.only(self._prefixes.pattern(tokens), self._in_all_heads(tokens, edit.edit))
-        return self._in_all_heads(tokens, edit)
+    def _first_changed(self, trials: Sequence[Trial]) -> dict[Trial, int]:
+        """Returns the first row that the edit of each trial changes, or the number of rows when it changes none.
 
-    def _in_all_heads(self, tokens: Tokens, edit: Edit) -> Tensor:
-        """Returns the pattern after an edit, [head, query, key]. The latest result is kept for the next call."""
-        if (tokens, edit) != self._latest[0]:
-            # The edit gets copies, because it may change its arguments.
-            donor = self._prefixes.pattern(edit.donor).clone() if edit.donor else None
-            self._latest = ((tokens, edit), edit(tokens, self._prefixes.pattern(tokens).clone(), donor))
-        return self._latest[1]
-
-    def _rows_edited(self, tokens: Tokens, edit: Edit, start: int) -> Tensor:
-        """Returns the rows of an edited pattern from `start` on, [head, row, key].
-
-        `start` is not after the first row that the edit changes.
+        With edits in several layers the result is 0: the first row that a higher edit changes is not known yet.
         """
-        rows = self._rows.get((tokens, edit))
-        if rows is None:
-            return self.edited(tokens, edit)[:, start:]
-        first = len(tokens) - rows.shape[1]
-        return torch.cat((self._prefixes.pattern(tokens)[:, start:first], rows), dim=1)
+        found = {trial: 0 for trial in trials if len(trial.edits) > 1}
+        alone = [trial for trial in trials if trial not in found]
+        for group in alike(alone, lambda trial: len(trial.tokens)):
+            length = len(alone[group[0]].tokens)
+            size = self._attention.subject.n_heads * length**2 * torch.float32.itemsize
+            some = max(1, _AT_ONCE // size)
+            for start in range(0, len(group), some):
+                batch = [alone[i] for i in group[start : start + some]]
+                own = self._prefixes.patterns([trial.tokens for trial in batch])
+                changed = (self._edited(batch) != own).any(dim=3).any(dim=1)
+                first = torch.where(changed.any(1), changed.int().argmax(1), length)
+                found |= dict(zip(batch, first.tolist(), strict=True))
+        return found
 
-    def _first_changed(self, trial: Trial) -> int:
-        """Returns the first row that an edit changes, or the number of rows when it changes none.
 
-        It also keeps the edited rows for `run`, while they fit into `_REMEMBERED` bytes. With edits in several layers
-        the result is 0: the first row that a higher edit changes is not known yet.
-        """
-        if len(trial.edits) > 1:
-            return 0
-        tokens, edit = trial.tokens, trial.edits[0][1]
-        edited = self.edited(tokens, edit)
-        changed = (edited.numpy() != self._prefixes.pattern(tokens).numpy()).any(axis=(0, 2)).nonzero()[0]
-        first = int(changed[0]) if changed.size else len(tokens)
-        rows = edited[:, first:]
-        if rows.nbytes <= self._room:
-            self._rows[tokens, edit], self._room = rows.clone(), self._room - rows.nbytes
-        return first
+def _after(
+    trials: Sequence[Trial], edits: Sequence[Edit], own: Tensor, pattern_of: Callable[[Tokens], Tensor]
+) -> Tensor:
+    """Returns the patterns after one edit for each trial; `pattern_of` returns the pattern of a donor."""
+    donors = [edit.donor for edit in edits]
+    given = [donor for donor in donors if donor]
+    donated = None
+    if given:
+        longest = max(map(len, given))
+        # A trial without a donor gets any pattern, because its edit does not read it.
+        donated = gathered([donor or given[0] for donor in donors], lambda donor: _padded(pattern_of(donor), longest))
+    return edited(edits, Unedited([trial.tokens for trial in trials], own, donors, donated))
+
+
+def _padded(pattern: Tensor, length: int) -> Tensor:
+    """Returns a pattern with zeros at the end, [head, length, length]."""
+    missing = length - pattern.shape[-1]
+    return functional.pad(pattern, (0, missing, 0, missing)) if missing else pattern

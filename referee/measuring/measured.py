@@ -26,17 +26,18 @@ Row = dict[str, float]
 
 def patterns(attention: Attention, measure: Measure, layers: Sequence[int], some: Sequence[Reading]) -> list[Tensor]:
     """Returns the measures of the prompts' patterns in some layers."""
-    return _measures(measure, some, attention.read(_ids(some), layers).float().cpu())
+    return _measures(measure, some, attention.read(_ids(some), layers).cpu())
 
 
 def known_patterns(known: PrefixCache, measure: Measure, some: Sequence[Reading]) -> list[Tensor]:
     """Returns the measures of the prompts' patterns that a prefix cache keeps."""
-    return _measures(measure, some, (known.pattern(request.tokens)[None].clone() for request in some))
+    found = known.patterns([request.tokens for request in some])[:, None]
+    return _measures(measure, some, found.cpu())
 
 
 def edited_patterns(edited: EditedRows, measure: Measure, layers: Sequence[int], some: Sequence[Trial]) -> list[Tensor]:
     """Returns the measures of the patterns that the trials have in layers above the edited ones."""
-    return _measures(measure, some, edited.read(some, layers).float().cpu())
+    return _measures(measure, some, edited.read(some, layers).cpu())
 
 
 def _measures(measure: Measure, some: Sequence[Request], found: Iterable[Tensor]) -> list[Tensor]:
@@ -53,8 +54,7 @@ def gradients(
 ) -> list[Tensor]:
     """Returns the measures of the prompts' patterns and gradients at the layer of interest."""
     tokens = [request.tokens for request in some]
-    hidden = torch.stack([known.hidden(t) for t in tokens])
-    found = attention.gradients(_ids(some), hidden, partial(_total_margin, tokens))
+    found = attention.gradients(_ids(some), known.hiddens(tokens), partial(_total_margin, tokens))
     pattern, gradient = (part.cpu() for part in found)
     for part in (pattern, gradient):
         _require_finite(part, "gradient of an attention pattern")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from referee.attention.kv_cache import Keys, first_rows, of_prompt, remembers_keys_alone
+from referee.attention.kv_cache import Keys, first_rows, gathered, of_prompt, remembers_keys_alone
 from referee.attention.tracing import Attention
 from referee.measuring.batches import Batches, bytes_of_keys, of_one_length, of_one_start, tokens_at_once
 from referee.measuring.memory import free_bytes
@@ -64,7 +64,7 @@ class PrefixCache:
                 new, length = len(tokens) - start, len(tokens)
                 self._lower[tokens] = of_prompt(keys, i)
                 # This line is the last one because it marks the prompt as known, even if the run is interrupted.
-                self._known[tokens] = self._whole(tokens, hidden[i, :new], pattern[i, :, :new, :length].float().cpu())
+                self._known[tokens] = self._whole(tokens, hidden[i, :new], pattern[i, :, :new, :length])
             return [None] * len(some)
 
         batches = Batches(
@@ -95,8 +95,16 @@ class PrefixCache:
         return self._known[tokens][0]
 
     def pattern(self, tokens: Tokens) -> Tensor:
-        """Returns the pattern of the layer, [head, query, key], in float32 on the CPU."""
+        """Returns the pattern of the layer, [head, query, key], in float32 on the subject's device."""
         return self._known[tokens][1]
+
+    def hiddens(self, prompts: Sequence[Tokens]) -> Tensor:
+        """Returns the residual stream before the layer for prompts of equal length, [prompt, token, size]."""
+        return gathered(prompts, self.hidden)
+
+    def patterns(self, prompts: Sequence[Tokens]) -> Tensor:
+        """Returns the patterns of the layer for prompts of equal length, [prompt, head, query, key]."""
+        return gathered(prompts, self.pattern)
 
     def prepare_keys(self, wanted: Mapping[Tokens, int], progress: str | None) -> None:
         """Computes missing keys and values of the layer and all layers above it.
@@ -119,7 +127,7 @@ class PrefixCache:
             count = max(wanted[tokens] for tokens in some)
             before = self.keys(some, min(map(self.rows_known, some)))
             ids = torch.tensor([tokens.ids[:count] for tokens in some])
-            keys = self._attention.keys(ids, torch.stack([self.hidden(tokens)[:count] for tokens in some]), before)
+            keys = self._attention.keys(ids, self.hiddens(some)[:, :count], before)
             return [(count, of_prompt(keys, i)) for i in range(len(some))]
 
         batches = Batches(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from referee.measuring.grouping import alike
+from referee.attention.grouping import alike
 from referee.prompts.tokens import Tokens
 
 _SHARE = 4

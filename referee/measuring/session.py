@@ -12,6 +12,7 @@ from functools import partial
 import pandas as pd
 from torch import Tensor
 
+from referee.attention.grouping import alike
 from referee.attention.tracing import Attention
 from referee.attention.wrapping import wrap
 from referee.measuring import measured
@@ -19,7 +20,6 @@ from referee.measuring.answers import greedy_answers
 from referee.measuring.batches import of_one_length
 from referee.measuring.dispatcher import Dispatcher
 from referee.measuring.edited_rows import EditedRows
-from referee.measuring.grouping import alike
 from referee.measuring.prefix_cache import PrefixCache
 from referee.measuring.requests import GradientMeasure, Measure, Observer, Reading, Trial
 from referee.measuring.result_cache import ResultCache

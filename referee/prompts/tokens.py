@@ -153,6 +153,16 @@ class Alignment:
     donor: tuple[int, ...]
     rows: tuple[int, ...]
 
+    def counterparts(self, length: int) -> tuple[list[int], list[int]]:
+        """Return the donor's row that replaces each row of a target, and the donor's key of each key.
+
+        Both have `length` elements, one for each token of the target. The value -1 means none.
+        """
+        donor_of = dict(zip(self.target, self.donor, strict=True))
+        keys = [donor_of.get(position, -1) for position in range(length)]
+        replaced = set(self.rows)
+        return [donor if row in replaced else -1 for row, donor in enumerate(keys)], keys
+
 
 def align(target: Tokens, donor: Tokens, kind: AlignmentKind = "meaning") -> Alignment:
     """Find the positions that correspond in two prompts.

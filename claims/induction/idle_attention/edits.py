@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from referee.prompts.tokens import Tokens
+from referee.attention.unedited import Unedited
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,11 @@ class FromFirstToken:
 
     donor: None = None
 
-    def __call__(self, target: Tokens, own: Tensor, donor_pattern: Tensor | None) -> Tensor:
+    @staticmethod
+    def apply(edits: Sequence[FromFirstToken], to: Unedited) -> Tensor:
+        own = to.own
         others = torch.ones(own.shape[-2:]).tril() * (torch.arange(own.shape[-1]) > 0)
+        others = others.to(own)
         count = others.sum(-1)
         amount = torch.minimum(own[..., 0], (own * others).sum(-1) / 2) * (count >= 2)
         edited = own + others * (amount / count.clamp_min(1))[..., None]
