@@ -23,7 +23,7 @@ from reports.entry_parts import (
     Variant,
 )
 
-SCHEMA_VERSION: Final = 6
+SCHEMA_VERSION: Final = 7
 
 
 class ClaimEntry(Model):
@@ -161,10 +161,12 @@ class Margins(Model):
     """Smallest absolute margin, in logits."""
     alone: float = Field(ge=0)
     """Largest change of the margins closest to zero when each trial runs in a batch of its own, in logits."""
+    again: Count
+    """Number of margins close to zero that were measured again in float32."""
     precise: float | None = Field(ge=0)
-    """Largest change when each trial also runs in float32, in logits. Null if this was not measured."""
+    """Largest change of these, in logits. Null if no margin was measured again."""
     turned: Count
-    """Number of the margins closest to zero that change their sign."""
+    """Number of margins close to zero that changed their sign, alone or in float32."""
 
 
 class Table(Model):
@@ -196,7 +198,7 @@ class Environment(Model):
 class Report(Model):
     """A validation report of one theory or several theories on one subject."""
 
-    schema_version: Literal[6]
+    schema_version: Literal[7]
     created: Text
     """Time of writing, in UTC."""
     theories: tuple[Theory, ...]

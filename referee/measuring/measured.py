@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import partial
 
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -78,6 +79,12 @@ def scores(subject: Subject, edited: EditedRows, wanted: Sequence[Score], some: 
         _require_finite(values, "margin" if score.column == Margin.column else "score")
         columns[score.column] = values.tolist()
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def table(rows: Sequence[Row], scores: Sequence[Score]) -> pd.DataFrame:
+    """Returns a table with one row for each trial and one column for each score."""
+    columns = list(dict.fromkeys(score.column for score in scores))
+    return pd.DataFrame([[row[column] for column in columns] for row in rows], columns=columns)
 
 
 def _ids(requests: Sequence[Request]) -> Tensor:

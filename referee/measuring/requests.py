@@ -50,6 +50,11 @@ class Reading:
         return ()
 
 
+def readings(prompts: Sequence[Tokens]) -> list[Reading]:
+    """Returns one reading of each prompt."""
+    return [Reading(tokens) for tokens in prompts]
+
+
 Request = Trial | Reading
 
 

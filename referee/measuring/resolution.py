@@ -5,13 +5,11 @@ The important question is whether a margin changes its sign. So the module measu
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from heapq import nsmallest
 
-from referee.measuring.memory import out_of_memory
 from referee.measuring.requests import Trial
 from referee.measuring.session import Session
 
@@ -59,64 +57,43 @@ class Resolution:
     Attributes:
         margins: the number of margins that the sweeps measured.
         smallest: the smallest |margin| among them, in logits.
-        alone: the largest change of these closest margins when each trial runs in a batch of its own, in logits.
-        precise: the largest change when each trial also runs in float32, in logits. None if the model is in float32
-            already, or if memory has no room for a float32 copy.
-        turned: the number of the closest margins that change their sign, for either reason.
+        alone: the largest change of the closest margins when each trial runs in a batch of its own, in logits.
+        again: the number of margins close to zero that were measured again in float32; 0 if the model is in float32.
+        precise: the largest change of these, in logits. None if the model is in float32, or if memory has no room for
+            a float32 copy.
+        turned: the number of margins that changed their sign: those measured again, or the closest ones alone.
     """
 
     margins: int
     smallest: float
     alone: float
+    again: int
     precise: float | None
     turned: int
 
     def __str__(self) -> str:
         text = f"smallest of {self.margins:,} |margins|: {self.smallest:.2g} logits; alone it moves by {self.alone:.1g}"
-        text += "" if self.precise is None else f", in float32 by {self.precise:.1g}"
-        return text + (f"; {self.turned} of the closest change sides" if self.turned else "")
+        if self.precise is not None:
+            text += f"; {self.again:,} close to zero measured again in float32: they move by {self.precise:.1g} at most"
+        return text + (f"; {self.turned} of them change sides" if self.turned else "")
 
 
 def measure(session: Session, watch: Watch) -> Resolution | None:
     """Runs the closest trials again, each in a batch of its own. Returns None if `watch` saw no trial.
 
-    If the model is not in float32, it also runs these trials with a float32 copy of the model.
+    If the model is not in float32, these trials run with its float32 copy, because their margins come from it.
     """
     if not watch.closest:
         return None
     before = [margin for _, margin in watch.closest]
-    trials = [trial for trial, _ in watch.closest]
-    alone = _again(session, trials)
-    precise = None if session.subject.dtype == "float32" else _again_in_float32(session, trials)
-    turned = sum(
-        any(margin > 0 for margin in each) != all(margin > 0 for margin in each)
-        for each in zip(before, alone, precise or before, strict=True)
-    )
+    measured = session.precise or session
+    alone = measured.margins_alone([trial for trial, _ in watch.closest])["margin_logits"].tolist()
+    turned = sum((a > 0) != (b > 0) for a, b in zip(before, alone, strict=True))
     return Resolution(
         watch.margins,
         abs(before[0]),
-        _largest_change(before, alone),
-        None if precise is None else _largest_change(before, precise),
-        turned,
+        max(abs(b - a) for b, a in zip(before, alone, strict=True)),
+        session.precision.again,
+        None if measured is session else session.precision.change,
+        turned + session.precision.turned,
     )
-
-
-def _again(session: Session, trials: Sequence[Trial]) -> list[float]:
-    """Returns the margin of each trial in a batch of its own, in logits."""
-    return session.margins_alone(trials)["margin_logits"].tolist()
-
-
-def _again_in_float32(session: Session, trials: Sequence[Trial]) -> list[float] | None:
-    """Like `_again`, with a float32 copy of the model; None if memory has no room for it."""
-    try:
-        model = copy.deepcopy(session.subject.model).float()
-        return _again(Session(replace(session.subject, model=model)), trials)
-    except (MemoryError, RuntimeError) as problem:
-        if not out_of_memory(problem):
-            raise
-        return None
-
-
-def _largest_change(before: Sequence[float], after: Sequence[float]) -> float:
-    """Returns the largest |difference| of two lists of margins, in logits."""
-    return max(abs(b - a) for b, a in zip(before, after, strict=True))

@@ -1,7 +1,7 @@
 """The session is the only object that runs a model. It returns margins of edited prompts and measures of patterns.
 
-Experiments send frozen requests. The session answers equal requests only once, and it looks up the results of earlier
-runs. It groups the other requests by length and runs them in batches. It returns the results in the order of requests.
+Experiments send frozen requests. The session answers equal requests once, and it looks up the results of earlier runs. It
+runs the others in batches of prompts of equal length. It returns the results in the order of the requests.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from referee.measuring.answers import greedy_answers
 from referee.measuring.batches import of_one_length
 from referee.measuring.dispatcher import Dispatcher
 from referee.measuring.edited_rows import EditedRows
+from referee.measuring.precision import Precision, in_float32
 from referee.measuring.prefix_cache import PrefixCache
-from referee.measuring.requests import GradientMeasure, Measure, Observer, Reading, Trial
+from referee.measuring.requests import GradientMeasure, Measure, Observer, Reading, Trial, readings
 from referee.measuring.result_cache import ResultCache
 from referee.measuring.scores import Margin, Score
 from referee.models.subjects import Subject
@@ -38,6 +39,7 @@ class Session:
     Attributes:
         subject: the model, and the layer of interest.
         observers: functions that receive the margins of every sweep.
+        precision: what was found when margins close to zero were measured again; see `scores`.
     """
 
     def __init__(self, subject: Subject, results: ResultCache | None = None, *, onednn: bool = True) -> None:
@@ -49,11 +51,14 @@ class Session:
         """
         self.subject = subject
         self.observers: list[Observer] = []
+        self.precision = Precision()
         self._wrapped = wrap(subject)
         self._onednn = onednn
+        self._results = results
         self._dispatcher = Dispatcher(subject, results)
         self._prefixes: dict[int, PrefixCache] = {}
         self._tokens: dict[Prompt, Tokens] = {}
+        self._precise: Session | None = None
 
     @property
     def layer(self) -> int:
@@ -96,7 +101,7 @@ class Session:
         progress bar. Raises SelfCheckFailed when a pattern is not finite.
         """
         chosen = (self.layer,) if layers is None else self._chosen(layers)
-        requests, kind = _readings(prompts), ("read", measure, chosen)
+        requests, kind = readings(prompts), ("read", measure, chosen)
         if chosen != (self.layer,):
             read = partial(measured.patterns, self.attention(), measure, chosen)
             return self._dispatcher.answers(requests, read, kind, progress)
@@ -150,7 +155,7 @@ class Session:
         """
         chosen = self._chosen(layers)
         read, kind = partial(measured.head_norms, self.attention(), chosen), ("norms of heads", chosen)
-        return self._dispatcher.answers(_readings(prompts), read, kind, progress, layers_kept=len(chosen))
+        return self._dispatcher.answers(readings(prompts), read, kind, progress, layers_kept=len(chosen))
 
     def gradients(
         self, prompts: Sequence[Tokens], measure: GradientMeasure, *, progress: str | None = None
@@ -161,7 +166,7 @@ class Session:
         """
         known = self.prefixes()
         return self._dispatcher.answers(
-            _readings(prompts),
+            readings(prompts),
             partial(measured.gradients, self.attention(), known, measure),
             ("gradient", measure),
             progress,
@@ -191,7 +196,7 @@ class Session:
             return len(request.tokens) - starts[request.tokens]
 
         return self._dispatcher.answers(
-            _readings(prompts),
+            readings(prompts),
             written,
             ("greedy",),
             progress,
@@ -206,6 +211,9 @@ class Session:
 
     def scores(self, trials: Sequence[Trial], *scores: Score, progress: str | None = None) -> pd.DataFrame:
         """Returns a table with one row for each trial, in order, and one column for each score.
+
+        If the model is not in float32, margins close to zero are measured again with a float32 copy of it; see
+        `Precision.settle`.
 
         `progress` is the label of the progress bar. Raises LayerOutOfRange for a layer that the model does not have,
         and SelfCheckFailed when a score or the residual stream is not finite.
@@ -229,11 +237,29 @@ class Session:
                 keys_of=self.subject.n_layers - layer,
             )
             rows |= dict(zip(group, found, strict=True))
-        table = _table([rows[i] for i in range(len(trials))], scores)
+        table = measured.table([rows[i] for i in range(len(trials))], scores)
         if Margin.column in table:
+            table[Margin.column] = self._settled(trials, table[Margin.column].tolist())
             for observer in self.observers:
                 observer(trials, table[Margin.column].tolist())
         return table
+
+    def _settled(self, trials: Sequence[Trial], margins: list[float]) -> list[float]:
+        """Returns the margins of trials, of which those close to zero were measured in float32."""
+        if (precise := self.precise) is self or precise is None:
+            return margins
+        return self.precision.settle(margins, lambda some: list(precise.margins([trials[i] for i in some]).iloc[:, 0]))
+
+    @property
+    def precise(self) -> Session | None:
+        """A session of the same model in float32. None if memory has no room for a float32 copy."""
+        if self.subject.dtype == "float32":
+            return self
+        if self._precise is None and self.precision.possible:
+            subject = in_float32(self.subject)
+            self.precision.possible = subject is not None
+            self._precise = Session(subject, self._results, onednn=self._onednn) if subject else None
+        return self._precise
 
     def margins_alone(self, trials: Sequence[Trial]) -> pd.DataFrame:
         """Like `margins`, but each trial runs alone and shares nothing with others. Observers get no margins."""
@@ -250,7 +276,7 @@ class Session:
 
         self._edited_layers(trials)
         found = self._dispatcher.answers(trials, lambda some: list(map(alone, some)), ("margins, alone",), None)
-        return _table(found, [Margin()])
+        return measured.table(found, [Margin()])
 
     def _chosen(self, layers: Iterable[int]) -> tuple[int, ...]:
         """Returns the layers to read. Raises LayerOutOfRange, or ValueError if there are none."""
@@ -266,15 +292,6 @@ class Session:
     def _lowest_layer(self, trial: Trial) -> int:
         """Returns the lowest edited layer of a trial, or the layer of interest for an unedited trial."""
         return trial.layers[0] if trial.edits else self.layer
-
-
-def _table(rows: Sequence[measured.Row], scores: Sequence[Score]) -> pd.DataFrame:
-    columns = list(dict.fromkeys(score.column for score in scores))
-    return pd.DataFrame([[row[column] for column in columns] for row in rows], columns=columns)
-
-
-def _readings(prompts: Sequence[Tokens]) -> list[Reading]:
-    return [Reading(tokens) for tokens in prompts]
 
 
 def _prompts_first(known: PrefixCache) -> Callable[[Sequence[Reading], str | None], None]:

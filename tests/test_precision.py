@@ -1,0 +1,110 @@
+"""Margins close to zero are measured again in float32."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from claims.competition.prompts import ORDERS, QA, SIMPLE, Prompt, pairs
+from referee.attention.edits import Flatten, InHeads
+from referee.measuring import precision
+from referee.measuring.precision import Precision, in_float32
+from referee.measuring.requests import Trial
+from referee.measuring.scores import Margin, TopToken
+from referee.measuring.session import Session
+
+
+def settled(margins, exact, **found):
+    """Returns the settled margins, the trials that were measured again, and the facts about them."""
+    asked = []
+    facts = Precision(**found)
+    values = facts.settle(margins, lambda some: asked.extend(some) or [exact[i] for i in some])
+    return values, asked, facts
+
+
+def test_margins_near_zero_take_their_float32_values(monkeypatch):
+    """The closest two come first. Their change, 0.3, makes the search go on up to 0.6."""
+    monkeypatch.setattr(precision, "_AT_ONCE", 2)
+    margins, exact = [5.0, 0.1, -0.2, 0.5, -0.7], [4.0, -0.2, -0.1, 0.6, -0.8]
+
+    values, asked, facts = settled(margins, exact)
+
+    assert values == [5.0, -0.2, -0.1, 0.6, -0.8]
+    assert asked == [1, 2, 3, 4]
+    assert (facts.again, facts.turned) == (4, 1)
+    assert facts.change == pytest.approx(0.3)
+
+
+def test_the_search_ends_where_no_known_change_can_turn_a_margin(monkeypatch):
+    """The first two change by 0.01, so the third, 0.5, is left alone, unless an earlier sweep had a change of 0.3."""
+    monkeypatch.setattr(precision, "_AT_ONCE", 2)
+    margins, exact = [0.1, 0.2, 0.5], [0.11, 0.2, 0.4]
+
+    assert settled(margins, exact)[1] == [0, 1]
+    assert settled(margins, exact, change=0.3)[1] == [0, 1, 2]
+    assert settled([], [])[1] == []
+
+
+@pytest.fixture(scope="module", params=[torch.bfloat16, torch.float16], ids=["bfloat16", "float16"])
+def coarse(request, llama):
+    return replace(llama, model=copy.deepcopy(llama.model).to(request.param))
+
+
+def trials_of(session):
+    prompts = [Prompt(pair, order, format) for pair in pairs(20) for order in ORDERS for format in (QA, SIMPLE)]
+    tokens = [session.tokenize(prompt) for prompt in prompts]
+    return [Trial(t, edits) for t in tokens for edits in ({}, {1: Flatten()}, {1: InHeads(Flatten(), (0, 2))})]
+
+
+def test_the_signs_of_a_short_dtype_are_those_of_float32(coarse):
+    """Every margin has the sign that it has in float32 with the same weights. Without settling, some have another."""
+    session, exact = Session(coarse), Session(replace(coarse, model=copy.deepcopy(coarse.model).float()))
+    trials = trials_of(session)
+
+    found = session.scores(trials, Margin(), TopToken())["margin_logits"].to_numpy()
+
+    expected = exact.margins(trials)["margin_logits"].to_numpy()
+    assert ((found > 0) == (expected > 0)).all()
+    assert 0 < session.precision.again < len(trials)
+    unsettled = Session(coarse)
+    unsettled.precision.possible = False
+    raw = unsettled.margins(trials)["margin_logits"].to_numpy()
+    assert abs(raw - expected).max() > 2e-4
+    assert unsettled.precision.again == 0
+
+
+def test_without_memory_for_a_copy_margins_stay_as_they_are(coarse, monkeypatch):
+    """The run goes on, and the session knows that no margin was measured again."""
+
+    def full(_):
+        raise MemoryError
+
+    monkeypatch.setattr(precision, "copy", SimpleNamespace(deepcopy=full))
+    session = Session(coarse)
+
+    session.margins(trials_of(session)[:3])
+
+    assert not session.precision.possible
+    assert session.precise is None
+
+
+def test_a_model_in_float32_needs_no_copy(llama):
+    """Its session is the precise one, and nothing is measured again."""
+    session = Session(llama)
+    session.margins(trials_of(session)[:3])
+
+    assert session.precise is session
+    assert session.precision == Precision()
+
+
+def test_results_of_the_copy_have_keys_of_their_own(coarse):
+    """The copy has the same weights, so its fingerprint names the subject's. It is not the subject's own."""
+    copied = in_float32(coarse)
+
+    assert copied.dtype == "float32"
+    assert copied.fingerprint == f"{coarse.fingerprint} in float32"
+    assert next(coarse.model.parameters()).dtype != torch.float32
