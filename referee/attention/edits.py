@@ -7,9 +7,10 @@ function of tensors edits all their trials at once, on the device of the pattern
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -36,9 +37,16 @@ class Edit(Protocol):
 
 def edited(edits: Sequence[Edit], to: Unedited) -> Tensor:
     """Return the patterns after one edit for each trial, [trial, head, query, key]. Edits of one type run together."""
+    if to.shared:
+        places = alike(list(zip(to.prompts, edits, strict=True)), lambda case: case)
+        if len(places) < len(edits):
+            first = [group[0] for group in places]
+            index = {trial: i for i, group in enumerate(places) for trial in group}
+            distinct = edited([edits[i] for i in first], to.only(first))
+            return distinct[torch.tensor([index[i] for i in range(len(edits))], device=distinct.device)]
     groups = alike(edits, type)
     if len(groups) == 1:
-        return type(edits[0]).apply(edits, to.after(to.own.clone()))
+        return type(edits[0]).apply(edits, replace(to, own=to.own.clone()))
     found = torch.empty_like(to.own)
     for group in groups:
         some = [edits[i] for i in group]
@@ -252,9 +260,10 @@ class KnockOut:
 
     @staticmethod
     def apply(edits: Sequence[KnockOut], to: Unedited) -> Tensor:
-        edges = [(i, *edge) for i, edit in enumerate(edits) for edge in edit.edges]
+        edges = np.array([edge for edit in edits for edge in edit.edges], int).reshape(-1, 3)
+        trials = np.repeat(np.arange(len(edits)), [len(edit.edges) for edit in edits])
         gone = torch.zeros_like(to.own, dtype=torch.bool)
-        gone[tuple(torch.tensor(edges, device=gone.device).T)] = True
+        gone[tuple(torch.from_numpy(index).to(gone.device) for index in (trials, *edges.T))] = True
         return patterns.knock_out(to.own, gone)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,12 +26,14 @@ class Unedited:
         donors: the prompt of each trial's donor, or None.
         donated: the patterns of the donors, [trial, head, query, key]. Shorter donors have zeros at the end. It is None
             if no trial has a donor.
+        shared: whether trials of the same prompt have the same patterns. Then equal edits of them are computed once.
     """
 
     prompts: Sequence[Tokens]
     own: Tensor
     donors: Sequence[Tokens | None]
     donated: Tensor | None = None
+    shared: bool = False
 
     def only(self, trials: Sequence[int]) -> Unedited:
         """Returns some of the trials, by their indices."""
@@ -40,11 +43,12 @@ class Unedited:
             self.own[index],
             [self.donors[i] for i in trials],
             None if self.donated is None else self.donated[index],
+            self.shared,
         )
 
     def after(self, edited: Tensor) -> Unedited:
         """Returns the same trials with other patterns: those after a first edit."""
-        return replace(self, own=edited)
+        return replace(self, own=edited, shared=False)
 
     def shares(self, amounts: Sequence[float]) -> Tensor:
         """Returns one share for each trial, [trial, 1, 1, 1]. Raises ValueError for a share outside 0 to 1."""
@@ -66,9 +70,10 @@ class Unedited:
 
     def heads(self, chosen: Sequence[tuple[int, ...]]) -> Tensor:
         """Returns whether each head is among the chosen ones of its trial; [trial, head, 1, 1], boolean."""
-        n_heads = self.own.shape[1]
-        found = self._by_case([(heads,) for heads in chosen], lambda heads: _one_hot(heads, n_heads))
-        return found[:, :, None, None]
+        found = np.zeros((len(chosen), self.own.shape[1]), bool)
+        for row, heads in zip(found, chosen, strict=True):
+            row[list(heads)] = True
+        return torch.from_numpy(found).to(self.own.device)[:, :, None, None]
 
     def aligned(self, kinds: Sequence[AlignmentKind]) -> tuple[Tensor, Tensor]:
         """Returns the donor's row of each row and the donor's key of each key, or -1; see `patterns.transplant`.
@@ -95,10 +100,3 @@ class Unedited:
 
     def _tensor(self, values: Sequence) -> Tensor:
         return torch.tensor(values, device=self.own.device)
-
-
-def _one_hot(chosen: Sequence[int], count: int) -> list[bool]:
-    found = [False] * count
-    for i in chosen:
-        found[i] = True
-    return found

@@ -115,7 +115,7 @@ class EditedRows:
         """
         edits = [trial.edits[0][1] for trial in trials]
         own = self._prefixes.patterns([trial.tokens for trial in trials])
-        return _after(trials, edits, own, self._prefixes.pattern)
+        return _after(trials, edits, own, self._prefixes.pattern, shared=True)
 
     def _edited_later(self, trials: Sequence[Trial], layer: int, own: Tensor) -> Tensor:
         """Returns the edited patterns of a layer above the lowest edited one, [trial, head, query, key]."""
@@ -143,9 +143,17 @@ class EditedRows:
 
 
 def _after(
-    trials: Sequence[Trial], edits: Sequence[Edit], own: Tensor, pattern_of: Callable[[Tokens], Tensor]
+    trials: Sequence[Trial],
+    edits: Sequence[Edit],
+    own: Tensor,
+    pattern_of: Callable[[Tokens], Tensor],
+    *,
+    shared: bool = False,
 ) -> Tensor:
-    """Returns the patterns after one edit for each trial; `pattern_of` returns the pattern of a donor."""
+    """Returns the patterns after one edit for each trial; `shared` is that of `Unedited`.
+
+    `pattern_of` returns the pattern of a donor.
+    """
     donors = [edit.donor for edit in edits]
     given = [donor for donor in donors if donor]
     donated = None
@@ -153,7 +161,7 @@ def _after(
         longest = max(map(len, given))
         # A trial without a donor gets any pattern, because its edit does not read it.
         donated = gathered([donor or given[0] for donor in donors], lambda donor: _padded(pattern_of(donor), longest))
-    return edited(edits, Unedited([trial.tokens for trial in trials], own, donors, donated))
+    return edited(edits, Unedited([trial.tokens for trial in trials], own, donors, donated, shared))
 
 
 def _padded(pattern: Tensor, length: int) -> Tensor:
