@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,8 +11,9 @@ import torch
 from claims.competition.prompts import ORDERS, QA, SIMPLE, Prompt, pairs
 from referee.attention.edits import Flatten, InHeads
 from referee.measuring import precision
-from referee.measuring.precision import Precision, in_float32
-from referee.measuring.requests import Trial
+from referee.measuring.precision import Precision
+from referee.measuring.requests import Trial, Whole
+from referee.measuring.result_keys import ResultKeys
 from referee.measuring.scores import Margin, TopToken
 from referee.measuring.session import Session
 
@@ -70,26 +70,27 @@ def test_the_signs_of_a_short_dtype_are_those_of_float32(coarse):
     expected = exact.margins(trials)["margin_logits"].to_numpy()
     assert ((found > 0) == (expected > 0)).all()
     assert 0 < session.precision.again < len(trials)
-    unsettled = Session(coarse)
-    unsettled.precision.possible = False
-    raw = unsettled.margins(trials)["margin_logits"].to_numpy()
-    assert abs(raw - expected).max() > 2e-4
-    assert unsettled.precision.again == 0
+    raw = Session(coarse)
+    raw.precision.settle = lambda margins, measured: margins
+    assert abs(raw.margins(trials)["margin_logits"].to_numpy() - expected).max() > 2e-4
 
 
-def test_without_memory_for_a_copy_margins_stay_as_they_are(coarse, monkeypatch):
-    """The run goes on, and the session knows that no margin was measured again."""
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=["bfloat16", "float16"])
+def test_float32_needs_no_copy_of_the_weights(shaped, dtype):
+    """Margins, patterns and norms are those of a float32 copy of the same weights, for every family."""
+    short = replace(shaped, model=copy.deepcopy(shaped.model).to(dtype))
+    copied = replace(shaped, model=copy.deepcopy(short.model).float())
+    found, expected = Session(short).precise, Session(copied)
+    trials = trials_of(found)[:12]
 
-    def full(_):
-        raise MemoryError
+    margins, exact = (session.margins(trials)["margin_logits"].to_numpy() for session in (found, expected))
 
-    monkeypatch.setattr(precision, "copy", SimpleNamespace(deepcopy=full))
-    session = Session(coarse)
-
-    session.margins(trials_of(session)[:3])
-
-    assert not session.precision.possible
-    assert session.precise is None
+    assert abs(margins - exact).max() <= 1e-5 * abs(exact).max()
+    assert abs(Session(short).margins_alone(trials)["margin_logits"] - exact).max() > 1e-4 * abs(exact).max()
+    tokens = [trial.tokens for trial in trials[:2]]
+    for one, other in zip(found.patterns(tokens, Whole()), expected.patterns(tokens, Whole()), strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+    assert next(short.model.parameters()).dtype == dtype
 
 
 def test_a_model_in_float32_needs_no_copy(llama):
@@ -101,10 +102,10 @@ def test_a_model_in_float32_needs_no_copy(llama):
     assert session.precision == Precision()
 
 
-def test_results_of_the_copy_have_keys_of_their_own(coarse):
-    """The copy has the same weights, so its fingerprint names the subject's. It is not the subject's own."""
-    copied = in_float32(coarse)
+def test_float32_results_have_keys_of_their_own(coarse):
+    """They have the fingerprint of the same weights and another dtype."""
+    session = Session(coarse)
+    short, precise = (ResultKeys(one.subject).of("score") for one in (session, session.precise))
 
-    assert copied.dtype == "float32"
-    assert copied.fingerprint == f"{coarse.fingerprint} in float32"
-    assert next(coarse.model.parameters()).dtype != torch.float32
+    assert session.precise.subject.fingerprint == coarse.fingerprint
+    assert short != precise

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from referee.attention.float32 import InFloat32
 from referee.attention.interface import call_of, output_of, pattern_of
 from referee.attention.kv_cache import Keys, cache_of, keys_in, rows_of
 from referee.attention.onednn import quick
@@ -52,7 +53,8 @@ class Attention:
 
     Attributes:
         every_row: whether `run` returns the rows of all positions.
-        products: returns the context manager in which forward passes run. It chooses the library of matrix products.
+        products: returns the context manager in which forward passes run. It chooses the library of matrix products,
+            and their dtype.
     """
 
     def __init__(
@@ -63,7 +65,7 @@ class Attention:
         Without `onednn`, all matrix products are those of PyTorch's default library; see `onednn.quick`.
         """
         self.subject, self.every_row = subject, every_row
-        self.products = quick if onednn else nullcontext
+        self.products = InFloat32 if subject.float32 else quick if onednn else nullcontext
         self._wrapped = wrapped or wrap(subject)
 
     def read(

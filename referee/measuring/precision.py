@@ -5,12 +5,8 @@ The sign of a margin says whether an answer is right. In a shorter dtype, the si
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-
-from referee.measuring.memory import out_of_memory
-from referee.models.subjects import Subject
+from dataclasses import dataclass
 
 _AT_ONCE = 32
 """The number of margins that are measured again before the next ones are considered."""
@@ -26,13 +22,11 @@ class Precision:
         again: the number of margins that were measured again.
         change: their largest change, in logits.
         turned: the number of them that changed their sign.
-        possible: False if memory has no room for a float32 copy of the model. Then no margin is measured again.
     """
 
     again: int = 0
     change: float = 0.0
     turned: int = 0
-    possible: bool = True
 
     def settle(self, margins: Sequence[float], measured: Callable[[list[int]], Sequence[float]]) -> list[float]:
         """Returns margins, in logits, of which those close to zero were measured again.
@@ -55,17 +49,3 @@ class Precision:
                 self.turned += (margin > 0) != (settled[i] > 0)
                 settled[i] = margin
         return settled
-
-
-def in_float32(subject: Subject) -> Subject | None:
-    """Returns the subject with a float32 copy of its weights, or None if memory has no room for it."""
-    try:
-        model = copy.deepcopy(subject.model).float()
-    except (MemoryError, RuntimeError) as problem:
-        if not out_of_memory(problem):
-            raise
-        return None
-    found = replace(subject, model=model)
-    # The values are those of the subject. A digest of the copy would read all weights once more.
-    found.__dict__["fingerprint"] = f"{subject.fingerprint} in float32"
-    return found

@@ -59,8 +59,7 @@ class Resolution:
         smallest: the smallest |margin| among them, in logits.
         alone: the largest change of the closest margins when each trial runs in a batch of its own, in logits.
         again: the number of margins close to zero that were measured again in float32; 0 if the model is in float32.
-        precise: the largest change of these, in logits. None if the model is in float32, or if memory has no room for
-            a float32 copy.
+        precise: the largest change of these, in logits. None if the model is in float32.
         turned: the number of margins that changed their sign: those measured again, or the closest ones alone.
     """
 
@@ -81,19 +80,18 @@ class Resolution:
 def measure(session: Session, watch: Watch) -> Resolution | None:
     """Runs the closest trials again, each in a batch of its own. Returns None if `watch` saw no trial.
 
-    If the model is not in float32, these trials run with its float32 copy, because their margins come from it.
+    If the model is not in float32, these trials run in float32, because their margins were measured so.
     """
     if not watch.closest:
         return None
     before = [margin for _, margin in watch.closest]
-    measured = session.precise or session
-    alone = measured.margins_alone([trial for trial, _ in watch.closest])["margin_logits"].tolist()
+    alone = session.precise.margins_alone([trial for trial, _ in watch.closest])["margin_logits"].tolist()
     turned = sum((a > 0) != (b > 0) for a, b in zip(before, alone, strict=True))
     return Resolution(
         watch.margins,
         abs(before[0]),
         max(abs(b - a) for b, a in zip(before, alone, strict=True)),
         session.precision.again,
-        None if measured is session else session.precision.change,
+        None if session.precise is session else session.precision.change,
         turned + session.precision.turned,
     )

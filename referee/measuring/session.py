@@ -7,20 +7,20 @@ runs the others in batches of prompts of equal length, and it returns the result
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from functools import cached_property, partial
 
 import pandas as pd
 from torch import Tensor
 
 from referee.attention.grouping import alike
 from referee.attention.tracing import Attention
-from referee.attention.wrapping import wrap
+from referee.attention.wrapping import Wrapped, wrap
 from referee.measuring import measured
 from referee.measuring.answers import greedy_answers
 from referee.measuring.batches import of_one_length
 from referee.measuring.dispatcher import Dispatcher
 from referee.measuring.edited_rows import EditedRows
-from referee.measuring.precision import Precision, in_float32
+from referee.measuring.precision import Precision
 from referee.measuring.prefix_cache import PrefixCache
 from referee.measuring.requests import GradientMeasure, Measure, Observer, Reading, Trial, readings
 from referee.measuring.result_cache import ResultCache
@@ -42,23 +42,30 @@ class Session:
         precision: what was found when margins close to zero were measured again; see `scores`.
     """
 
-    def __init__(self, subject: Subject, results: ResultCache | None = None, *, onednn: bool = True) -> None:
+    def __init__(
+        self,
+        subject: Subject,
+        results: ResultCache | None = None,
+        *,
+        onednn: bool = True,
+        wrapped: Wrapped | None = None,
+    ) -> None:
         """Raises NoReadableAttention; see `wrap`.
 
         Args:
             results: keeps results on disk. Without it, no result is kept.
             onednn: whether matrix products use oneDNN where it is faster; see `onednn.quick`.
+            wrapped: the result of an earlier `wrap` of this model.
         """
         self.subject = subject
         self.observers: list[Observer] = []
         self.precision = Precision()
-        self._wrapped = wrap(subject)
+        self._wrapped = wrapped or wrap(subject)
         self._onednn = onednn
         self._results = results
         self._dispatcher = Dispatcher(subject, results)
         self._prefixes: dict[int, PrefixCache] = {}
         self._tokens: dict[Prompt, Tokens] = {}
-        self._precise: Session | None = None
 
     @property
     def layer(self) -> int:
@@ -212,9 +219,7 @@ class Session:
     def scores(self, trials: Sequence[Trial], *scores: Score, progress: str | None = None) -> pd.DataFrame:
         """Returns a table with one row for each trial, in order, and one column for each score.
 
-        If the model is not in float32, margins close to zero are measured again with a float32 copy of it; see
-        `Precision.settle`.
-
+        If the model is not in float32, margins close to zero are measured again in float32; see `Precision.settle`.
         `progress` is the label of the progress bar. Raises LayerOutOfRange for a layer that the model does not have,
         and SelfCheckFailed when a score or the residual stream is not finite.
         """
@@ -246,20 +251,16 @@ class Session:
 
     def _settled(self, trials: Sequence[Trial], margins: list[float]) -> list[float]:
         """Returns the margins of trials, of which those close to zero were measured in float32."""
-        if (precise := self.precise) is self or precise is None:
+        if (precise := self.precise) is self:
             return margins
         return self.precision.settle(margins, lambda some: list(precise.margins([trials[i] for i in some]).iloc[:, 0]))
 
-    @property
-    def precise(self) -> Session | None:
-        """A session of the same model in float32. None if memory has no room for a float32 copy."""
+    @cached_property
+    def precise(self) -> Session:
+        """A session of the same model that computes in float32: this one, if the model is in float32."""
         if self.subject.dtype == "float32":
             return self
-        if self._precise is None and self.precision.possible:
-            subject = in_float32(self.subject)
-            self.precision.possible = subject is not None
-            self._precise = Session(subject, self._results, onednn=self._onednn) if subject else None
-        return self._precise
+        return Session(self.subject.in_float32(), self._results, onednn=self._onednn, wrapped=self._wrapped)
 
     def margins_alone(self, trials: Sequence[Trial]) -> pd.DataFrame:
         """Like `margins`, but each trial runs alone and shares nothing with others. Observers get no margins."""

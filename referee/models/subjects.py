@@ -49,6 +49,7 @@ class Subject:
         layer: the index of the layer of interest, from 0.
         n_layers, n_heads, n_kv_heads: how many layers, query heads and key-value heads there are. A key-value group has
             `n_heads // n_kv_heads` query heads.
+        float32: whether to compute in float32 if the weights have a shorter dtype.
         fingerprint: the digest of weights, configuration, tokenizer and chat template.
     """
 
@@ -60,14 +61,23 @@ class Subject:
     n_layers: int
     n_heads: int
     n_kv_heads: int
+    float32: bool = False
 
     def at(self, layer: int) -> Subject:
         """Return the same model with another layer of interest. Raises LayerOutOfRange."""
         _require_layer(self.name, layer, self.n_layers)
-        moved = replace(self, layer=layer)
-        if "fingerprint" in self.__dict__:  # it does not depend on the layer
-            moved.__dict__["fingerprint"] = self.fingerprint
-        return moved
+        return self._with(layer=layer)
+
+    def in_float32(self) -> Subject:
+        """Return the same model, to be computed in float32. Its weights keep their dtype."""
+        return self._with(float32=True)
+
+    def _with(self, **changes: Any) -> Subject:
+        """Return the same model with other fields. Its fingerprint does not depend on them."""
+        changed = replace(self, **changes)
+        if "fingerprint" in self.__dict__:
+            changed.__dict__["fingerprint"] = self.fingerprint
+        return changed
 
     @property
     def kv_group_of_head(self) -> list[int]:
@@ -90,7 +100,8 @@ class Subject:
 
     @property
     def dtype(self) -> str:
-        return str(self.model.dtype).removeprefix("torch.")
+        """The dtype of the activations."""
+        return "float32" if self.float32 else str(self.model.dtype).removeprefix("torch.")
 
     @cached_property
     def fingerprint(self) -> str:
