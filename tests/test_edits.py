@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_patterns import any_pattern, assert_pattern
 
-from claims.competition.prompts import ORDERS, QA, SIMPLE, Pair, Prompt, ask
+from claims.competition.prompts import ORDERS, QA, SIMPLE, Pair, Prompt, ask, pairs
 from claims.induction.idle_attention.edits import FromFirstToken
 from referee.attention import patterns
 from referee.attention.edits import (
@@ -200,3 +200,26 @@ def test_an_amount_outside_zero_to_one_is_refused(own, tokens):
     """The rows would not be probabilities."""
     with pytest.raises(ValueError, match=r"a share from 0 to 1; got 1\.5"):
         edited_pattern(SetShare(1.5, "numerical"), tokens, own)
+
+
+def test_little_is_moved_to_the_device(llama, monkeypatch):
+    """A batch of 800 edits sends indices, amounts and masks of prompts and heads to the device, and no pattern."""
+    sent = []
+
+    def counted(make):
+        return lambda *given, **options: sent.append(make(*given, **options)) or sent[-1]
+
+    targets = [tokenize(prompt, llama.tokenizer) for prompt in ask(pairs(20), [QA])]
+    targets = [tokens for tokens in targets if len(tokens) == len(targets[0])]
+    prompts = [targets[i % len(targets)] for i in range(800)]
+    edits = [
+        InHeads((SetShare(0.3, "numerical"), Mask(i / 800, "format"))[i % 2], (i % 4, (i + 1) % 4)) for i in range(800)
+    ]
+    own = torch.ones(800, llama.n_heads, len(targets[0]), len(targets[0])).tril()
+    monkeypatch.setattr(torch, "tensor", counted(torch.tensor))
+    monkeypatch.setattr(torch, "from_numpy", counted(torch.from_numpy))
+
+    found = edited(edits, Unedited(prompts, own, [None] * 800, shared=True))
+
+    assert found.shape == own.shape
+    assert 0 < sum(tensor.nbytes for tensor in sent) < 100_000 < own.nbytes / 10

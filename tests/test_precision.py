@@ -27,21 +27,21 @@ def settled(margins, exact, **found):
 
 
 def test_margins_near_zero_take_their_float32_values(monkeypatch):
-    """The closest two come first. Their change, 0.3, makes the search go on up to 0.6."""
-    monkeypatch.setattr(precision, "_AT_ONCE", 2)
+    """The closest two come first. One moves by 0.3, so margins below 0.6 follow."""
+    monkeypatch.setattr(precision, "_FIRST", 2)
     margins, exact = [5.0, 0.1, -0.2, 0.5, -0.7], [4.0, -0.2, -0.1, 0.6, -0.8]
 
     values, asked, facts = settled(margins, exact)
 
-    assert values == [5.0, -0.2, -0.1, 0.6, -0.8]
-    assert asked == [1, 2, 3, 4]
-    assert (facts.again, facts.turned) == (4, 1)
+    assert values == [5.0, -0.2, -0.1, 0.6, -0.7]
+    assert asked == [1, 2, 3]
+    assert (facts.again, facts.turned) == (3, 1)
     assert facts.change == pytest.approx(0.3)
 
 
 def test_the_search_ends_where_no_known_change_can_turn_a_margin(monkeypatch):
     """The first two change by 0.01, so the third, 0.5, is left alone, unless an earlier sweep had a change of 0.3."""
-    monkeypatch.setattr(precision, "_AT_ONCE", 2)
+    monkeypatch.setattr(precision, "_FIRST", 2)
     margins, exact = [0.1, 0.2, 0.5], [0.11, 0.2, 0.4]
 
     assert settled(margins, exact)[1] == [0, 1]

@@ -1,7 +1,7 @@
 """Computes a model in float32 although its weights have a shorter dtype.
 
-A float32 copy of all weights would need twice the memory of the model beside it. Here each weight is converted when it is
-used, and only then.
+A float32 copy of all weights would need twice the memory of the model. Here each weight is converted when it is used,
+and only then.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-_AT_ONCE = 32
-"""The number of margins that are measured again before the next ones are considered."""
+_FIRST = 32
+"""The number of margins of each call that are always measured again. They show how far margins move."""
 _SAFETY = 2.0
 """Margins are measured again if they are closer to zero than this multiple of the largest change so far."""
 
@@ -31,21 +31,22 @@ class Precision:
     def settle(self, margins: Sequence[float], measured: Callable[[list[int]], Sequence[float]]) -> list[float]:
         """Returns margins, in logits, of which those close to zero were measured again.
 
-        The margins closest to zero come first. The search goes on until the next margin is so far from zero that no
-        change seen so far, on any earlier call either, could turn it, with a factor of two for safety.
+        The margins closest to zero are always measured again. Then all margins follow that are closer to zero than
+        twice the largest change so far, on any call, until there are no more of them.
 
         Args:
             margins: [trial], in the dtype of the model.
             measured: returns the margins of some trials in float32, from their indices.
         """
         settled = list(margins)
-        left = sorted(range(len(settled)), key=lambda i: abs(settled[i]))
-        first = True
-        while left and (first or abs(settled[left[0]]) < _SAFETY * self.change):
-            some, left, first = left[:_AT_ONCE], left[_AT_ONCE:], False
+        order = sorted(range(len(settled)), key=lambda i: abs(margins[i]))
+        some, left = order[:_FIRST], order[_FIRST:]
+        while some:
             for i, margin in zip(some, measured(some), strict=True):
                 self.again += 1
                 self.change = max(self.change, abs(margin - settled[i]))
                 self.turned += (margin > 0) != (settled[i] > 0)
                 settled[i] = margin
+            some = [i for i in left if abs(margins[i]) < _SAFETY * self.change]
+            left = left[len(some) :]
         return settled
