@@ -164,17 +164,29 @@ def test_a_place_at_the_edge_of_the_claim_is_seldom_supported_or_refuted():
 
 
 def test_every_layer_has_its_own_place_and_width():
-    """A layer at which nothing turns has no crossing in the band, and its width is infinite."""
-    tables = {2: swept({FIRST: step(0.6)}), 3: swept({FIRST: step(0.3)}), 4: swept({FIRST: flat})}
-    arms = (thresholds.ALIGNED, thresholds.UNINFORMED, thresholds.OWN)
+    """A layer at which nothing turns has no crossing in the band, its width is infinite, and it needs no pattern.
+
+    At layer 2 uniform attention turns nothing. At layer 3 it turns the same answers at the same place.
+    """
+    places = {2: (step(0.6), flat), 3: (step(0.3), step(0.3)), 4: (flat, flat)}
+    arms = (thresholds.ALIGNED.name, thresholds.UNINFORMED.name)
+    tables = {
+        layer: {arm: swept({FIRST: shape}) for arm, shape in zip(arms, shapes, strict=True)}
+        for layer, shapes in places.items()
+    }
 
     replacement = Replacement(
-        {arm.name: tables[2] for arm in arms}, SETTINGS, band=within(*CROSSING_BAND), has_bos=True, by_layer=tables
+        {**tables[2], thresholds.OWN.name: tables[2][arms[0]]},
+        SETTINGS,
+        band=within(*CROSSING_BAND),
+        has_bos=True,
+        by_layer=tables,
     )
 
     assert replacement.in_band_by_layer() == {2: 1.0, 3: 0.0, 4: 0.0}
     widths = replacement.width_by_layer()
     assert (widths[4], widths[2] < 0.02, widths[3] < 0.02) == (np.inf, True, True)
+    assert replacement.needs_the_pattern_by_layer() == {2: 1.0, 3: 0.0, 4: 0.0}
 
 
 def repaired(populations, pairs=PAIRS, orders=ORDERS, per_count=1):
@@ -241,14 +253,23 @@ def test_odd_heads_alone_refute_that_even_heads_are_necessary():
 
 
 def test_every_layer_has_its_own_subsets():
-    """At layer 2 eight even heads are enough and seven are not. At layer 3 seven are enough. At layer 4 none repair."""
-    rules = {2: eight, 3: lambda chosen: len(chosen) >= 7, 4: lambda chosen: False}
-    tables = {layer: repaired({"even": rule})._tables["even"] for layer, rule in rules.items()}
+    """At layer 2 eight even heads are enough and seven are not. At layer 3 seven are enough. At layer 4 none repair.
+
+    At layer 2 other heads do not repair. At layer 3 any heads do, and at layer 4 odd heads do.
+    """
+    rules = {
+        2: (eight_even, eight_even, lambda chosen: False),
+        3: (lambda chosen: len(chosen) >= 7,) * 3,
+        4: (lambda chosen: False, eight, lambda chosen: False),
+    }
+    populations = ("even", "odd", "any")
+    tables = {layer: repaired(dict(zip(populations, rule, strict=True)))._tables for layer, rule in rules.items()}
     bits = pd.DataFrame({"head": range(32), "entropy_bits": 2.0})
 
-    evidence = Subsets({"even": tables[2]}, bits, SETTINGS, needed=8, sufficient=0.9, by_layer=tables)
+    evidence = Subsets(tables[2], bits, SETTINGS, needed=8, sufficient=0.9, by_layer=tables)
 
     assert evidence.as_claimed_by_layer() == {2: 1.0, 3: 0.0, 4: 0.0}
+    assert evidence.repaired_by_others_by_layer() == {2: 0.0, 3: 1.0, 4: 1.0}
 
 
 @pytest.mark.slow

@@ -35,7 +35,7 @@ class Subsets(OverPairs):
         information: the table of `information`.
         needed: the number of heads that is enough according to the claim.
         sufficient: lowest claimed success with at least `needed` heads, for the figure.
-        by_layer: the table of the even heads at each layer. Empty if only the layer of interest was measured.
+        by_layer: the tables of the populations at each layer. Empty if only the layer of interest was measured.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Subsets(OverPairs):
         *,
         needed: int,
         sufficient: float,
-        by_layer: Mapping[int, pd.DataFrame] | None = None,
+        by_layer: Mapping[int, Mapping[str, pd.DataFrame]] | None = None,
     ) -> None:
         super().__init__(settings)
         self._tables, self._needed, self._sufficient = tables, needed, sufficient
@@ -62,9 +62,14 @@ class Subsets(OverPairs):
 
     def repaired_by_others(self, order: str | None = None, score: str = "right") -> Parts:
         """Returns the share of subsets of `needed` heads that repair, for odd heads and for heads of any kind."""
+        return self._repaired_by_others(self._tables, order, score)
+
+    def _repaired_by_others(
+        self, tables: Mapping[str, pd.DataFrame], order: str | None = None, score: str = "right"
+    ) -> dict[str, Estimate]:
         found: dict[str, Estimate] = {}
         for population, name in _OTHERS.items():
-            table = self._tables[population]
+            table = tables[population]
             repaired = _repaired(table[table["count"] == self._needed], score)
             if share := self.share(repaired, order):
                 found[name] = share["all"]
@@ -73,10 +78,18 @@ class Subsets(OverPairs):
     def as_claimed_by_layer(self) -> dict[int, float]:
         """Returns the smaller share of `as_claimed` for `needed` heads and for one fewer, at each measured layer."""
         found = {}
-        for layer, table in self._by_layer.items():
+        for layer, tables in self._by_layer.items():
+            table = tables[EVEN]
             at_limit = table[table["count"].isin(self._at_limit)]
             found[layer] = min(share.value for share in self._as_claimed(at_limit).values())
         return found
+
+    def repaired_by_others_by_layer(self) -> dict[int, float]:
+        """Returns the larger share of `repaired_by_others` at each measured layer."""
+        return {
+            layer: max(share.value for share in self._repaired_by_others(tables).values())
+            for layer, tables in self._by_layer.items()
+        }
 
     def other_populations(self) -> tuple[Chance, ...]:
         """Returns the success of `needed` odd heads, and of as many heads of any kind."""

@@ -56,7 +56,10 @@ def head_subsets(session: Session, bug_set: list[Case], settings: Settings, visi
         }
         at_limit = [count for count in (needed - 1, needed) if count]
         by_layer = {
-            layer: measured(measure.EVEN, at_limit, 1, layer)
+            layer: {
+                population: measured(population, at_limit if population == measure.EVEN else [needed], 1, layer)
+                for population in limits
+            }
             for layer in other_layers(session.subject, settings, observed=True)
         }
         information = measure.information(session, bug_set)
@@ -66,7 +69,7 @@ def head_subsets(session: Session, bug_set: list[Case], settings: Settings, visi
         settings,
         needed=needed,
         sufficient=EIGHT_HEADS.criterion.low,
-        by_layer={session.layer: tables[measure.EVEN], **by_layer} if by_layer else None,
+        by_layer={session.layer: tables, **by_layer} if by_layer else None,
     )
 
 

@@ -46,5 +46,6 @@ def test_as_many_other_heads_do_not_turn_the_answer(head_subsets: Subsets, judge
             notes=head_subsets.notes_on_numbers(),
             drawing=head_subsets.drawing(),
             data=head_subsets.data,
+            by_layer=head_subsets.repaired_by_others_by_layer(),
         )
     )

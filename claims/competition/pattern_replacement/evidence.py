@@ -39,7 +39,8 @@ class Replacement(OverPairs):
         tables: one table for each arm, by its name.
         band: the claimed interval of the crossing.
         has_bos: whether the tokenizer puts a BOS before a prompt.
-        by_layer: the table of the main arm at each layer. Empty if only the layer of interest was measured.
+        by_layer: the tables of the main arm and of the uninformed arm at each layer, by the name of the arm. Empty if
+            only the layer of interest was measured.
     """
 
     def __init__(
@@ -49,12 +50,15 @@ class Replacement(OverPairs):
         *,
         band: Criterion,
         has_bos: bool,
-        by_layer: Mapping[int, pd.DataFrame] | None = None,
+        by_layer: Mapping[int, Mapping[str, pd.DataFrame]] | None = None,
     ) -> None:
         super().__init__(settings)
         self._tables, self._band, self._has_bos = tables, band, has_bos
         self._cases = {arm: crossings(table) for arm, table in tables.items()}
-        self._by_layer = {layer: crossings(table) for layer, table in (by_layer or {}).items()}
+        self._by_layer = {
+            layer: {arm: crossings(there[arm]) for arm in (ALIGNED.name, UNINFORMED.name)}
+            for layer, there in (by_layer or {}).items()
+        }
 
     def in_band(self, order: str | None = None, arm: str = ALIGNED.name) -> Parts:
         """Returns the share of prompts that cross inside the claimed interval."""
@@ -69,9 +73,7 @@ class Replacement(OverPairs):
 
         Only prompts that the Simple pattern turns are counted.
         """
-        simple, other = (_indexed(cases)["crossing_share"] for cases in (self._aligned, self._cases[donor]))
-        turned = simple[simple < inf].index.intersection(other.index)
-        return self.share(other[turned] - simple[turned] > LATER + 1e-9, order)
+        return self._needs_the_pattern(self._aligned, self._cases[donor], order)
 
     def require_turns(self, minimum: int) -> None:
         """Raises NotApplicable if fewer than `minimum` pairs cross.
@@ -127,12 +129,20 @@ class Replacement(OverPairs):
 
     def in_band_by_layer(self) -> dict[int, float]:
         """Returns the share of prompts that cross inside the claimed interval, at each measured layer."""
-        return {layer: self._in_band(cases)["all"].value for layer, cases in self._by_layer.items()}
+        return {layer: self._in_band(cases[ALIGNED.name])["all"].value for layer, cases in self._by_layer.items()}
 
     def width_by_layer(self) -> dict[int, float]:
         """Returns the median width at each measured layer. It is infinite where no prompt crosses."""
-        widths = {layer: self._width(cases) for layer, cases in self._by_layer.items()}
+        widths = {layer: self._width(cases[ALIGNED.name]) for layer, cases in self._by_layer.items()}
         return {layer: width["all"].value if width else inf for layer, width in widths.items()}
+
+    def needs_the_pattern_by_layer(self) -> dict[int, float]:
+        """Returns `needs_the_pattern` at each measured layer. It is 0 where the Simple pattern turns no answer."""
+        found = {
+            layer: self._needs_the_pattern(cases[ALIGNED.name], cases[UNINFORMED.name])
+            for layer, cases in self._by_layer.items()
+        }
+        return {layer: share["all"].value if share else 0.0 for layer, share in found.items()}
 
     def furthest_from_band(self) -> str | None:
         """Describes the prompt whose crossing is furthest from the claimed interval. Returns None if all are in it."""
@@ -184,6 +194,11 @@ class Replacement(OverPairs):
 
     def _width(self, cases: pd.DataFrame, order: str | None = None) -> Parts:
         return self.median(_indexed(cases[cases["crossing_share"] < inf])["width_share"], order)
+
+    def _needs_the_pattern(self, aligned: pd.DataFrame, others: pd.DataFrame, order: str | None = None) -> Parts:
+        simple, other = (_indexed(cases)["crossing_share"] for cases in (aligned, others))
+        turned = simple[simple < inf].index.intersection(other.index)
+        return self.share(other[turned] - simple[turned] > LATER + 1e-9, order)
 
     def _crossing(self, arm: str, order: str | None = None) -> Estimate | None:
         """Returns the median crossing. A prompt that does not cross counts as infinite. None if there is no prompt."""

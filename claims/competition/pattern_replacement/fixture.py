@@ -51,13 +51,17 @@ def replacement(
                 session, few, start=start, amounts=measure.COARSER, progress=f"replacing, from {start.name}"
             )
         by_layer = {
-            layer: measure.replacement(
-                session,
-                of_first_pairs(bug_set, _RANKED),
-                amounts=measure.COARSER,
-                layer=layer,
-                progress=f"replacing more and more at layer {layer}",
-            )
+            layer: {
+                arm.name: measure.replacement(
+                    session,
+                    of_first_pairs(bug_set, _RANKED),
+                    arm,
+                    amounts=measure.COARSER,
+                    layer=layer,
+                    progress=f"replacing more and more at layer {layer}",
+                )
+                for arm in (measure.ALIGNED, measure.UNINFORMED)
+            }
             for layer in others
         }
     return Replacement(
@@ -65,7 +69,7 @@ def replacement(
         settings,
         band=within(*CROSSING_BAND),
         has_bos=session.tokenize(bug_set[0].asked(SIMPLE)).has_bos,
-        by_layer={session.layer: tables[measure.ALIGNED.name], **by_layer} if by_layer else None,
+        by_layer={session.layer: tables, **by_layer} if by_layer else None,
     )
 
 

@@ -71,6 +71,7 @@ def test_uniform_attention_does_not_turn_the_answer_as_early(replacement: Replac
             variants=replacement.other_donors(),
             drawing=replacement.drawing(),
             data=replacement.data,
+            by_layer=replacement.needs_the_pattern_by_layer(),
         )
     )
 
