@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from test_patterns import any_pattern, assert_pattern
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from claims.competition.prompts import ORDERS, QA, SIMPLE, Pair, Prompt, ask, pairs
 from claims.induction.idle_attention.edits import FromFirstToken
@@ -30,7 +31,8 @@ from referee.attention.edits import (
     edited_pattern,
 )
 from referee.attention.unedited import Unedited
-from referee.measuring.requests import Whole
+from referee.measuring import batches
+from referee.measuring.requests import Trial, Whole
 from referee.measuring.session import Session
 from referee.prompts.tokens import tokenize
 
@@ -200,6 +202,38 @@ def test_an_amount_outside_zero_to_one_is_refused(own, tokens):
     """The rows would not be probabilities."""
     with pytest.raises(ValueError, match=r"a share from 0 to 1; got 1\.5"):
         edited_pattern(SetShare(1.5, "numerical"), tokens, own)
+
+
+class Counted(TorchDispatchMode):
+    """Counts the operations that PyTorch dispatches."""
+
+    operations = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.operations += 1
+        return func(*args, **(kwargs or {}))
+
+
+def test_more_trials_need_no_more_operations(llama, monkeypatch):
+    """A batch of 160 trials has as many operations as one of 40. So no step goes over the trials one by one."""
+    monkeypatch.setitem(batches.TOKENS_AT_ONCE, "cpu", 100_000)
+    session = Session(llama)
+    prompts = [session.tokenize(prompt) for prompt in ask(PAIRS[:1], [QA])]
+
+    def operations(amounts):
+        trials = [
+            Trial(tokens, {1: InHeads(edit, (0, 1))})
+            for tokens in prompts
+            for i in range(amounts)
+            for edit in (Replace(prompts[0], i / amounts), SetShare(i / amounts, "numerical"))
+        ]
+        with Counted() as counted:
+            session.margins(trials)
+        return counted.operations
+
+    operations(5)  # computes what later calls share
+
+    assert operations(40) == operations(10)
 
 
 def test_little_is_moved_to_the_device(llama, monkeypatch):
