@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 from hypothesis import given
@@ -257,3 +259,18 @@ def test_little_is_moved_to_the_device(llama, monkeypatch):
 
     assert found.shape == own.shape
     assert 0 < sum(tensor.nbytes for tensor in sent) < 100_000 < own.nbytes / 10
+
+
+@dataclass(frozen=True)
+class LosesAHead:
+    donor = None
+
+    @staticmethod
+    def apply(edits, to):
+        return to.own[:, 1:]
+
+
+def test_an_edit_that_returns_another_shape_is_refused(own, tokens):
+    """Without this check, the product with the values fails far away, or it is wrong."""
+    with pytest.raises(ValueError, match=r"An edit must return patterns of the shape .* from LosesAHead.apply"):
+        edited_pattern(LosesAHead(), tokens, own)

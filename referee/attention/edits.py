@@ -46,11 +46,22 @@ def edited(edits: Sequence[Edit], to: Unedited) -> Tensor:
             return distinct[torch.tensor([index[i] for i in range(len(edits))], device=distinct.device)]
     groups = alike(edits, type)
     if len(groups) == 1:
-        return type(edits[0]).apply(edits, replace(to, own=to.own.clone()))
+        return _applied(edits, replace(to, own=to.own.clone()))
     found = torch.empty_like(to.own)
     for group in groups:
-        some = [edits[i] for i in group]
-        found[torch.tensor(group, device=found.device)] = type(some[0]).apply(some, to.only(group))
+        found[torch.tensor(group, device=found.device)] = _applied([edits[i] for i in group], to.only(group))
+    return found
+
+
+def _applied(edits: Sequence[Edit], to: Unedited) -> Tensor:
+    """Return the patterns after edits of one type. Raise ValueError if they have another shape than the own patterns."""
+    kind = type(edits[0])
+    found = kind.apply(edits, to)
+    if found.shape != to.own.shape:
+        raise ValueError(
+            f"An edit must return patterns of the shape {tuple(to.own.shape)}; got {tuple(found.shape)} from"
+            f" {kind.__name__}.apply. Return one pattern for each trial."
+        )
     return found
 
 
