@@ -54,7 +54,7 @@ def edited(edits: Sequence[Edit], to: Unedited) -> Tensor:
 
 
 def _applied(edits: Sequence[Edit], to: Unedited) -> Tensor:
-    """Return the patterns after edits of one type. Raise ValueError if they have another shape than the own patterns."""
+    """Return the patterns after edits of one type. Raise ValueError if their shape is not that of the own patterns."""
     kind = type(edits[0])
     found = kind.apply(edits, to)
     if found.shape != to.own.shape:
