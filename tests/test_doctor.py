@@ -80,6 +80,18 @@ def test_the_doctor_refuses_what_a_run_refuses(name, llama, tmp_path):
     assert re.search(REFUSED[name].says, fault)
 
 
+def test_a_bad_template_hides_nothing_else(llama, tmp_path):
+    """Only prompts of a chat need the template, so the lines after it are still there."""
+    llama.model.save_pretrained(tmp_path)
+    llama.tokenizer.save_pretrained(tmp_path)
+    REFUSED["a template that fails"].model(tmp_path)
+
+    lines = {line.name: line.missing for line in model.lines(str(tmp_path))}
+
+    assert lines["chat template"]
+    assert not lines["attention"]
+
+
 def test_a_model_without_an_attention_call(grouped, tmp_path):
     """Falcon computes its attention in no function that can be reached, as a run would say."""
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
