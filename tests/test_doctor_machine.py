@@ -204,17 +204,25 @@ def service():
 
 
 def test_services_that_answer(service, monkeypatch):
-    """The key of NDIF is not sent. An error of the server is shown."""
+    """One request goes to each, and the key of NDIF is not sent."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", service.address)
     monkeypatch.setenv("NDIF_HOST", service.address)
     monkeypatch.setenv("NDIF_API_KEY", "a-secret")
 
     assert texts(network) == {"hub": "answers", "NDIF": "answers"}
-    assert {path for path, _ in service.asked} == {"/robots.txt", "/status"}
+    assert {path for path, _ in service.asked} == {"/api/models?limit=1", "/status"}
     assert "a-secret" not in str(service.asked)
-    service.status = 503
-    assert texts(network)["NDIF"] == "answers with the fault 503"
+
+
+@pytest.mark.parametrize("status", [403, 503])
+def test_a_proxy_without_a_way_to_the_service(service, status, monkeypatch):
+    """A proxy answers with such a status. It does not mean that the service answers."""
+    monkeypatch.setenv("NDIF_HOST", service.address)
+    monkeypatch.setenv("NDIF_API_KEY", "a-secret")
+    service.status = status
+
+    assert texts(network)["NDIF"] == f"unreachable (HTTP status {status})"
 
 
 def test_services_that_are_not_asked(service, monkeypatch):

@@ -35,7 +35,7 @@ def ask_hub() -> Callable[[], str]:
     """Starts to ask the hub, unless it may not be asked; see `ask`."""
     if constants.is_offline_mode():
         return lambda: "not asked, because HF_HUB_OFFLINE is set"
-    return ask(f"{constants.ENDPOINT}/robots.txt")
+    return ask(f"{constants.ENDPOINT}/api/models?limit=1")
 
 
 def _ask_ndif() -> Callable[[], str]:
@@ -59,8 +59,9 @@ def ask(address: str) -> Callable[[], str]:
 
     def request() -> None:
         try:
-            status = httpx.get(address, timeout=SECONDS, follow_redirects=True).status_code
-            answers.append("answers" if status < 500 else f"answers with the fault {status}")
+            reply = httpx.get(address, timeout=SECONDS, follow_redirects=True)
+            # A proxy answers with an error status for a service that it does not reach.
+            answers.append("answers" if reply.is_success else f"unreachable (HTTP status {reply.status_code})")
         except Exception as problem:  # a wrong address or proxy raises errors that are no httpx.HTTPError
             reason = str(problem).strip().split("\n")[0] or type(problem).__name__
             answers.append(f"unreachable ({reason})")
