@@ -25,7 +25,7 @@ _LOWERED_FURTHER = 0.8
 def lowered(rng: np.random.Generator, settings: Settings, place: int) -> Mapping[str, Any]:
     """Returns right answers of which the mildest target breaks the true share, and lower targets break more."""
     asked = tables.right(rng, settings.profile.swept)
-    arms = {share_arm("odd", _MILDEST): tables.turns(rng, asked.pair, tables.IDLE)}
+    arms = {share_arm("odd", target): tables.turns(rng, asked.pair, tables.IDLE) for target in EVEN_TARGETS}
     broken = np.zeros(len(asked.pair), bool)
     for target in sorted(EVEN_TARGETS, reverse=True):
         share = tables.LIKELY[place] if target == _MILDEST else _LOWERED_FURTHER
