@@ -12,6 +12,7 @@ from claims.competition.estimates import OverPairs, of_order
 from claims.competition.heads import RANDOM
 from claims.competition.interventions import PROMPT, UNEDITED, outcomes, shifts
 from claims.competition.prompts import ORDERS
+from claims.competition.wide import averaged
 from fixtures.options import Settings
 from referee.judging.evidence import Chance
 from referee.judging.statistics import TAIL, Estimate
@@ -82,7 +83,7 @@ class Edited(OverPairs):
 
     def before_and_after(self, arm: str) -> pd.DataFrame:
         """Returns the margins in logits, one row per prompt, with columns `before` and `after`."""
-        margins = self.table.pivot_table(index=PROMPT, columns="arm", values="margin_logits", sort=False)
+        margins = averaged(self.table, PROMPT, "arm", "margin_logits")
         return margins[[UNEDITED, arm]].set_axis(["before", "after"], axis=1).reset_index(drop=True)
 
     def shifts(self, arm: str) -> pd.Series:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from claims.competition.behaviour import describe, with_answers
 from claims.competition.prompts import Prompt
+from claims.competition.wide import unstacked
 from referee.attention import patterns
 from referee.attention.edits import Edit, InHeads, MatchedPlacebo, edited_pattern
 from referee.measuring.requests import Trial
@@ -49,7 +50,7 @@ def outcomes(edits: pd.DataFrame, score: str = "right") -> pd.Series:
 
 def shifts(table: pd.DataFrame) -> pd.DataFrame:
     """Returns the margin minus the unedited margin in logits; index (pair, order, format), one column for each arm."""
-    margins = table.set_index([*PROMPT, "arm"])["margin_logits"].unstack("arm", sort=False)
+    margins = unstacked(table.set_index([*PROMPT, "arm"])["margin_logits"], "arm")
     return margins.sub(margins[UNEDITED], axis=0)
 
 

@@ -15,6 +15,7 @@ from claims.competition.heads import FEWEST_GROUPS
 from claims.competition.parity import Groups, Parity
 from claims.competition.sweeps import other_layers
 from claims.competition.theory import CONFIDENCE
+from claims.competition.wide import unstacked
 from fixtures.options import Settings
 from referee.judging import statistics
 from referee.judging.evidence import Chance
@@ -220,7 +221,7 @@ def by_head(
         condition, measure: the names of the columns with the condition and the measure.
     """
     keys = ["layer", measure, condition]
-    wide = table.set_index([*keys, "pair", "order", "head"])[value].unstack("head", sort=False)
+    wide = unstacked(table.set_index([*keys, "pair", "order", "head"])[value], "head")
     return {
         (int(key[0]), str(key[1]), str(key[2])): values.droplevel(keys)
         for key, values in wide.groupby(level=keys, sort=False)

@@ -12,6 +12,7 @@ import pandas as pd
 from claims.competition.bandwidth_distribution.measure import ALL_ROWS, ENRICHMENT, OTHER_MEASURES, UNIFORM, per_head
 from claims.competition.observed import Group, OverHeads, by_head, criterion_sign
 from claims.competition.prompts import CATEGORIES
+from claims.competition.wide import averaged
 from fixtures.options import Settings
 from referee.judging import statistics
 from referee.judging.evidence import Chance, Drawing
@@ -99,7 +100,7 @@ class Distribution(OverHeads):
     def heads_meeting(self, criterion: Criterion, format: str) -> str:
         """Returns a sentence that counts the heads of each parity that meet a criterion in a format."""
         whole = self.table[(self.table["measure"] == ALL_ROWS) & (self.table["format"] == format)]
-        values = whole.pivot_table(index="pair", columns="head", values="numerical_share", sort=False).to_numpy()
+        values = averaged(whole, ["pair"], "head", "numerical_share").to_numpy()
         beyond = statistics.heads_beyond(values, _threshold(criterion), sign=criterion_sign(criterion))
         counts = {g: f"{beyond[heads].sum()} of {len(heads)} {g} heads" for g, heads in self.parity.heads.items()}
         text = f"In {format}, {counts['even']} and {counts['odd']} are {criterion} taken singly"

@@ -12,6 +12,7 @@ from torch import Tensor
 from claims.competition.behaviour import describe
 from claims.competition.prompts import CATEGORIES, Prompt
 from claims.competition.reading import substring_categories
+from claims.competition.wide import averaged
 from referee.attention import patterns
 from referee.measuring.session import Session
 from referee.prompts.tokens import Tokens
@@ -121,4 +122,4 @@ def attention_to_bos(session: Session, prompts: Sequence[Prompt], *, progress: s
 def per_head(table: pd.DataFrame, measure: str = ALL_ROWS) -> pd.DataFrame:
     """Returns the mean numerical share over pairs and orders; index format, columns head."""
     chosen = table[table["measure"] == measure]
-    return chosen.pivot_table(index="format", columns="head", values="numerical_share", sort=False)
+    return averaged(chosen, ["format"], "head", "numerical_share")

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from claims.competition.behaviour import describe
 from claims.competition.prompts import Prompt
+from claims.competition.wide import averaged
 from referee.attention.edits import KnockOut
 from referee.measuring.requests import Trial
 from referee.measuring.session import Session
@@ -90,7 +91,7 @@ def knocked_out(
 def landing(paths: pd.DataFrame, attribution: str = PLAIN) -> pd.DataFrame:
     """Returns the share of top edges on numbers, as a mean over formats; index (pair, order), columns head."""
     paths = paths[paths["attribution"] == attribution]
-    return paths.pivot_table(index=["pair", "order"], columns="head", values="on_numbers", aggfunc="mean", sort=False)
+    return averaged(paths, ["pair", "order"], "head", "on_numbers")
 
 
 def landing_at(
