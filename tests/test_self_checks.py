@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional
 
 from claims.competition.prompts import ORDERS, QA, Pair, Prompt
 from referee.attention.tracing import Attention
@@ -64,3 +65,16 @@ def test_a_head_whose_edit_is_lost_is_a_fault(llama, monkeypatch):
 
     with pytest.raises(SelfCheckFailed, match="editing one head changes its own output"):
         self_checks.self_check(Session(llama), check_prompts(llama))
+
+
+def test_products_of_low_precision_are_a_fault(llama, monkeypatch):
+    """World: the device multiplies float32 numbers in TF32, which keeps ten bits of each number."""
+
+    def rounded(values):
+        return (values.view(torch.int32) & ~0x1FFF).view(torch.float32) if values.dtype == torch.float32 else values
+
+    linear = functional.linear
+    monkeypatch.setattr(functional, "linear", lambda x, weight, bias=None: linear(rounded(x), rounded(weight), bias))
+
+    with pytest.raises(SelfCheckFailed, match=r"matrix products in float32 .* got 0\.000\d.* turn off TF32"):
+        self_checks.self_check(Session(llama, onednn=False), check_prompts(llama))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from referee.attention.edits import Edit, Flatten, Keep, TurnInward, edited
 from referee.attention.tracing import Attention
@@ -22,6 +23,14 @@ from referee.prompts.tokens import Tokens
 
 TOLERANCE_LOGITS = {"float32": 1e-3, "float16": 5e-2, "bfloat16": 5e-1}
 """The largest allowed change of a margin when the same trial runs in another batch, by dtype, in logits."""
+_PRODUCT = 1e-5
+"""The largest allowed relative error of a float32 matrix product. That of TF32 is about thirty times larger."""
+_OF_PRODUCTS = "matrix products in float32 have its precision"
+_REMEDY = "try the versions of constraints.txt or --dtype float32"
+_REMEDIES = {
+    _OF_PRODUCTS: "turn off TF32: unset TORCH_ALLOW_TF32_CUBLAS_OVERRIDE, and set NVIDIA_TF32_OVERRIDE=0",
+}
+"""What a user can do about a failed check, by its rule, if it is not `_REMEDY`."""
 _ROW_SUM = 1e-5
 """The largest allowed difference between one and the sum of a pattern's row."""
 _OUTPUT = {"float32": 1e-5, "float16": 5e-3, "bfloat16": 4e-2}
@@ -59,7 +68,7 @@ def self_check(session: Session, prompts: Sequence[Tokens]) -> list[Check]:
             raise SelfCheckFailed(
                 f"Self-check on {subject.name}, layer {subject.layer}: {check.rule} ({check.limit})",
                 f"{check.measured:g}",
-                "Nothing can be judged; try the versions of constraints.txt or --dtype float32.",
+                f"Nothing can be judged; {_REMEDIES.get(check.rule, _REMEDY)}.",
             )
     return checks
 
@@ -95,7 +104,9 @@ def _of_attention(subject: Subject, attention: Attention, prompts: Sequence[Toke
     skipped = largest_change(Keep(), residual)
 
     output, written, tolerance = attention.error(ids), _OUTPUT[subject.dtype], TOLERANCE_LOGITS[subject.dtype]
+    product = _error_of_products(attention)
     return [
+        Check(_OF_PRODUCTS, product, f"≤ {_PRODUCT:g}", product <= _PRODUCT),
         Check("rows of a pattern sum to one", row_error, f"≤ {_ROW_SUM:g}", row_error <= _ROW_SUM),
         Check("no attention to later tokens", future, "= 0", future == 0),
         Check(
@@ -116,3 +127,17 @@ def _of_attention(subject: Subject, attention: Attention, prompts: Sequence[Toke
             "margins are differences of the model's own logits", own_logits, f"≤ {tolerance:g}", own_logits <= tolerance
         ),
     ]
+
+
+def _error_of_products(attention: Attention) -> float:
+    """Returns the relative error of matrix products in float32 on the subject's device, against float64.
+
+    Some installations let a GPU multiply float32 numbers in TF32, which keeps only ten bits of each number.
+    """
+    generator = torch.Generator().manual_seed(0)
+    device = attention.subject.device
+    a, b = (torch.randn(256, 256, generator=generator) for _ in range(2))
+    exact = a.double() @ b.double().T
+    with torch.no_grad(), attention.products():
+        found = [a.to(device) @ b.to(device).T, functional.linear(a.to(device), b.to(device))]
+    return max(((product.cpu().double() - exact).norm() / exact.norm()).item() for product in found)
