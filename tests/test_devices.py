@@ -253,7 +253,7 @@ def test_a_machine_without_a_gpu_loads_as_before(llama_folder, monkeypatch, load
 
 
 def test_the_fullest_gpu_limits_a_batch(grouped, gpus):
-    """A spread model has keys on each GPU. So batches are smaller, and fewer prompts are kept, if one is nearly full."""
+    """A spread model has keys on each GPU. If one is full, batches are smaller and fewer prompts are kept."""
     with FakeDevices():
         subject = tiny("Llama", grouped)
         spread(subject.model)
