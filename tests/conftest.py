@@ -31,19 +31,30 @@ LLAMA_3 = embedded.Wheel(
     megabytes=7,
 )
 
-_GQA = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2}
-_GQA |= {"num_hidden_layers": 3, "max_position_embeddings": 128}
+_MHA = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 4}
+_MHA |= {"num_hidden_layers": 3, "max_position_embeddings": 128}
+_GQA = _MHA | {"num_key_value_heads": 2}
+_MIXTURE = {"num_local_experts": 4, "num_experts_per_tok": 2}
+# The window is shorter than the prompts, so local layers and global layers have different masks.
+_LOCAL_AND_GLOBAL = {"head_dim": 8, "sliding_window": 8}
+_LOCAL_AND_GLOBAL |= {"layer_types": ["full_attention", "sliding_attention", "full_attention"]}
+_OPT = {"hidden_size": 32, "ffn_dim": 64, "num_attention_heads": 4, "num_hidden_layers": 3}
 SHAPES = {
     "Llama": ("LlamaConfig", _GQA),
     "Qwen2": ("Qwen2Config", _GQA),
     "Qwen3": ("Qwen3Config", _GQA | {"head_dim": 8}),
     "Mistral": ("MistralConfig", _GQA),
+    "Mixtral": ("MixtralConfig", _GQA | _MIXTURE),
     "Gemma": ("GemmaConfig", _GQA | {"head_dim": 8}),
-    "Gemma2": ("Gemma2Config", _GQA | {"head_dim": 8}),
-    "Gemma3": ("Gemma3TextConfig", _GQA | {"head_dim": 8}),
+    "Gemma2": ("Gemma2Config", _GQA | _LOCAL_AND_GLOBAL),
+    "Gemma3": ("Gemma3TextConfig", _GQA | _LOCAL_AND_GLOBAL),
+    "Phi": ("PhiConfig", _GQA),
+    "Phi3": ("Phi3Config", _GQA),
+    "OPT": ("OPTConfig", _OPT | {"word_embed_proj_dim": 32, "max_position_embeddings": 128}),
     "GPT2": ("GPT2Config", {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 128}),
-    "GPTNeoX": ("GPTNeoXConfig", {k: v for k, v in _GQA.items() if k != "num_key_value_heads"}),
+    "GPTNeoX": ("GPTNeoXConfig", _MHA),
 }
+"""The class of the configuration and the sizes of a tiny model of each family that the suite can judge."""
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,32 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from referee.attention.edits import edited_pattern
 
 
+def plain_weights(query, key, scaling=None, dropout=0.0, softcap=None, sliding_window=None, **_):
+    """Returns the attention pattern, [prompt, head, query, key], of the last rows in plain PyTorch."""
+    scores = query @ key.repeat_interleave(query.shape[1] // key.shape[1], 1).transpose(2, 3)
+    scores = scores * (scaling if scaling is not None else query.shape[-1] ** -0.5)
+    if softcap is not None:
+        scores = torch.tanh(scores / softcap) * softcap
+    place = torch.arange(key.shape[2])
+    distance = place[-query.shape[2] :, None] - place
+    unseen = (distance < 0) | (distance >= (sliding_window or len(place)))
+    return scores.masked_fill(unseen, -torch.inf).softmax(-1)
+
+
+def weighted(weights, value):
+    """Returns the outputs of the heads, [prompt, query, head, size]."""
+    return (weights @ value.repeat_interleave(weights.shape[1] // value.shape[1], 1)).transpose(1, 2).contiguous()
+
+
+def without_mask(module, query, key, value, mask, **options):
+    """An attention function of transformers that gets no mask, like those of fused kernels."""
+    assert mask is None
+    return weighted(plain_weights(query, key, **options), value), None
+
+
+ALL_ATTENTION_FUNCTIONS.register("without a mask", without_mask)
+
+
 def recomputed(subject, ids, edits):
     """Returns the last logits, [prompt, vocabulary], and the patterns of a plain PyTorch forward pass.
 
@@ -28,18 +54,12 @@ def recomputed_rows(subject, ids, edits):
     """
     seen = {}
 
-    def edited(module, query, key, value, attention_mask, scaling=None, dropout=0.0, softcap=None, **_):
-        groups = query.shape[1] // key.shape[1]
-        key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
-        scores = query @ key.transpose(2, 3) * (scaling if scaling is not None else query.shape[-1] ** -0.5)
-        if softcap is not None:
-            scores = torch.tanh(scores / softcap) * softcap
-        future = torch.ones(scores.shape[-2:]).triu(1).bool()
-        weights = scores.masked_fill(future, -torch.inf).softmax(-1)
+    def edited(module, query, key, value, mask, **options):
+        weights = plain_weights(query, key, **options)
         if module.layer_idx in edits:
             weights = edits[module.layer_idx](weights)
         seen[module.layer_idx] = weights
-        return (weights @ value).transpose(1, 2).contiguous(), weights
+        return weighted(weights, value), weights
 
     ALL_ATTENTION_FUNCTIONS.register("edited by hand", edited)
     copy = AutoModelForCausalLM.from_config(deepcopy(subject.model.config)).eval()

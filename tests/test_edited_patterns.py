@@ -132,7 +132,12 @@ def head_outputs(subject, tokens, layer, module):
     return seen[0][0].unflatten(-1, (subject.n_heads, -1))
 
 
-PROJECTIONS = {"GPT2": "attn.c_proj", "GPTNeoX": "attention.dense"}
+PROJECTIONS = {
+    "GPT2": "attn.c_proj",
+    "GPTNeoX": "attention.dense",
+    "Phi": "self_attn.dense",
+    "OPT": "self_attn.out_proj",
+}
 
 
 def test_norms_of_heads_are_those_of_plain_pytorch(shaped):

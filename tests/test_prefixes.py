@@ -139,10 +139,15 @@ def test_what_was_interrupted_begins_anew(llama, monkeypatch):
 
 
 @pytest.mark.usefixtures("eager_to_share")
-def test_rows_outside_a_sliding_window_are_shared_too(grouped, monkeypatch):
+@pytest.mark.parametrize(
+    ("shape", "window"),
+    [("Mistral", {"sliding_window": 8}), ("Gemma3", {"layer_types": ["sliding_attention"] * 3})],
+    ids=["Mistral", "Gemma3"],
+)
+def test_rows_outside_a_sliding_window_are_shared_too(grouped, monkeypatch, shape, window):
     """The layers attend to eight tokens back only, and the prompts have more than twice as many tokens."""
-    name, sizes = SHAPES["Gemma3"]
-    monkeypatch.setitem(SHAPES, "near-sighted", (name, sizes | {"sliding_window": 8}))
+    name, sizes = SHAPES[shape]
+    monkeypatch.setitem(SHAPES, "near-sighted", (name, sizes | window))
     subject = tiny("near-sighted", grouped)
     asked = tokens_of(subject.tokenizer, [injected(9), injected(30)], pairs=1)
     cuts = [KnockOut(((0, 14, key),)) for key in (9, 10, 12)]
@@ -154,7 +159,8 @@ def test_rows_outside_a_sliding_window_are_shared_too(grouped, monkeypatch):
         assert (found["margin_logits"] - own["margin_logits"]).abs().max() < 1e-5
         for pattern, own in zip(Session(moved).patterns(asked, Whole()), patterns_alone(moved, asked), strict=True):
             assert torch.allclose(pattern, own, atol=1e-5)
-    assert "sliding_attention" in subject.model.config.layer_types
+    whole = Session(subject).patterns(asked, Whole(), layers=range(subject.n_layers))
+    assert all(not pattern.tril(-8).any() for pattern in whole)
 
 
 @pytest.mark.usefixtures("eager_to_share")

@@ -85,7 +85,7 @@ def test_a_batch_of_edits_of_several_layers_does_not_mix_trials(shaped):
 
     alone = Session(shaped).margins_alone(trials)["margin_logits"]
     scale = together.abs().max()
-    assert len(set(together.round(4))) == len(trials)
+    assert len(set(together.round(5))) == len(trials)
     assert (together - alone).abs().max() < 1e-5 * scale
 
 

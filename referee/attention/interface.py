@@ -53,7 +53,7 @@ def pattern_of(call: Call) -> Tensor:
         call.query.float(),
         call.key.float(),
         call.value.float(),
-        _added(call.mask, call.query, call.key),
+        _added(call),
         **call.options,
     )
     return pattern
@@ -83,14 +83,18 @@ def _eager(module: torch.nn.Module) -> Callable[..., tuple[Tensor, Tensor]]:
     return found
 
 
-def _added(mask: Tensor | None, query: Tensor, key: Tensor) -> Tensor:
+def _added(call: Call) -> Tensor:
     """Returns the mask as numbers to add to the scores, [trial or 1, 1, row, key] in float32.
 
-    Without a mask, each row sees all keys up to its own position. The rows are the last tokens.
+    Without a mask, each row sees all keys up to its own position, or those in the layer's sliding window. The rows are
+    the last tokens.
     """
+    mask = call.mask
     if mask is None:
-        rows, keys = query.shape[-2], key.shape[-2]
-        mask = torch.ones(rows, keys, dtype=torch.bool, device=query.device).tril(keys - rows)[None, None]
+        rows, keys = call.query.shape[-2], call.key.shape[-2]
+        mask = torch.ones(rows, keys, dtype=torch.bool, device=call.query.device).tril(keys - rows)[None, None]
+        if window := call.options.get("sliding_window"):
+            mask = mask.triu(keys - rows - window + 1)
     if mask.dtype == torch.bool:
         lowest = torch.finfo(torch.float32).min
         return torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, lowest)

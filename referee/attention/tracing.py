@@ -92,8 +92,7 @@ class Attention:
             for layer in upwards:
                 patterns.append(self._pattern(layer).save())
             tracer.stop()
-        # The layers of a large model can be on several devices.
-        return torch.stack([patterns[upwards.index(layer)].to(self.subject.device) for layer in layers], dim=1)
+        return self._stacked([patterns[upwards.index(layer)] for layer in layers])
 
     def enter(self, ids: Tensor, before: Keys | None = None, *, keep: bool = False) -> tuple[Tensor, Tensor, Keys]:
         """Runs prompts [prompt, token] up to the attention of the layer of interest.
@@ -254,8 +253,12 @@ class Attention:
             for projection in projections:
                 outputs.append(projection.input.clone().save())
             tracer.stop()
-        stacked = torch.stack([outputs[upwards.index(layer)] for layer in layers], dim=1)
+        stacked = self._stacked([outputs[upwards.index(layer)] for layer in layers])
         return stacked.float().unflatten(-1, (self.subject.n_heads, -1))
+
+    def _stacked(self, parts: Sequence[Tensor]) -> Tensor:
+        """Returns one tensor [prompt, layer, ...] of the parts of each layer, which can be on several devices."""
+        return torch.stack([part.to(self.subject.device) for part in parts], dim=1)
 
     def projection(self, layer: int) -> Any:
         """Returns the output projection W_O of a layer. Raises NoReadableAttention if there is none."""

@@ -7,6 +7,7 @@ line of the source text, and the name differs between families. So `wrap` tries 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import torch
@@ -19,6 +20,8 @@ from referee.models.subjects import Subject
 
 _ATTENTION_MODULES = ("self_attn", "attn", "attention")
 _ATTENTION_CALLS = ("attention_interface_1", "attention_interface_0")
+_REST = 1e-3
+"""The share of a row that may be missing because of rounding."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,8 @@ class Wrapped:
 def wrap(subject: Subject) -> Wrapped:
     """Wraps a subject's model with nnsight and checks that its patterns can be read.
 
-    Raises NoReadableAttention when the model has no usable unembedding, layers or patterns.
+    Raises NoReadableAttention when the model has no usable unembedding, layers or patterns, or when the rows of its
+    patterns do not sum to one.
     """
     # Without a device argument, the pipeline inside nnsight moves the model to the first GPU. A model on several
     # devices has a device map, and nothing may move it.
@@ -72,6 +76,7 @@ def wrap(subject: Subject) -> Wrapped:
             problems.append(f"{call}: {type(problem).__name__}")
             continue
         if patterns and tuple(patterns[0].shape) == (1, subject.n_heads, 2, 2):
+            _require_whole_rows(subject, patterns[0])
             return found
         problems.append(f"{call}: shape {[tuple(p.shape) for p in patterns]}")
     raise _unreadable(subject, "; ".join(problems))
@@ -82,13 +87,29 @@ def _find_layers(subject: Subject, traced: Any) -> tuple[Any, str]:
 
     Raises NoReadableAttention when the model has no such list.
     """
-    prefix = subject.model.base_model_prefix
-    for name, child in getattr(subject.model, prefix, subject.model).named_children():
+    decoder = subject.model.get_decoder()
+    inside = next(name for name, module in subject.model.named_modules() if module is decoder)
+    for name, child in decoder.named_children():
         if isinstance(child, torch.nn.ModuleList) and len(child) == subject.n_layers:
             for module in _ATTENTION_MODULES:
                 if hasattr(child[0], module):
-                    return getattr(getattr(traced, prefix), name), module
+                    return attrgetter(f"{inside}.{name}".lstrip("."))(traced), module
     raise _unreadable(subject, f"no layers with a module named {', '.join(_ATTENTION_MODULES)}")
+
+
+def _require_whole_rows(subject: Subject, pattern: Tensor) -> None:
+    """Raises NoReadableAttention when a row of a pattern sums to less than one.
+
+    A model such as GPT-OSS gives the rest to a sink that is no token. A head's share of attention then has two
+    meanings, and an edit that makes the rows sum to one would enlarge the head's output.
+    """
+    smallest = pattern.sum(-1).min().item()
+    if smallest < 1 - _REST:
+        raise NoReadableAttention(
+            f"The rows of the attention patterns of {subject.name} must sum to one",
+            f"a row that sums to {smallest:.3f}, because a sink that is no token receives the rest",
+            "Use a model without such sinks, because neither the shares nor the edits are defined for them.",
+        )
 
 
 def _unreadable(subject: Subject, found: str) -> NoReadableAttention:

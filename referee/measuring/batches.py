@@ -157,7 +157,7 @@ class Batches(Generic[Asked]):
         streams = shape.rows * (8 * size + 4 * wide) * number
         keys = 2 * bytes_of_keys(subject, shape.tokens, self._keys_of)
         patterns = 4 * subject.n_heads * shape.tokens**2 * torch.float32.itemsize
-        return free_bytes(subject.device) // 2 // (self._layers_kept * (streams + keys + patterns))
+        return min(map(free_bytes, subject.devices)) // 2 // (self._layers_kept * (streams + keys + patterns))
 
 
 def bytes_of_keys(subject: Subject, tokens: int, layers: int) -> int:

@@ -169,7 +169,7 @@ class PrefixCache:
 def prompts_kept(subject: Subject, prompts: Iterable[Tokens]) -> int:
     """Returns about how many prompts of this length a cache can keep. Their keys take a quarter of the free memory."""
     longest = max(map(len, prompts), default=1)
-    fit = free_bytes(subject.device) // (4 * bytes_of_keys(subject, longest, subject.n_layers))
+    fit = min(map(free_bytes, subject.devices)) // (4 * bytes_of_keys(subject, longest, subject.n_layers))
     return max(1, min(PROMPTS, fit))
 
 

@@ -220,7 +220,7 @@ def _highest(best: Sequence[Any]) -> Tensor:
 
 def _logits_of(subject: Subject, final: Tensor, ids: Sequence[int]) -> Tensor:
     """Return the logit of one token of each trial, [trial], in float32."""
-    head = subject.model.get_output_embeddings()
+    head, final = _with_unembedding(subject, final)
     rows = torch.tensor(ids, device=final.device)
     with torch.no_grad():
         found = (final.float() * head.weight[rows].float()).sum(-1)
@@ -230,13 +230,19 @@ def _logits_of(subject: Subject, final: Tensor, ids: Sequence[int]) -> Tensor:
 
 def _logit_blocks(subject: Subject, final: Tensor) -> Iterator[Tensor]:
     """Yield the logits of one block of the vocabulary after the other, each [trial, token], in the dtype of `final`."""
-    head: Any = subject.model.get_output_embeddings()
+    head, final = _with_unembedding(subject, final)
     weights = head.weight.split(_BLOCK)
     biases = [None] * len(weights) if head.bias is None else head.bias.split(_BLOCK)
     for weight, bias in zip(weights, biases, strict=True):
         with torch.no_grad():
             bias = None if bias is None else bias.to(final.dtype)
             yield _capped(subject, functional.linear(final, weight.to(final.dtype), bias))
+
+
+def _with_unembedding(subject: Subject, final: Tensor) -> tuple[Any, Tensor]:
+    """Return the unembedding and `final` on its device. The layers of a large model can be on other devices."""
+    head: Any = subject.model.get_output_embeddings()
+    return head, final.to(head.weight.device)
 
 
 def _capped(subject: Subject, logits: Tensor) -> Tensor:

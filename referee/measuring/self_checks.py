@@ -100,7 +100,7 @@ def _of_attention(subject: Subject, attention: Attention, prompts: Sequence[Toke
 
     kept, moved = largest_change(Keep()), max(largest_change(Flatten()), largest_change(TurnInward()))
     change = (alone - margins[:1]).abs().max().item()
-    own_logits = (margins - scores.margins(logits, prompts)).abs().max().item()
+    own_logits = (margins.cpu() - scores.margins(logits, prompts).cpu()).abs().max().item()
     skipped = largest_change(Keep(), residual)
 
     output, written, tolerance = attention.error(ids), _OUTPUT[subject.dtype], TOLERANCE_LOGITS[subject.dtype]

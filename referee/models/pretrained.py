@@ -57,12 +57,28 @@ def tokenizer(name: str, source: str, revision: str | None, *, named: Sequence[s
     return found
 
 
+def bytes_of_weights(name: str, source: str, revision: str | None, precision: torch.dtype) -> int:
+    """Return the size of a model's weights, without reading them. Raises UnreadableWeights."""
+    try:
+        empty = outline(source, revision)
+    except Exception as problem:
+        raise UnreadableWeights(_WHOLE, f"{name!r} ({first_line(problem)})", _SAVE_AGAIN) from problem
+    return precision.itemsize * sum(tensor.numel() for tensor in (*empty.parameters(), *empty.buffers()))
+
+
 def model(
-    name: str, source: str, revision: str | None, precision: torch.dtype, *, device: str | None = None
+    name: str,
+    source: str,
+    revision: str | None,
+    precision: torch.dtype,
+    *,
+    device: str | None = None,
+    max_memory: dict[int, int] | None = None,
 ) -> PreTrainedModel:
     """Return the model with all its weights. Raises UnreadableWeights or ForeignCode.
 
-    On the device "meta", names and shapes of the weights are checked in the same way, but no weight is read.
+    On the device "meta", names and shapes of the weights are checked in the same way, but no weight is read. On the
+    device "auto", accelerate spreads the layers over the GPUs. `max_memory` then has the bytes for each GPU.
     """
     # Without this setting, transformers asks a web service to convert a repository without safetensors files, and it
     # loads the converted files.
@@ -81,6 +97,7 @@ def model(
             ignore_mismatched_sizes=True,
             output_loading_info=True,
             device_map=device,
+            max_memory=max_memory,
         )
     except Exception as problem:
         _refuse_foreign_code(name, problem)

@@ -23,6 +23,7 @@ from referee.errors import (
 )
 from referee.models import embedded, pretrained
 from referee.models.devices import DTYPES, default_device, default_dtype
+from referee.models.placement import Placement, of_size
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -96,7 +97,13 @@ class Subject:
 
     @property
     def device(self) -> torch.device:
+        """The device of the embedding."""
         return self.model.device
+
+    @property
+    def devices(self) -> list[torch.device]:
+        """All devices with weights, `device` first. There are several if the model is too large for one GPU."""
+        return list(dict.fromkeys(weight.device for weight in self.model.parameters()))
 
     @property
     def dtype(self) -> str:
@@ -151,7 +158,7 @@ def load(
 
     Args:
         layer, depth: see `assemble`.
-        device: "auto" is a GPU if the machine has one.
+        device: "auto" is a GPU if the machine has one, and several if the model does not fit on any of them.
         dtype: "auto" is float32 on a CPU and bfloat16 on a GPU. It is always float32 for a model that is built.
         builders: functions that build models, by the part of the name before a colon.
 
@@ -174,13 +181,11 @@ def load(
     embedded.quiet_unless_watched()
     source = str(EMBEDDED[name]()) if name in EMBEDDED else str(Path(HUB_NAMES.get(name, name)).expanduser())
     tokenizer = pretrained.tokenizer(name, source, revision, named=[*EMBEDDED, *built, *HUB_NAMES])
-    model = pretrained.model(name, source, revision, precision)
-    try:
-        model = model.to(where)
-    except torch.OutOfMemoryError as problem:
-        raise NoSuchDevice(
-            f"{name} must fit on {where}", pretrained.first_line(problem), "Use another --device or --dtype."
-        ) from problem
+    placement = Placement(where)
+    if device == "auto" and where.type == "cuda" and torch.cuda.device_count() > 1:
+        placement = of_size(name, pretrained.bytes_of_weights(name, source, revision, precision))
+    model = pretrained.model(name, source, revision, precision, **placement.options)
+    model = placement.put(name, model)
     return assemble(model, tokenizer, name=name, layer=layer, depth=depth)
 
 
