@@ -79,3 +79,19 @@ class DamagedFile(InstrumentFault):
 
 class UnwritableFolder(InstrumentFault):
     """A folder must be writable but is not."""
+
+
+class NoAccess(InstrumentFault):
+    """The service that hosts the model has no key of the user, or refuses it."""
+
+
+class NotHosted(InstrumentFault):
+    """The service does not host the model."""
+
+
+class ConnectionLost(InstrumentFault):
+    """The service cannot be reached, or the connection is lost in the middle of a run."""
+
+
+class RemoteFailure(InstrumentFault):
+    """The service could not run a request."""

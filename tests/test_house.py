@@ -19,6 +19,7 @@ IMPORT_ORDER = (
     "referee.attention",
     "referee.measuring",
     "referee.judging",
+    "referee.remote",
     "referee.doctor",
     "referee.__main__",
     "referee.startup",
@@ -118,11 +119,19 @@ def test_libraries_stay_where_they_belong(folder):
             assert not {module.split(".")[0] for module in used} & OUTSIDE[folder], name
 
 
-def test_one_module_imports_nnsight():
-    """All other modules get patterns and logits from it."""
+def test_two_modules_import_nnsight():
+    """One wraps a model here, and one sends requests to a service. All other modules get patterns and logits."""
     assert [name for name, path in MODULES.items() if any(m.split(".")[0] == "nnsight" for m in imports(path))] == [
-        "referee.attention.wrapping"
+        "referee.attention.wrapping",
+        "referee.remote.service",
     ]
+
+
+def test_what_is_sent_to_a_service_imports_only_torch():
+    """The suite's own modules cannot be imported there."""
+    used = {name.split(".")[0] for name in imports(MODULES["referee.remote.blocks"])}
+
+    assert used == {"__future__", "collections", "typing", "torch"}
 
 
 def test_the_instrument_can_be_used_without_pytest():

@@ -52,7 +52,7 @@ def inapplicable(subject):
 
 
 @pytest.fixture
-def checked(monkeypatch):
+def checked():
     """Returns a function that gives the results of the self-checks on the prompts of several theories.
 
     The prompts of a theory are numbers here, and each check measures them. It gives the reason of a NotApplicable as
@@ -62,12 +62,10 @@ def checked(monkeypatch):
     def self_check(_, check_prompts):
         return [Check("at most 9", check_prompts, "≤ 9", True), Check("above 0", check_prompts, "> 0", True)]
 
-    monkeypatch.setattr("referee.measuring.self_checks.self_check", self_check)
-
     def results_of(*check_prompts):
         studies = [study(check_prompts=some) for some in check_prompts]
         try:
-            return [check.measured for check in session.self_checked(SimpleNamespace(subject=5), studies)]
+            return [check.measured for check in session.self_checked(SimpleNamespace(subject=5), studies, self_check)]
         except NotApplicable as reason:
             return str(reason)
 
@@ -88,7 +86,7 @@ def test_without_readable_prompts_the_last_reason_counts(checked):
     assert checked(too_long, inapplicable) == "no such tokens"
 
 
-def test_a_failed_self_check_is_final(monkeypatch):
+def test_a_failed_self_check_is_final():
     """The check_prompts of another theory do not excuse it."""
     tried = []
 
@@ -96,9 +94,8 @@ def test_a_failed_self_check_is_final(monkeypatch):
         tried.append(check_prompts)
         raise SelfCheckFailed("rows sum to one", 2, "Nothing can be judged.")
 
-    monkeypatch.setattr("referee.measuring.self_checks.self_check", failing)
     with pytest.raises(SelfCheckFailed):
-        session.self_checked(SimpleNamespace(subject="subject"), [study(), study()])
+        session.self_checked(SimpleNamespace(subject="subject"), [study(), study()], failing)
 
     assert len(tried) == 1
 

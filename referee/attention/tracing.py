@@ -15,7 +15,7 @@ from referee.attention.interface import call_of, output_of, pattern_of
 from referee.attention.kv_cache import Keys, cache_of, keys_in, rows_of
 from referee.attention.onednn import quick
 from referee.attention.wrapping import Wrapped, wrap
-from referee.errors import NoReadableAttention, PromptTooLong, VocabularyTooSmall
+from referee.errors import NoReadableAttention
 from referee.models.subjects import Subject
 
 _PROJECTIONS = ("o_proj", "out_proj", "c_proj", "dense")
@@ -277,24 +277,7 @@ class Attention:
         if past_key_values is not None:
             length += past_key_values.get_seq_length()
             options["past_key_values"] = past_key_values
-        self._require_room(ids, length)
+        self.subject.require_room(int(ids.max()), length)
         ids = ids.to(self.subject.device)
         inputs = {"input_ids": ids, "attention_mask": ids.new_ones(len(ids), length)}
         return self._wrapped.traced.trace(inputs, use_cache=use_cache, **options)
-
-    def _require_room(self, ids: Tensor, length: int) -> None:
-        """Raises VocabularyTooSmall for a token without an embedding, and PromptTooLong for too many tokens."""
-        name = self.subject.name
-        rows, positions = self.subject.vocabulary_size, self.subject.n_positions
-        if ids.max() >= rows:
-            raise VocabularyTooSmall(
-                f"{name} must have an embedding for each token of its tokenizer",
-                f"token {ids.max()}, but only {rows} embeddings",
-                "Use the tokenizer that the model was trained with.",
-            )
-        if positions and length > positions:
-            raise PromptTooLong(
-                f"A prompt must fit into the {positions} positions of {name}",
-                f"{length} tokens",
-                "Use a model with more positions.",
-            )

@@ -57,11 +57,8 @@ def wrap(subject: Subject) -> Wrapped:
     # devices has a device map, and nothing may move it.
     where = {} if getattr(subject.model, "hf_device_map", None) else {"device": subject.device}
     traced = TransformersModel(subject.model, tokenizer=subject.tokenizer, task="text-generation", **where)
-    head = subject.model.get_output_embeddings()
-    name = next((name for name, module in subject.model.named_modules() if module is head), None)
-    if name is None or "." in name:
-        raise _unreadable(subject, "no unembedding of its own")
-    layers, module = _find_layers(subject, traced)
+    name = find_unembedding(subject)
+    layers, module = find_layers(subject, traced)
     problems = []
     for call in _ATTENTION_CALLS:
         found = Wrapped(traced, layers, module, call, getattr(traced, name))
@@ -82,7 +79,16 @@ def wrap(subject: Subject) -> Wrapped:
     raise _unreadable(subject, "; ".join(problems))
 
 
-def _find_layers(subject: Subject, traced: Any) -> tuple[Any, str]:
+def find_unembedding(subject: Subject) -> str:
+    """Returns the name of the module that computes logits. Raises NoReadableAttention when there is none."""
+    head = subject.model.get_output_embeddings()
+    name = next((name for name, module in subject.model.named_modules() if module is head), None)
+    if name is None or "." in name:
+        raise _unreadable(subject, "no unembedding of its own")
+    return name
+
+
+def find_layers(subject: Subject, traced: Any) -> tuple[Any, str]:
     """Returns nnsight's wrapper of the list of layers and the name of the attention module in a layer.
 
     Raises NoReadableAttention when the model has no such list.

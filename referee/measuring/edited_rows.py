@@ -115,12 +115,12 @@ class EditedRows:
         """
         edits = [trial.edits[0][1] for trial in trials]
         own = self._prefixes.patterns([trial.tokens for trial in trials])
-        return _after(trials, edits, own, self._prefixes.pattern, shared=True)
+        return edited_batch(trials, edits, own, self._prefixes.pattern, shared=True)
 
     def _edited_later(self, trials: Sequence[Trial], layer: int, own: Tensor) -> Tensor:
         """Returns the edited patterns of a layer above the lowest edited one, [trial, head, query, key]."""
         edits = [dict(trial.edits)[layer] for trial in trials]
-        return _after(trials, edits, own, lambda donor: self._donors[layer, donor])
+        return edited_batch(trials, edits, own, lambda donor: self._donors[layer, donor])
 
     def _first_changed(self, trials: Sequence[Trial]) -> dict[Trial, int]:
         """Returns the first row that the edit of each trial changes, or the number of rows when it changes none.
@@ -142,7 +142,7 @@ class EditedRows:
         return found
 
 
-def _after(
+def edited_batch(
     trials: Sequence[Trial],
     edits: Sequence[Edit],
     own: Tensor,

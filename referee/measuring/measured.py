@@ -45,7 +45,7 @@ def _measures(measure: Measure, some: Sequence[Request], found: Iterable[Tensor]
     """Returns the measure of each pattern, [layer, head, query, key]."""
     results = []
     for request, pattern in zip(some, found, strict=True):
-        _require_finite(pattern, "attention pattern")
+        require_finite(pattern, "attention pattern")
         results.append(measure(request.tokens, pattern))
     return results
 
@@ -58,25 +58,25 @@ def gradients(
     found = attention.gradients(_ids(some), known.hiddens(tokens), partial(_total_margin, tokens))
     pattern, gradient = (part.cpu() for part in found)
     for part in (pattern, gradient):
-        _require_finite(part, "gradient of an attention pattern")
+        require_finite(part, "gradient of an attention pattern")
     return [measure(t, own, slope) for t, own, slope in zip(tokens, pattern, gradient, strict=True)]
 
 
 def head_norms(attention: Attention, layers: Sequence[int], some: Sequence[Reading]) -> list[Tensor]:
     """Returns the mean L2 norm of each head's output over the tokens of each prompt, [layer, head]."""
     norms = attention.head_outputs(_ids(some), layers).norm(dim=-1).mean(2).cpu()
-    _require_finite(norms, "norm of a head's output")
+    require_finite(norms, "norm of a head's output")
     return list(norms)
 
 
 def scores(subject: Subject, edited: EditedRows, wanted: Sequence[Score], some: Sequence[Trial]) -> list[Row]:
     """Returns the scores of the trials."""
     readout = edited.run(some)
-    _require_finite(readout.output_norm, "residual stream")
+    require_finite(readout.output_norm, "residual stream")
     columns = {}
     for score in wanted:
         values = score(subject, readout, [trial.tokens for trial in some]).cpu()
-        _require_finite(values, "margin" if score.column == Margin.column else "score")
+        require_finite(values, "margin" if score.column == Margin.column else "score")
         columns[score.column] = values.tolist()
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
@@ -97,7 +97,7 @@ def _total_margin(prompts: Sequence[Tokens], logits: Tensor) -> Tensor:
     return margins(logits, prompts).sum()
 
 
-def _require_finite(values: Tensor, what: str) -> None:
+def require_finite(values: Tensor, what: str) -> None:
     """Raises SelfCheckFailed when a value is infinite or not a number."""
     lost = int((~values.isfinite()).sum())
     if lost:

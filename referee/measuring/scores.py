@@ -171,7 +171,7 @@ class _Predictions(NamedTuple):
 def _predictions(subject: Subject, readout: Readout, prompts: Sequence[Tokens], category: str) -> _Predictions:
     """Return the predictions of a category's tokens. They are computed once for all scores of a readout."""
     if category not in readout.found:
-        places = [_predicted_positions(tokens, category) for tokens in prompts]
+        places = [predicted_positions(tokens, category) for tokens in prompts]
         assert readout.rows is not None, "a score that reads every row says so"
         # The row before a token predicts it. In bfloat16, the two highest logits of a row are often equal.
         rows = [own[[p - 1 for p in positions]] for own, positions in zip(readout.rows, places, strict=True)]
@@ -182,7 +182,7 @@ def _predictions(subject: Subject, readout: Readout, prompts: Sequence[Tokens], 
     return readout.found[category]
 
 
-def _predicted_positions(tokens: Tokens, category: str) -> list[int]:
+def predicted_positions(tokens: Tokens, category: str) -> list[int]:
     """Return the positions of a category's tokens after the first token. Raises UnscorableTokens if there are none."""
     positions = [p for p, found in enumerate(tokens.categories) if found == category and p > 0]
     if not positions:

@@ -31,9 +31,9 @@ _REMEDIES = {
     _OF_PRODUCTS: "turn off TF32: unset TORCH_ALLOW_TF32_CUBLAS_OVERRIDE, and set NVIDIA_TF32_OVERRIDE=0",
 }
 """What a user can do about a failed check, by its rule, if it is not `_REMEDY`."""
-_ROW_SUM = 1e-5
+ROW_SUM = 1e-5
 """The largest allowed difference between one and the sum of a pattern's row."""
-_OUTPUT = {"float32": 1e-5, "float16": 5e-3, "bfloat16": 4e-2}
+OUTPUT = {"float32": 1e-5, "float16": 5e-3, "bfloat16": 4e-2}
 """The largest allowed difference between the written output and the model's own output of a layer, by dtype.
 
 It is a share of the largest output."""
@@ -61,8 +61,13 @@ def self_check(session: Session, prompts: Sequence[Tokens]) -> list[Check]:
 
     Raises SelfCheckFailed for the first check that fails.
     """
-    subject = session.subject
-    checks = _of_attention(subject, session.attention(), prompts)
+    checks = _of_attention(session.subject, session.attention(), prompts)
+    require_passed(session.subject, checks)
+    return checks
+
+
+def require_passed(subject: Subject, checks: Sequence[Check]) -> None:
+    """Raises SelfCheckFailed for the first check that failed."""
     for check in checks:
         if not check.passed:
             raise SelfCheckFailed(
@@ -70,7 +75,6 @@ def self_check(session: Session, prompts: Sequence[Tokens]) -> list[Check]:
                 f"{check.measured:g}",
                 f"Nothing can be judged; {_REMEDIES.get(check.rule, _REMEDY)}.",
             )
-    return checks
 
 
 def _of_attention(subject: Subject, attention: Attention, prompts: Sequence[Tokens]) -> list[Check]:
@@ -103,11 +107,11 @@ def _of_attention(subject: Subject, attention: Attention, prompts: Sequence[Toke
     own_logits = (margins.cpu() - scores.margins(logits, prompts).cpu()).abs().max().item()
     skipped = largest_change(Keep(), residual)
 
-    output, written, tolerance = attention.error(ids), _OUTPUT[subject.dtype], TOLERANCE_LOGITS[subject.dtype]
+    output, written, tolerance = attention.error(ids), OUTPUT[subject.dtype], TOLERANCE_LOGITS[subject.dtype]
     product = _error_of_products(attention)
     return [
         Check(_OF_PRODUCTS, product, f"≤ {_PRODUCT:g}", product <= _PRODUCT),
-        Check("rows of a pattern sum to one", row_error, f"≤ {_ROW_SUM:g}", row_error <= _ROW_SUM),
+        Check("rows of a pattern sum to one", row_error, f"≤ {ROW_SUM:g}", row_error <= ROW_SUM),
         Check("no attention to later tokens", future, "= 0", future == 0),
         Check(
             "pattern times values is the layer's own output", output, f"≤ {written:g} of the largest", output <= written

@@ -19,7 +19,9 @@ from referee.errors import (
     NoOffsets,
     NoReadableAttention,
     NoSuchDevice,
+    PromptTooLong,
     UnknownModel,
+    VocabularyTooSmall,
 )
 from referee.models import embedded, pretrained
 from referee.models.devices import DTYPES, default_device, default_dtype
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
 EMBEDDED: dict[str, Callable[[], Path]] = {"smollm2": embedded.smollm2}
 HUB_NAMES = {"llama-3.1-8b": "meta-llama/Llama-3.1-8B-Instruct"}
-_MIDDLE = 0.5
+MIDDLE = 0.5
 """The depth of the layer of interest, unless a caller gives another one."""
 _DEVICES = ("cpu", "cuda", "mps", "xpu")
 _IGNORED_CONFIG_KEYS = ("architectures", "dtype", "transformers_version", "_name_or_path")
@@ -106,9 +108,32 @@ class Subject:
         return list(dict.fromkeys(weight.device for weight in self.model.parameters()))
 
     @property
+    def place(self) -> str:
+        """Where the model runs, in words."""
+        return ", ".join(map(str, self.devices))
+
+    @property
     def dtype(self) -> str:
         """The dtype of the activations."""
         return "float32" if self.float32 else str(self.model.dtype).removeprefix("torch.")
+
+    def require_room(self, highest: int, length: int) -> None:
+        """Raise VocabularyTooSmall for a token without an embedding, and PromptTooLong for too many tokens.
+
+        `highest` is the largest id of a token in a prompt of `length` tokens.
+        """
+        if highest >= self.vocabulary_size:
+            raise VocabularyTooSmall(
+                f"{self.name} must have an embedding for each token of its tokenizer",
+                f"token {highest}, but only {self.vocabulary_size} embeddings",
+                "Use the tokenizer that the model was trained with.",
+            )
+        if self.n_positions and length > self.n_positions:
+            raise PromptTooLong(
+                f"A prompt must fit into the {self.n_positions} positions of {self.name}",
+                f"{length} tokens",
+                "Use a model with more positions.",
+            )
 
     @cached_property
     def fingerprint(self) -> str:
@@ -147,7 +172,7 @@ def load(
     *,
     revision: str | None = None,
     layer: int | None = None,
-    depth: float = _MIDDLE,
+    depth: float = MIDDLE,
     device: str = "auto",
     dtype: str = "auto",
     builders: Mapping[str, Builder] | None = None,
@@ -195,7 +220,7 @@ def assemble(
     *,
     name: str,
     layer: int | None = None,
-    depth: float = _MIDDLE,
+    depth: float = MIDDLE,
 ) -> Subject:
     """Make a subject from a model and a tokenizer that are in memory.
 
