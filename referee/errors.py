@@ -77,5 +77,9 @@ class DamagedFile(InstrumentFault):
     """A file does not have the required digest."""
 
 
+class UnreadableReport(InstrumentFault):
+    """A file must be a report, or another document of the suite, in the version of this suite."""
+
+
 class UnwritableFolder(InstrumentFault):
     """A folder must be writable but is not."""
