@@ -8,10 +8,14 @@ import sys
 from collections.abc import Sequence
 
 from referee.errors import InstrumentFault
-from reports.commands import render
+from reports.commands import compare, diff, register, render, replay
 
 _COMMANDS = {
     "render": render,
+    "diff": diff,
+    "compare": compare,
+    "replay": replay,
+    "register": register,
 }
 TROUBLE = 2
 """Exit code if a command could not do its work. `argparse` uses the same code."""

@@ -57,7 +57,7 @@ def entry(
         statement=claim.statement,
         quantity=claim.quantity,
         unit=finding.unit,
-        criterion=_criterion(claim.criterion),
+        criterion=criterion(claim.criterion),
         source=claim.source,
         published=claim.published,
         control=claim.control,
@@ -118,9 +118,10 @@ def _layers(finding: Finding, layer: int | None) -> models.Layers | None:
     )
 
 
-def _criterion(criterion: verdict.Criterion) -> models.Criterion:
-    low, high = (None if math.isinf(bound) else bound for bound in (criterion.low, criterion.high))
-    return models.Criterion(low=low, high=high, text=str(criterion))
+def criterion(claimed: verdict.Criterion) -> models.Criterion:
+    """Returns the criterion of a claim as report.json has it."""
+    low, high = (None if math.isinf(bound) else bound for bound in (claimed.low, claimed.high))
+    return models.Criterion(low=low, high=high, text=str(claimed))
 
 
 def _estimate(estimate: statistics.Estimate) -> models.Estimate:
