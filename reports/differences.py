@@ -39,7 +39,7 @@ def claims_in_one(before: Report, after: Report) -> list[tuple[str, str]]:
 
 def verdict_changes(before: Report, after: Report) -> list[tuple[str, ...]]:
     """Returns one row for each claim and each headline whose verdicts differ: id, both verdicts, both estimates."""
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (old.id, old.verdict.value, new.verdict.value, numbers(old.estimate), numbers(new.estimate), old.statement)
         for old, new in claims_in_both(before, after)
         if old.verdict is not new.verdict
@@ -97,10 +97,11 @@ def between(before: Report, after: Report) -> list[Section]:
     both = len(claims_in_both(before, after))
     changed, shifted = verdict_changes(before, after), _shifts(before, after)
     columns = ("Claim", "First", "Second", "Estimate, first", "Estimate, second", "Statement")
+    shift_columns = ("Claim", "First", "Second", "Shift", "Intervals", "n")
     only = claims_in_one(before, after)
     found = [
         Section(f"Verdicts that differ, of {both} claims in both", columns, tuple(changed), "All verdicts are equal."),
-        Section("Intervals that differ, the largest shift first", ("Claim", "First", "Second", "Shift", "Intervals", "n"),
+        Section("Intervals that differ, the largest shift first", shift_columns,
                 tuple(shifted), "All intervals are equal."),
         Section("Provenance", ("What", "First", "Second"),
                 tuple(provenance_changes(provenance(before), provenance(after))), "Everything is equal."),
