@@ -52,9 +52,11 @@ def run(given: argparse.Namespace) -> int:
         print(f"note: {name} is {new}, and {old} in the report")
     for line in found:
         print(f"diverges: {line}")
-    total = len(before.claims)
-    print(f"{total} claims replayed, {len(found)} differences beyond a drift of {allowed:.2g}" if found else
-          f"the replay agrees: {total} claims, estimates within {allowed:.2g}")  # fmt: skip
+    claims = "1 claim" if len(before.claims) == 1 else f"{len(before.claims)} claims"
+    if found:
+        print(f"the replay of {claims} diverges; differences beyond a drift of {allowed:.2g}: {len(found)}")
+    else:
+        print(f"the replay agrees: {claims}, estimates within {allowed:.2g}")
     return int(bool(found))
 
 
