@@ -19,6 +19,8 @@ _COMMANDS = {
 }
 TROUBLE = 2
 """Exit code if a command could not do its work. `argparse` uses the same code."""
+INTERRUPTED = 130
+"""Exit code after Ctrl-C or SIGTERM, as a shell gives it after Ctrl-C."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return given.run(given)
     except InstrumentFault as fault:
         print(f"{parser.prog}: {fault}", file=sys.stderr)
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except BrokenPipeError:  # the reader of the output, for example head, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return TROUBLE
