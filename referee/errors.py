@@ -77,6 +77,18 @@ class DamagedFile(InstrumentFault):
     """A file does not have the required digest."""
 
 
+class UnreadableReport(InstrumentFault):
+    """A file must be a report, or another document of the suite, in the version of this suite."""
+
+
+class OtherTheory(InstrumentFault):
+    """Two documents belong to different theories, or to different versions of one theory."""
+
+
+class OtherSubject(InstrumentFault):
+    """The model is not the one that a report or a registration names."""
+
+
 class UnwritableFolder(InstrumentFault):
     """A folder must be writable but is not."""
 

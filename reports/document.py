@@ -9,6 +9,7 @@ the earlier report, or the new report with a mark that it is incomplete.
 from __future__ import annotations
 
 import argparse
+import base64
 import io
 import json
 import math
@@ -56,7 +57,7 @@ def entry(
         statement=claim.statement,
         quantity=claim.quantity,
         unit=finding.unit,
-        criterion=_criterion(claim.criterion),
+        criterion=criterion(claim.criterion),
         source=claim.source,
         published=claim.published,
         control=claim.control,
@@ -117,9 +118,10 @@ def _layers(finding: Finding, layer: int | None) -> models.Layers | None:
     )
 
 
-def _criterion(criterion: verdict.Criterion) -> models.Criterion:
-    low, high = (None if math.isinf(bound) else bound for bound in (criterion.low, criterion.high))
-    return models.Criterion(low=low, high=high, text=str(criterion))
+def criterion(claimed: verdict.Criterion) -> models.Criterion:
+    """Returns the criterion of a claim as report.json has it."""
+    low, high = (None if math.isinf(bound) else bound for bound in (claimed.low, claimed.high))
+    return models.Criterion(low=low, high=high, text=str(claimed))
 
 
 def _estimate(estimate: statistics.Estimate) -> models.Estimate:
@@ -160,13 +162,17 @@ def write(
     keep_existing: bool = False,
     figures: bool = True,
 ) -> Path | None:
-    """Writes report.json, index.html, figures and data of a run into `folder`. Returns the path of the page.
+    """Writes the report of a run into `folder`. Returns the path of the page.
+
+    The folder gets report.json, index.html, summary.md, ctrf.json, and the figures and the data of the claims.
 
     `reports.folder.replacement` decides on the final place of the report. The function returns None if an existing
     report was kept. `findings[i]` belongs to `report.claims[i]`, which has no figure and no data yet.
     `figures` says whether figures are drawn.
     """
     from reports import page
+    from reports.ctrf import ctrf
+    from reports.summary import summary
 
     with replacement(resolved(folder), keep_existing=keep_existing) as (new, final):
         claims = tuple(
@@ -174,6 +180,8 @@ def write(
         )
         complete = report.model_copy(update={"claims": claims})
         (new / "report.json").write_text(complete.model_dump_json(indent=1), encoding="utf-8")
+        (new / "summary.md").write_text(summary(complete), encoding="utf-8")
+        (new / "ctrf.json").write_text(ctrf(complete), encoding="utf-8")
         page.render(new)
     return final[0] / "index.html" if final else None
 
@@ -190,7 +198,8 @@ def _attach(folder: Path, entry: models.ClaimEntry, finding: Finding, figures: b
     if evidence.drawing is not None and figures:
         try:
             drawn = _svg(evidence.drawing)
-            added["figure"] = models.Figure(file=f"figures/{name}.svg", alt=evidence.drawing.alt)
+            image = "data:image/svg+xml;base64," + base64.b64encode(drawn.encode()).decode()
+            added["figure"] = models.Figure(file=f"figures/{name}.svg", image=image, alt=evidence.drawing.alt)
         except Exception as problem:  # the verdict does not depend on the figure
             added["notes"] = (*entry.notes, f"The figure could not be drawn: {type(problem).__name__}: {problem}")
         else:

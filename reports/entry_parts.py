@@ -101,6 +101,8 @@ class Layers(Model):
 class Figure(Model):
     file: Text
     """Path of the SVG, relative to the folder of the report."""
+    image: Text = Field(pattern="^data:image/")
+    """The same figure as a data URI, so that the page needs no other file."""
     alt: Text = Field(min_length=1)
     """Content of the figure in words."""
 

@@ -23,7 +23,7 @@ from reports.entry_parts import (
     Variant,
 )
 
-SCHEMA_VERSION: Final = 7
+SCHEMA_VERSION: Final = 8
 
 
 class ClaimEntry(Model):
@@ -141,6 +141,14 @@ class Options(Model):
     seed: int
     model: Text
     """The model as the command line names it."""
+    revision: Text | None
+    """The revision that the command line names. Null if it names none."""
+    layer: int | None
+    """The layer that the command line names. Null if it names none."""
+    device: Text
+    """The device that the command line names, or "auto"."""
+    dtype: Text
+    """The data type that the command line names, or "auto"."""
 
 
 class SelfCheck(Model):
@@ -195,10 +203,23 @@ class Environment(Model):
     """Null outside a git checkout."""
 
 
+class Registration(Model):
+    """The file that fixed the analysis before the run."""
+
+    file: Text
+    """Its path, as the command line names it."""
+    sha256: Text
+    """SHA-256 digest of the file, 64 hexadecimal digits."""
+    created: Text
+    """Time at which the file was made, in UTC, as the file states it."""
+    changed: tuple[Text, ...]
+    """What the run does differently. Empty if the run matches the file. Otherwise the run is post-hoc."""
+
+
 class Report(Model):
     """A validation report of one theory or several theories on one subject."""
 
-    schema_version: Literal[7]
+    schema_version: Literal[8]
     created: Text
     """Time of writing, in UTC."""
     theories: tuple[Theory, ...]
@@ -206,6 +227,8 @@ class Report(Model):
     subject: Subject | None
     """Null if the model could not be loaded."""
     options: Options
+    registration: Registration | None
+    """Null if the command line names no registration."""
     complete: bool
     """True if every selected claim has an entry."""
     command: Text

@@ -1,8 +1,7 @@
-"""Writes one self-contained index.html from report.json and its figures."""
+"""Makes the self-contained page of a report from the content of report.json, and from nothing else."""
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 
 import jinja2
@@ -10,32 +9,32 @@ import jinja2
 from referee.judging.verdict import Verdict
 from reports import words
 from reports.models import ClaimEntry, Report
-
-_WORST_FIRST = (
-    Verdict.ERROR,
-    Verdict.REFUTED,
-    Verdict.INCONCLUSIVE,
-    Verdict.NOT_APPLICABLE,
-    Verdict.SUPPORTED,
-)
+from reports.ordering import WORST_FIRST, worst_first
+from reports.reading import read
 
 
 def render(folder: Path) -> Path:
-    """Writes index.html from report.json and the figures of the folder. Returns the path of index.html."""
-    report = Report.model_validate_json((folder / "report.json").read_text(encoding="utf-8"))
+    """Writes index.html from the report.json of the folder. Returns the path of index.html."""
+    page = folder / "index.html"
+    page.write_text(html(read(folder / "report.json")), encoding="utf-8")
+    return page
+
+
+def html(report: Report) -> str:
+    """Returns the page of a report. Equal reports give equal pages."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters["number"] = _number
+    environment.filters["number"] = words.number
     environment.filters["rate"] = lambda counts: f"{counts[0] / counts[1]:.1%} of {counts[1]}"
     environment.filters["slug"] = lambda verdict: verdict.lower().replace(" ", "-")
-    claims = sorted(report.claims, key=lambda claim: (_WORST_FIRST.index(claim.verdict), claim.id))
+    claims = worst_first(report.claims)
     known = [theory for theory in report.theories if theory.known]
     on_trial = [theory for theory in report.theories if not theory.known]
     known_claims = [claim for claim in report.claims if claim.theory in {theory.folder for theory in known}]
     counted = [claim for claim in claims if claim.theory in {theory.folder for theory in on_trial or known}]
-    html = environment.get_template("page.html.jinja").render(
+    return environment.get_template("page.html.jinja").render(
         report=report,
         title=" and ".join(theory.name for theory in on_trial or known),
         theories=[*on_trial, *known],
@@ -44,15 +43,11 @@ def render(folder: Path) -> Path:
         found=words.found({claim.id: claim.verdict for claim in known_claims}),
         claims=claims,
         by_id={claim.id: claim for claim in claims},
-        counts={verdict: sum(c.verdict == verdict for c in counted) for verdict in _WORST_FIRST},
+        counts={verdict: sum(c.verdict == verdict for c in counted) for verdict in WORST_FIRST},
         passed=Verdict.SUPPORTED,
         words=words,
-        figures={c.id: _inline(folder / c.figure.file) for c in claims if c.figure},
         scales={c.id: scale(c) for c in claims if c.estimate},
     )
-    page = folder / "index.html"
-    page.write_text(html, encoding="utf-8")
-    return page
 
 
 def scale(claim: ClaimEntry) -> dict[str, float | None]:
@@ -80,13 +75,3 @@ def scale(claim: ClaimEntry) -> dict[str, float | None]:
         "claimed_high": place(high if criterion.high is None else criterion.high),
         "chance": place(chance),
     }
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.3f}" if abs(value) < 1000 else f"{value:.3g}"
-
-
-def _inline(figure: Path) -> str:
-    return "data:image/svg+xml;base64," + base64.b64encode(figure.read_bytes()).decode()

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from referee.judging.verdict import Verdict
+
+if TYPE_CHECKING:
+    from reports.models import Estimate, Registration
 
 FOUND = "Known claims that are SUPPORTED on this model"
 """The words before the result of `found`."""
@@ -15,6 +19,27 @@ KNOWN = "Does the instrument find what is known to be there?"
 def p_value(p: float) -> str:
     """Returns a p-value with its sign of comparison."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+
+
+def number(value: float | None) -> str:
+    """Returns a number with three digits. Returns a dash for a missing number."""
+    if value is None:
+        return "–"
+    return f"{value:.3f}" if abs(value) < 1000 else f"{value:.3g}"
+
+
+def interval(estimate: Estimate) -> str:
+    """Returns an estimate with its interval."""
+    return f"{number(estimate.value)} [{number(estimate.low)}, {number(estimate.high)}]"
+
+
+def registration(found: Registration) -> str:
+    """Says whether a run did what its registration fixed. The list of differences is not part of the text."""
+    named = f"{found.file}, made {found.created}, SHA-256 {found.sha256}"
+    if not found.changed:
+        return f"registered before the run ({named})"
+    differences = "1 difference" if len(found.changed) == 1 else f"{len(found.changed)} differences"
+    return f"post-hoc: {differences} from the registration ({named})"
 
 
 def robustness(agreeing: int, judged: int, *, fragile: bool) -> str:

@@ -47,6 +47,11 @@ def entry(finding: Finding, layer: int | None = None, theory: str = OF_THEORY.fo
     )
 
 
+def options(**changed: Any) -> models.Options:
+    fields = {"profile": "quick", "seed": 0, "model": "tiny", "revision": None, "layer": None}
+    return models.Options.model_validate(fields | {"device": "auto", "dtype": "auto"} | changed)
+
+
 def report_of(*findings: Finding, headlines: tuple[HeadlineFinding, ...] = (), layer: int | None = None,
               **changed: Any) -> models.Report:  # fmt: skip
     fields = {
@@ -54,7 +59,8 @@ def report_of(*findings: Finding, headlines: tuple[HeadlineFinding, ...] = (), l
         "created": document.now(),
         "theories": (OF_THEORY,),
         "subject": None,
-        "options": models.Options(profile="quick", seed=0, model="tiny"),
+        "registration": None,
+        "options": options(),
         "complete": True,
         "command": "pytest claims/",
         "seconds": 1.0,

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from pydantic import ValidationError
-from sample_reports import BAD, CLAIM, GOOD, OPEN, THEORY, entry, found, report_of, written
+from sample_reports import BAD, CLAIM, GOOD, OPEN, THEORY, entry, found, options, report_of, written
 
 from referee.errors import SelfCheckFailed, UnwritableFolder
 from referee.judging.evidence import Chance, Drawing
@@ -151,9 +151,9 @@ def test_text_is_escaped(tmp_path):
 
 def test_file_names_need_not_be_utf8(tmp_path):
     """Other bytes are written as escapes, in the report and on the page."""
-    options = models.Options(profile="quick", seed=0, model="m\udcff")
+    named = options(model="m\udcff")
 
-    report = written(tmp_path / "latest", found(), options=options, command="pytest --model m\udcff")
+    report = written(tmp_path / "latest", found(), options=named, command="pytest --model m\udcff")
 
     assert (report.options.model, report.command) == (r"m\udcff", r"pytest --model m\udcff")
     assert r"on m\udcff" in (tmp_path / "latest" / "index.html").read_text(encoding="utf-8")
@@ -189,7 +189,7 @@ def test_the_model_of_the_report_is_strict():
     for wrong in (
         valid | {"behaviour": []},
         {name: value for name, value in valid.items() if name != "complete"},
-        valid | {"schema_version": 6},
+        valid | {"schema_version": 7},
         valid | {"headlines": [headline | {"p_holm": 1.5}]},
         valid | {"headlines": [headline | {"parts": None}]},
         valid | {"claims": [claim | {"p_holm": 0.5}]},
