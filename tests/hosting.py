@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-from huggingface_hub import constants
+from huggingface_hub import constants, hf_api
 
 KEY = "right-key"
 MODEL = "someone/tiny"
@@ -72,3 +72,4 @@ def hub_at(host: str, cache: Path, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", host + "/{repo_id}/resolve/{revision}/{filename}")
     patch.setattr(constants, "HF_HUB_CACHE", str(cache))
     patch.setattr(constants, "HF_HUB_OFFLINE", False)
+    patch.setattr(hf_api.api, "endpoint", host)
