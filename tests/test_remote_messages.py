@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 import zstandard
 from nnsight.intervention.serialization import dumps
+from transformers.models.gemma2 import modeling_gemma2
+from transformers.models.gpt_oss import modeling_gpt_oss
 
 from claims.competition.prompts import QA, SIMPLE, ask, pairs
 from referee.attention.edits import Exchange, Flatten, InHeads, Keep, KnockOut, Mask, Replace, Silence, edited_pattern
@@ -39,7 +43,7 @@ def own_of(*prompts):
 
 def test_what_is_written_there_is_what_the_edits_give_here(prompts):
     """A pattern is sent once. Each trial has its index, its share and its heads."""
-    donor, target = prompts[0][0], prompts[1][0]
+    donor, targets = prompts[0][0], prompts[1][:2]
     edits = [
         Keep(),
         Flatten(),
@@ -50,16 +54,22 @@ def test_what_is_written_there_is_what_the_edits_give_here(prompts):
         Exchange(((0, 1),)),
         KnockOut(((0, 5, 2),)),
     ]
-    own = own_of(donor, target)
+    own = own_of(donor, *targets)
+    trials = [Trial(target, {1: edit}) for edit in edits for target in targets]
 
-    (write,) = messages.trials_of([Trial(target, {1: edit}) for edit in edits], 1, HEADS, own)["writes"]
-    given = own[1, Trial(target)].expand(len(edits), -1, -1, -1)
-    found = blocks.edited(given, write, torch.arange(len(edits)))
+    (write,) = messages.trials_of(trials, 1, HEADS, own)["writes"]
+    given = torch.stack([own[1, Trial(trial.tokens)] for trial in trials])
+    found = blocks.edited(given, write, torch.arange(len(trials)))
 
-    expected = [edited_pattern(edit, target, given[0].clone(), own[1, Trial(donor)]) for edit in edits]
+    expected = [
+        edited_pattern(edit, trial.tokens, pattern.clone(), own[1, Trial(donor)])
+        for trial, pattern in zip(trials, given, strict=True)
+        for _, edit in trial.edits
+    ]
+    assert len(targets[0]) == len(targets[1])
     assert (found - torch.stack(expected)).abs().max() < 1e-6
     assert write["layer"] == 1
-    assert len(write["whole"]) == 6  # the mixtures share one pattern, and so do both edits of zeros
+    assert len(write["whole"]) == 2 + 4 * 2  # the same in all prompts: zeros and uniform attention
 
 
 def test_800_trials_of_32_heads_weigh_less_than_a_megabyte(prompts):
@@ -112,3 +122,23 @@ def test_the_pattern_there_is_the_pattern_here(function, shaped):
 
     assert there.dtype == torch.float32
     assert (there - here).abs().max() < 1e-6
+
+
+def test_soft_caps_sinks_and_windows_are_those_of_transformers():
+    """Tiny models have scores near zero, where a soft cap changes nothing. So the inputs are larger here."""
+    torch.manual_seed(0)
+    query, key = 3 * torch.randn(2, 4, 6, 8), 3 * torch.randn(2, 2, 6, 8)
+    unseen = torch.full((1, 1, 6, 6), torch.finfo(torch.float32).min).triu(1)
+    module = SimpleNamespace(num_key_value_groups=2, training=False, head_dim=8, sinks=torch.randn(4))
+
+    def there(mask, **options):
+        return blocks.pattern(((module, query, key, key, mask), {"scaling": 0.5} | options))
+
+    _, capped = modeling_gemma2.eager_attention_forward(module, query, key, key, unseen, scaling=0.5, softcap=2.0)
+    _, sunk = modeling_gpt_oss.eager_attention_forward(module, query, key, key, unseen, scaling=0.5)
+    near = (torch.ones(6, 6).tril() * torch.ones(6, 6).triu(-2)).bool()
+
+    assert (there(unseen, softcap=2.0) - capped).abs().max() < 1e-6
+    assert (there(unseen, s_aux=module.sinks) - sunk).abs().max() < 1e-6
+    assert (there(None) - there(unseen)).abs().max() == 0
+    assert (there(None, sliding_window=3) - there(near)).abs().max() == 0
