@@ -69,7 +69,7 @@ def _shifts(before: Report, after: Report) -> list[tuple[str, ...]]:
         apart = "apart" if one.high < other.low or other.high < one.low else "overlap"
         row = (old.id, words.interval(one), words.interval(other), f"{shift:+.3g}", apart, f"{one.n} → {other.n}")
         found.append((abs(shift) / width if width else float("inf"), row))
-    return [row for _, row in sorted(found, key=lambda pair: -pair[0])]
+    return [row for _, row in sorted(found, key=lambda ranked: -ranked[0])]
 
 
 def provenance(report: Report) -> dict[str, str]:

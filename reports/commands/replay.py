@@ -121,8 +121,8 @@ def _estimates(old: ClaimEntry, new: ClaimEntry, allowed: float) -> Iterator[str
 def _agree(one: Estimate | None, other: Estimate | None, allowed: float) -> bool:
     if one is None or other is None:
         return one is other
-    pairs = ((one.value, other.value), (one.low, other.low), (one.high, other.high))
-    return one.n == other.n and all(abs(a - b) <= allowed * max(1.0, abs(a)) for a, b in pairs)
+    both = ((one.value, other.value), (one.low, other.low), (one.high, other.high))
+    return one.n == other.n and all(abs(a - b) <= allowed * max(1.0, abs(a)) for a, b in both)
 
 
 def _exactly(estimate: Estimate | None) -> str:
