@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pandas as pd
 from claims.competition.as_published.checker import read
 from claims.competition.as_published.methods import NEW_TOKENS, SHARES, Method, Prompts
 from claims.competition.behaviour import describe
+from claims.competition.head_subsets.measure import needed
 from claims.competition.heads import even_heads, odd_heads
 from claims.competition.pattern_replacement.measure import COARSE
 from claims.competition.prompts import Case, Prompt
@@ -43,7 +45,7 @@ class Sweep:
 
         `counts` are numbers of even heads or blocks, and `layers` are other layers. `seed` draws random heads.
         """
-        half = len(even_heads(self.session.subject)) // 2
+        half = needed(self.session.subject)
         for place, case in enumerate(cases):
             rng = np.random.default_rng([seed, place])
             for amount in SHARES if method.text else COARSE:
@@ -56,9 +58,9 @@ class Sweep:
                 self._add(method, case, LAYER, layer, layer=layer)
 
     def run(self, *, progress: str | None = None) -> pd.DataFrame:
-        """Returns one row for each replacement: `method`, `pair`, `order`, `arm`, `amount` and `score`.
+        """Returns one row for each replacement: `method`, `pair`, `order`, `arm`, `level` and `score`.
 
-        `amount` is the share, the number of heads, or the layer. `score` is the margin in logits. By text it is 1 for a
+        `level` is the share, the number of heads, or the layer. `score` is the margin in logits. By text it is 1 for a
         right answer, and −1 for any other.
         """
         scores = np.empty(len(self._rows))
@@ -68,13 +70,13 @@ class Sweep:
         for i, text in zip(texts, written, strict=True):
             scores[i] = 1 if read(text, self._rows[i][1].pair, bare=self.bare) == "right" else -1
         scores[margins] = self.session.patched_margins([self._patches[i] for i in margins], progress=progress)
-        rows = [(method, str(case.pair), case.order, arm, amount) for method, case, arm, amount in self._rows]
-        table = pd.DataFrame(rows, columns=["method", "pair", "order", "arm", "amount"])
+        rows = [(method, str(case.pair), case.order, arm, level) for method, case, arm, level in self._rows]
+        table = pd.DataFrame(rows, columns=["method", "pair", "order", "arm", "level"])
         return table.assign(score=scores)
 
-    def _add(self, method: Method, case: Case, arm: str, amount: float, **options: object) -> None:
-        self._rows.append((method, case, arm, amount))
-        self._patches.append(method.patch(self.session, case, self.prompts, **options))  # type: ignore[arg-type]
+    def _add(self, method: Method, case: Case, arm: str, level: float, **options: Any) -> None:
+        self._rows.append((method, case, arm, level))
+        self._patches.append(method.patch(self.session, case, self.prompts, **options))
 
     def _parts(self, method: Method, which: str, count: int, rng: np.random.Generator) -> tuple[int, ...]:
         """Returns `count` heads or blocks: the first ones as in the published scripts, or random ones."""
