@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from claims.competition.as_published.published import CLAIMS
 from claims.competition.heads import require_two_heads
 from claims.competition.prompts import DOCUMENT_PAIRS, QA, QUESTIONS, SIMPLE, Case, Format, Pair, Prompt, ask
 from claims.competition.prompts import pairs as draw_pairs
 from claims.competition.sweeps import Sweeps
 from claims.competition.theory import BUG_SET_MINIMUM
 from fixtures.discovery import fixtures_of_experiments
+from fixtures.items import claim_of
 from fixtures.ledger import Ledger
 from fixtures.options import Settings
 from fixtures.terminal import Visible
@@ -25,6 +28,23 @@ if TYPE_CHECKING:
     from referee.models.subjects import Subject
 
 globals().update(fixtures_of_experiments("competition"))
+_PUBLISHED = Path(__file__).parent / "as_published"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leaves out the published method, unless -k contains "published" or the run is about its folder alone."""
+    asked = "published" in config.option.keyword or any(_PUBLISHED.name in str(arg) for arg in config.args)
+    return True if collection_path == _PUBLISHED and not asked else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
+    """Lets `-k published` find the claims with a published experiment. Runs the published method after them."""
+    for item in items:
+        if claim_of(item) in CLAIMS:
+            item.extra_keyword_matches.add("published")
+    yield
+    items.sort(key=lambda item: _PUBLISHED in item.path.parents)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from claims.competition.as_published import outcomes
 from claims.competition.as_published.checker import needs_bare_numbers
 from claims.competition.as_published.measure import Sweep, answers_by_text, written
 from claims.competition.as_published.methods import PUBLISHED_CASE, Method, Prompts
+from claims.competition.as_published.published import CLAIMS
 from claims.competition.behaviour import unedited
 from claims.competition.head_subsets.measure import needed
 from claims.competition.heads import even_heads
@@ -69,14 +70,14 @@ def compare(
     counts = [c for c in (half - 1, half, len(even_heads(session.subject))) if c] if counts is None else counts
     methods = list(dict.fromkeys(methods))
     answers = {text: _answers(session, prompts, pairs, bare, text=text) for text in (False, True)}
-    sweep = Sweep(session, prompts, bare)
+    sweep = Sweep(session, bare)
     for method in methods:
-        sweep.add(method, _bugged(answers[method.text], method), counts, layers, seed)
+        sweep.add(method, prompts, _bugged(answers[method.text], method), counts, layers, seed)
     table = sweep.run(progress=progress)
-    courses = {method: outcomes.courses(method, table) for method in methods}
+    courses = {method: outcomes.courses(method, prompts, table) for method in methods}
     calls: dict[tuple[Method, Claim], Verdict] = {}
     for method in methods:
-        for claim in outcomes.CLAIMS:
+        for claim in CLAIMS:
             if claim is BUG_OF_FORMAT:
                 calls[method, claim] = outcomes.call_bug(_of(method, answers[method.text]), method)
             else:

@@ -28,37 +28,46 @@ class Sweep:
     """Replacements by several methods, which run together.
 
     Attributes:
-        prompts: the formats of donor and recipient.
         bare: whether the text checker accepts bare numbers.
     """
 
     session: Session
-    prompts: Prompts
     bare: bool
     _rows: list[tuple] = field(default_factory=list)
     _patches: list[Patch] = field(default_factory=list)
 
     def add(
-        self, method: Method, cases: Sequence[Case], counts: Iterable[int], layers: Iterable[int], seed: int = 0
+        self,
+        method: Method,
+        prompts: Prompts,
+        cases: Sequence[Case],
+        counts: Iterable[int],
+        layers: Iterable[int],
+        seed: int = 0,
     ) -> None:
         """Adds all replacements of a method in each case.
 
         `counts` are numbers of even heads or blocks, and `layers` are other layers. `seed` draws random heads.
         """
         half = needed(self.session.subject)
+
+        def add(case: Case, arm: str, level: float, **options: Any) -> None:
+            self._rows.append((method, prompts.name, case, arm, level))
+            self._patches.append(method.patch(self.session, case, prompts, **options))
+
         for place, case in enumerate(cases):
             rng = np.random.default_rng([seed, place])
             for amount in SHARES if method.text else COARSE:
-                self._add(method, case, SHARE, amount, amount=amount)
+                add(case, SHARE, amount, amount=amount)
             for count in counts:
-                self._add(method, case, EVEN, count, parts=self._parts(method, EVEN, count, rng))
+                add(case, EVEN, count, parts=self._parts(method, EVEN, count, rng))
             for which in (ODD, MIXED):
-                self._add(method, case, which, half, parts=self._parts(method, which, half, rng))
+                add(case, which, half, parts=self._parts(method, which, half, rng))
             for layer in layers:
-                self._add(method, case, LAYER, layer, layer=layer)
+                add(case, LAYER, layer, layer=layer)
 
     def run(self, *, progress: str | None = None) -> pd.DataFrame:
-        """Returns one row for each replacement: `method`, `pair`, `order`, `arm`, `level` and `score`.
+        """Returns one row for each replacement: `method`, `prompts`, `pair`, `order`, `arm`, `level` and `score`.
 
         `level` is the share, the number of heads, or the layer. `score` is the margin in logits. By text it is 1 for a
         right answer, and −1 for any other.
@@ -68,15 +77,11 @@ class Sweep:
         margins = [i for i, row in enumerate(self._rows) if not row[0].text]
         written = self.session.patched_texts([self._patches[i] for i in texts], NEW_TOKENS, progress=progress)
         for i, text in zip(texts, written, strict=True):
-            scores[i] = 1 if read(text, self._rows[i][1].pair, bare=self.bare) == "right" else -1
+            scores[i] = 1 if read(text, self._rows[i][2].pair, bare=self.bare) == "right" else -1
         scores[margins] = self.session.patched_margins([self._patches[i] for i in margins], progress=progress)
-        rows = [(method, str(case.pair), case.order, arm, level) for method, case, arm, level in self._rows]
-        table = pd.DataFrame(rows, columns=["method", "pair", "order", "arm", "level"])
+        rows = [(method, name, str(case.pair), case.order, *rest) for method, name, case, *rest in self._rows]
+        table = pd.DataFrame(rows, columns=["method", "prompts", "pair", "order", "arm", "level"])
         return table.assign(score=scores)
-
-    def _add(self, method: Method, case: Case, arm: str, level: float, **options: Any) -> None:
-        self._rows.append((method, case, arm, level))
-        self._patches.append(method.patch(self.session, case, self.prompts, **options))
 
     def _parts(self, method: Method, which: str, count: int, rng: np.random.Generator) -> tuple[int, ...]:
         """Returns `count` heads or blocks: the first ones as in the published scripts, or random ones."""

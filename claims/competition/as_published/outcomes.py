@@ -13,25 +13,20 @@ import numpy as np
 import pandas as pd
 
 from claims.competition.as_published.measure import EVEN, LAYER, MIXED, ODD, SHARE
-from claims.competition.as_published.methods import REPEATS, Method
+from claims.competition.as_published.methods import REPEATS, Method, Prompts
 from claims.competition.pattern_replacement.measure import crossings
 from claims.competition.theory import (
-    BUG_OF_FORMAT,
     BUG_SET_MINIMUM,
     CROSSING_BAND,
     EIGHT_HEADS,
     MOST,
     ONLY_EVEN_HEADS,
-    OTHER_LAYERS_IDLE,
     SHARP,
     SIXTY_PERCENT,
 )
 from referee.judging import statistics
 from referee.judging.claims import Claim
 from referee.judging.verdict import Verdict, above, decide, decide_all, within
-
-CLAIMS = (BUG_OF_FORMAT, SIXTY_PERCENT, SHARP, EIGHT_HEADS, ONLY_EVEN_HEADS, OTHER_LAYERS_IDLE)
-"""The claims for which the published scripts have an experiment."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +78,9 @@ class Course:
         return not self.layers
 
 
-def courses(method: Method, table: pd.DataFrame) -> list[Course]:
-    """Returns the course of each prompt in the table of `Sweep.run`."""
-    chosen = table[table["method"] == method]
+def courses(method: Method, prompts: Prompts, table: pd.DataFrame) -> list[Course]:
+    """Returns the course of each case in the table of `Sweep.run`."""
+    chosen = table[(table["method"] == method) & (table["prompts"] == prompts.name)]
     return [Course.of(method, rows) for _, rows in chosen.groupby(["pair", "order"], sort=False)]
 
 
