@@ -162,10 +162,18 @@ def _counts(course: Course | None) -> str:
     return f"{', '.join(words) or 'none'} of {every}"
 
 
-def in_words(table: Table) -> str:
-    """Returns a table for the terminal: one paragraph for each row, with the label of each cell."""
-    paragraphs = []
-    for first, *rest in table.rows:
-        lines = [f"  {label}: {cell}" for label, cell in zip(table.columns[1:], rest, strict=True)]
-        paragraphs.append("\n".join([str(first), *lines]))
-    return "\n".join([table.title, *paragraphs])
+def in_words(study: CaseStudy, claims: Mapping[Prompts, Table], prompts: Table) -> str:
+    """Returns the tables of the claims and of the prompts for the terminal.
+
+    `claims` has the table of `claim_by_claim` for each pair of prompts. Without the bug, one line takes its place.
+    """
+    lines = []
+    for of, table in claims.items():
+        lines.append(f"\n{table.title}")
+        if not any(study.bugged(method, of) for method in (STATED, AS_PUBLISHED)):
+            lines.append(f"  no bug to repair: {_found(study, BUG_OF_FORMAT, AS_PUBLISHED, of)} by the checker")
+            continue
+        for first, *rest in table.rows:
+            lines += [str(first), *(f"  {label}: {cell}" for label, cell in zip(table.columns[1:], rest, strict=True))]
+    lines += [f"\n{prompts.title}", " · ".join(prompts.columns)]
+    return "\n".join([*lines, *(" · ".join(map(str, row)) for row in prompts.rows)])

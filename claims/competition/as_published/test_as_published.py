@@ -20,12 +20,10 @@ def test_the_published_method_is_shown_beside_ours(
 
     verdicts = {finding.claim.id: str(finding.verdict) for finding in ledger.findings}
     subject = str((ledger.subject or {}).get("name", ""))
-    made = [
-        *(tables.claim_by_claim(published_case, prompts, verdicts) for prompts in (OF_SCRIPTS, OF_DOCUMENT)),
-        tables.prompt_by_prompt(published_case, formats),
-        tables.reproductions(published_case, subject),
-    ]
-    ledger.tables += made
-    for table in made:
-        with visible(f"\n{tables.in_words(table)}"):
-            pass
+    claims = {
+        prompts: tables.claim_by_claim(published_case, prompts, verdicts) for prompts in (OF_SCRIPTS, OF_DOCUMENT)
+    }
+    prompts = tables.prompt_by_prompt(published_case, formats)
+    ledger.tables += [*claims.values(), prompts, tables.reproductions(published_case, subject)]
+    with visible(tables.in_words(published_case, claims, prompts)):
+        pass

@@ -56,6 +56,7 @@ def judge(model: str, seed: int = 0) -> Verdicts:
     from referee.models import subjects
 
     name = f"{model}:{seed}" if model in TRUTH.seeded else model
+    assert STUDY.depth is not None, "the theory names a layer"
     session = Session(subjects.load(name, depth=STUDY.depth, builders=STUDY.builders))
     layers = [session.layer + away for away in (-_LAYERS_AWAY, _LAYERS_AWAY)]
     # Planted models write a bare number and no sentence, so the checker must accept bare numbers, as for Pythia-160M.
