@@ -129,6 +129,7 @@ def test_an_exception_after_the_verdict_is_an_error(llama_folder, tmp_path):
         ("4.1", lambda claim: claim.id in ("4.1a", "4.1b", "4.1c")),
         ("4.1a", lambda claim: claim.id == "4.1a"),
         ("bug", lambda claim: claim.id == "B1"),
+        ("published", lambda claim: claim.id in ("4.1a", "4.1b", "4.2", "4.2b", "B1", "C4")),
         ("1.1c", lambda claim: claim.id == "1.1c"),
         ("C1", lambda claim: claim.id == "C1"),
     ],

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from claims.competition.as_published.published import CLAIMS
 from claims.competition.heads import require_two_heads
 from claims.competition.prompts import DOCUMENT_PAIRS, QA, QUESTIONS, SIMPLE, Case, Format, Pair, Prompt, ask
 from claims.competition.prompts import pairs as draw_pairs
 from claims.competition.sweeps import Sweeps
 from claims.competition.theory import BUG_SET_MINIMUM
 from fixtures.discovery import fixtures_of_experiments
+from fixtures.items import claim_of
 from fixtures.ledger import Ledger
 from fixtures.options import Settings
 from fixtures.terminal import Visible
@@ -25,6 +28,27 @@ if TYPE_CHECKING:
     from referee.models.subjects import Subject
 
 globals().update(fixtures_of_experiments("competition"))
+_PUBLISHED = Path(__file__).parent / "as_published"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leaves out the published method unless -k contains "published", because it is no claim and takes time."""
+    return True if collection_path == _PUBLISHED and "published" not in config.option.keyword else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
+    """Lets `-k published` find the claims with a published experiment. Runs the published method after them.
+
+    Without a claim there is no report to show it in, so it does not run.
+    """
+    for item in items:
+        if claim_of(item) in CLAIMS:
+            item.extra_keyword_matches.add("published")
+    yield
+    published = [item for item in items if _PUBLISHED in item.path.parents]
+    others = [item for item in items if item not in published]
+    items[:] = [*others, *published] if any(map(claim_of, others)) else others
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,9 @@ from transformers import GenerationConfig, PreTrainedTokenizerFast, StoppingCrit
 
 from referee.attention.grouping import alike
 from referee.attention.kv_cache import Keys, cache_of
+from referee.attention.tracing import Attention
+from referee.measuring.prefix_cache import PrefixCache
+from referee.measuring.requests import Reading
 from referee.models.subjects import Subject
 from referee.prompts.prompt import Answer
 from referee.prompts.tokens import Tokens
@@ -61,3 +64,30 @@ def greedy_answers(
     finally:
         model.generation_config = own
     return [answers[i] for i in range(len(prompts))]
+
+
+class GreedyAnswers:
+    """Measures batches of greedy answers. It computes the rows of the prompts, except the last, only once."""
+
+    def __init__(self, attention: Attention, known: PrefixCache) -> None:
+        self._attention, self._known = attention, known
+        self._starts: dict[Tokens, int] = {}
+
+    def prepare(self, some: Sequence[Reading], progress: str | None) -> None:
+        """Computes what the prompts share; see `Dispatcher.answers`."""
+        tokens = [request.tokens for request in some]
+        self._known.prepare(tokens, progress)
+        # The last row of the prompt is always computed, because it predicts the next token.
+        before = {t: t.n_prompt - 1 if self._known.keeps else 0 for t in tokens}
+        self._known.prepare_keys(before, progress)
+        self._starts.update(before)
+
+    def rows(self, request: Reading) -> int:
+        """Returns the number of rows of a prompt that a batch computes."""
+        return len(request.tokens) - self._starts[request.tokens]
+
+    def __call__(self, some: Sequence[Reading]) -> list[Answer]:
+        tokens = [request.tokens for request in some]
+        with self._attention.products():
+            keys = self._known.all_keys(tokens, self._starts[tokens[0]])
+            return greedy_answers(self._attention.subject, tokens, keys)

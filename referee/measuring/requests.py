@@ -6,13 +6,13 @@ Requests are frozen values. Two requests with equal content compare equal, so ea
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
 
 from torch import Tensor
 
 from referee.attention.edits import Edit
-from referee.prompts.tokens import Tokens
+from referee.prompts.tokens import AlignmentKind, Tokens
 
 
 @dataclass(frozen=True, init=False)
@@ -55,7 +55,49 @@ def readings(prompts: Sequence[Tokens]) -> list[Reading]:
     return [Reading(tokens) for tokens in prompts]
 
 
-Request = Trial | Reading
+@dataclass(frozen=True)
+class Patch:
+    """A prompt, and the replacement of its attention at one layer by that of a donor.
+
+    Attributes:
+        tokens: the rows that are computed together; see `without_prefix`.
+        donor: the prompt from which the attention comes. Without a donor nothing is replaced.
+        layer: the layer of the replacement.
+        site: "pattern" replaces the patterns of heads. "output" replaces blocks of the attention module's output after
+            W_O. There are as many blocks as heads, and each is a run of neighbouring coordinates, which is no head.
+        amount: the share that is replaced, from 0 to 1.
+        parts: the heads or the blocks that are replaced. None replaces all.
+        alignment: which rows of the prompt and of the donor correspond.
+        forced: tokens that follow, one row at a time. The model does not choose them.
+        while_decoding: whether the rows after `tokens` get the replacement, too. Each of them then gets the donor's
+            first row, because that row has the same index in a step of one row.
+    """
+
+    tokens: Tokens
+    donor: Tokens | None
+    layer: int
+    site: Literal["pattern", "output"] = "pattern"
+    amount: float = 1.0
+    parts: tuple[int, ...] | None = None
+    alignment: AlignmentKind = "meaning"
+    forced: tuple[int, ...] = ()
+    while_decoding: bool = False
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The edited layer."""
+        return (self.layer,)
+
+
+def without_prefix(tokens: Tokens) -> Tokens:
+    """Returns the tokens of a prompt without the forced prefix of its answer."""
+    n = tokens.n_prompt
+    return replace(
+        tokens, ids=tokens.ids[:n], texts=tokens.texts[:n], categories=tokens.categories[:n], roles=tokens.roles[:n]
+    )
+
+
+Request = Trial | Reading | Patch
 
 
 class Measure(Protocol):

@@ -13,20 +13,22 @@ import pandas as pd
 from torch import Tensor
 
 from referee.attention.grouping import alike
+from referee.attention.outputs import Outputs
 from referee.attention.tracing import Attention
 from referee.attention.wrapping import Wrapped, wrap
 from referee.measuring import measured
-from referee.measuring.answers import greedy_answers
+from referee.measuring.answers import GreedyAnswers
 from referee.measuring.batches import of_one_length
 from referee.measuring.dispatcher import Dispatcher
 from referee.measuring.edited_rows import EditedRows
+from referee.measuring.patches import patched_margins, patched_texts
 from referee.measuring.precision import Precision
 from referee.measuring.prefix_cache import PrefixCache
-from referee.measuring.requests import GradientMeasure, Measure, Observer, Reading, Trial, readings
+from referee.measuring.requests import GradientMeasure, Measure, Observer, Patch, Reading, Trial, readings
 from referee.measuring.result_cache import ResultCache
 from referee.measuring.scores import Margin, Score
 from referee.models.subjects import Subject
-from referee.prompts.prompt import Answer, Prompt
+from referee.prompts.prompt import Prompt
 from referee.prompts.tokens import Tokens, tokenize
 
 _LAYERS = 3
@@ -183,34 +185,29 @@ class Session:
 
     def answers(self, prompts: Sequence[Tokens], *, progress: str | None = None) -> list[str]:
         """Returns what the subject writes after each prompt: "right", "wrong" or "neither"; see `greedy_answers`."""
-        known = self.prefixes()
-        starts: dict[Tokens, int] = {}
-
-        def prepare(some: Sequence[Reading], progress: str | None) -> None:
-            tokens = [request.tokens for request in some]
-            known.prepare(tokens, progress)
-            # The last row of the prompt is always computed, because it predicts the next token.
-            before = {t: t.n_prompt - 1 if known.keeps else 0 for t in tokens}
-            known.prepare_keys(before, progress)
-            starts.update(before)
-
-        def written(some: Sequence[Reading]) -> list[Answer]:
-            tokens = [request.tokens for request in some]
-            with self.attention().products():
-                return greedy_answers(self.subject, tokens, known.all_keys(tokens, starts[tokens[0]]))
-
-        def rows(request: Reading) -> int:
-            return len(request.tokens) - starts[request.tokens]
-
+        written = GreedyAnswers(self.attention(), self.prefixes())
         return self._dispatcher.answers(
             readings(prompts),
             written,
             ("greedy",),
             progress,
-            prepare=prepare,
-            rows=rows,
+            prepare=written.prepare,
+            rows=written.rows,
             keys_of=self.subject.n_layers,
         )
+
+    def patched_margins(self, patches: Sequence[Patch], *, progress: str | None = None) -> list[float]:
+        """Returns the margin of each patch in logits; see `referee.measuring.patches`. Observers get no margins."""
+        measure = partial(patched_margins, self.subject, self._outputs)
+        return self._dispatcher.answers(patches, measure, ("patched margins",), progress, keys_of=self.subject.n_layers)
+
+    def patched_texts(self, patches: Sequence[Patch], new_tokens: int, *, progress: str | None = None) -> list[str]:
+        """Returns what the subject writes after each patch; see `referee.measuring.patches`."""
+        kind, measure = ("texts", new_tokens), partial(patched_texts, self.subject, self._outputs, new_tokens)
+        return self._dispatcher.answers(patches, measure, kind, progress, keys_of=self.subject.n_layers)
+
+    def _outputs(self, layer: int) -> Outputs:
+        return Outputs(self.subject.at(layer), self._wrapped, onednn=self._onednn)
 
     def margins(self, trials: Sequence[Trial], *, progress: str | None = None) -> pd.DataFrame:
         """Returns a table with the column `margin_logits` and one row for each trial; see `scores`."""

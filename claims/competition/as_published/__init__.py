@@ -1,0 +1,1 @@
+"""The published method, run as published, beside the method of this suite."""
