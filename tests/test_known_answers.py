@@ -9,7 +9,7 @@ from claims import trial
 from claims.competition.ground_truth import EXPECTED, MODELS, TRUTH
 from claims.competition.theory import THEORY
 from claims.expectations import GroundTruth, expect
-from referee.attention import edits
+from referee.attention import unedited
 from referee.attention.tracing import Attention
 from referee.judging.verdict import Verdict
 from referee.measuring import scores
@@ -127,8 +127,8 @@ class _OutputAsInput:
 
 def slice_outputs(patch):
     """Slices of the output after W_O are taken for heads, as in published scripts."""
-    projection = Attention._projection
-    patch.setattr(Attention, "_projection", lambda self, layer: _OutputAsInput(projection(self, layer)))
+    projection = Attention.projection
+    patch.setattr(Attention, "projection", lambda self, layer: _OutputAsInput(projection(self, layer)))
 
 
 def misalign_donor(patch):
@@ -138,7 +138,7 @@ def misalign_donor(patch):
         found = tokens.align(*arguments)
         return Alignment(found.target, tuple(max(0, position - 2) for position in found.donor), found.rows)
 
-    patch.setattr(edits, "align", shifted)
+    patch.setattr(unedited, "align", shifted)
 
 
 def flip_margin(patch):
