@@ -59,7 +59,7 @@ def test_forks_never_reach_our_own_runners():
 
 
 def test_every_job_has_an_end_and_can_only_read():
-    """A job that hangs is stopped, and no job can change the repository."""
+    """A job that does not end is stopped, and no job can change the repository."""
     assert all(int(job["timeout-minutes"]) <= 360 for _, job in jobs())
     assert all(workflow["permissions"] == {"contents": "read"} for workflow in WORKFLOWS.values())
 

@@ -152,7 +152,8 @@ class Replace:
     def apply(edits: Sequence[Replace], to: Unedited) -> Tensor:
         assert to.donated is not None
         informed = torch.tensor([edit.informed for edit in edits], device=to.own.device)[:, None, None, None]
-        donated = torch.where(informed, to.donated, to.uniform_of_donors)
+        uniform = patterns.uniform(to.donated.shape[-1]).to(to.donated)
+        donated = torch.where(informed, to.donated, uniform)
         moved = patterns.transplant(to.own, donated, *to.aligned([edit.alignment for edit in edits]))
         return patterns.blend(to.own, moved, to.shares([edit.amount for edit in edits]))
 

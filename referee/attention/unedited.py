@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -83,14 +82,6 @@ class Unedited:
         cases = list(zip(self.prompts, self.donors, kinds, strict=True))
         both = self._by_case(cases, lambda target, donor, kind: align(target, donor, kind).counterparts(len(target)))
         return both[:, None, 0], both[:, None, 1]
-
-    @cached_property
-    def uniform_of_donors(self) -> Tensor:
-        """Uniform attention in the prompts of the donors, [trial, 1, query, key]."""
-        assert self.donated is not None
-        longest = self.donated.shape[-1]
-        seen = torch.ones(longest, longest, device=self.own.device).tril()
-        return (seen / seen.sum(-1, keepdim=True)).expand(len(self.own), 1, -1, -1)
 
     def _by_case(self, cases: Sequence[tuple], values: Callable[..., Sequence]) -> Tensor:
         """Returns `values(*case)` for each case as one tensor. Equal cases are computed once and then indexed."""

@@ -1,4 +1,4 @@
-"""Answers requests: equal requests only once, known ones from the result cache, and all others in batches."""
+"""Answers requests that are neither equal to others nor known from the result cache, in batches."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 from referee.attention.grouping import alike
 from referee.measuring import prefix_cache
 from referee.measuring.batches import Batches
+from referee.measuring.kept import Kept
 from referee.measuring.requests import Request
 from referee.measuring.result_cache import ResultCache
-from referee.measuring.result_keys import NotKeepable, ResultKeys
 from referee.models.subjects import Subject
 
 
@@ -18,8 +18,7 @@ class Dispatcher:
     """Answers the requests to one subject. With `results`, it keeps the answers on disk."""
 
     def __init__(self, subject: Subject, results: ResultCache | None) -> None:
-        self._subject, self._results = subject, results
-        self._keys = ResultKeys(subject) if results else None
+        self._subject, self._kept = subject, Kept(subject, results)
 
     def answers(
         self,
@@ -40,31 +39,16 @@ class Dispatcher:
             prepare: computes what a limited number of prompts share, before their batches.
             options: other arguments of Batches.
         """
-        distinct = list(dict.fromkeys(requests))
-        keys = self._keys_of(kind, distinct)
-        known: dict[Any, Any] = {}
-        if keys and self._results:
-            kept = self._results.find(list(keys.values()))
-            known = {request: kept[key] for request, key in keys.items() if key in kept}
-        for missing in self._by_prompt([request for request in distinct if request not in known]):
-            if prepare:
-                prepare(missing, progress)
-            batches = Batches(missing, self._subject, progress=progress, **options)
-            for some in batches:
-                found = batches.measure(measured, some)
-                known |= dict(zip(some, found, strict=True))
-                if keys and self._results:
-                    self._results.keep((keys[request], value) for request, value in zip(some, found, strict=True))
-        return [known[request] for request in requests]
 
-    def _keys_of(self, kind: tuple[Any, ...], requests: Sequence[Request]) -> dict[Any, bytes]:
-        """Returns the key of each request. Returns {} if results are not kept, or if a request cannot have a key."""
-        if self._keys is None:
-            return {}
-        try:
-            return {request: self._keys.of(*kind, request) for request in requests}
-        except (NotKeepable, TypeError):  # a part without a hash has no key either
-            return {}
+        def in_batches(missing: list[Any]) -> Iterator[tuple[list[Any], list]]:
+            for part in self._by_prompt(missing):
+                if prepare:
+                    prepare(part, progress)
+                batches = Batches(part, self._subject, progress=progress, **options)
+                for some in batches:
+                    yield some, batches.measure(measured, some)
+
+        return self._kept.answers(requests, kind, in_batches)
 
     def _by_prompt(self, requests: Sequence[Request]) -> Iterator[list[Request]]:
         """Yields all requests in parts. Each part has at most half as many prompts as the prefix cache can keep."""

@@ -7,7 +7,9 @@ results of each request are kept on disk before the next one.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pandas as pd
@@ -15,7 +17,8 @@ import torch
 from torch import Tensor
 
 from referee.judging.evidence import NotApplicable
-from referee.measuring.measured import require_finite
+from referee.measuring.kept import Kept
+from referee.measuring.measured import require_finite, table
 from referee.measuring.precision import Precision
 from referee.measuring.requests import GradientMeasure, Measure, Observer, Reading, Trial
 from referee.measuring.result_cache import ResultCache
@@ -24,7 +27,6 @@ from referee.models.subjects import Subject
 from referee.prompts.prompt import Prompt
 from referee.prompts.tokens import Tokens, tokenize
 from referee.remote.exchange import Exchange
-from referee.remote.kept import Kept
 from referee.remote.service import Service
 
 _NEW_TOKENS = 12
@@ -46,7 +48,7 @@ class RemoteSession:
         self.observers: list[Observer] = []
         self.precision = Precision()
         self._exchange = Exchange(subject, service, getattr(subject, "asked", None))
-        self._kept = Kept(subject, results)
+        self._kept = Kept(subject, results, _code())
         self._tokens: dict[Prompt, Tokens] = {}
 
     @property
@@ -183,12 +185,11 @@ class RemoteSession:
                 yield part, found
 
         rows = self._kept.answers(trials, ("scores", scores), measured)
-        columns = list(dict.fromkeys(score.column for score in scores))
-        table = pd.DataFrame([[row[column] for column in columns] for row in rows], columns=columns)
-        if Margin.column in table:
+        found = table(rows, scores)
+        if Margin.column in found:
             for observer in self.observers:
-                observer(trials, table[Margin.column].tolist())
-        return table
+                observer(trials, found[Margin.column].tolist())
+        return found
 
     def _measured(
         self, trials: Sequence[Trial], measure: Measure, chosen: tuple[int, ...], progress: str | None
@@ -224,3 +225,11 @@ class RemoteSession:
 def _until(ids: list[int], ends: set[int]) -> list[int]:
     """Returns the tokens before the first one that ends the text."""
     return ids[: next((i for i, token in enumerate(ids) if token in ends), len(ids))]
+
+
+def _code() -> str:
+    """Returns a digest of the source text of this package. The key of a local result does not contain it."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()

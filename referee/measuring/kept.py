@@ -1,10 +1,8 @@
-"""Answers requests about a hosted model: equal requests once, known ones from the result cache, all others remotely."""
+"""Answers requests: equal requests once, and known ones from the result cache."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from referee.measuring.requests import Request
@@ -16,10 +14,10 @@ from referee.models.subjects import Subject
 class Kept:
     """The results of one subject. With `results`, they are kept on disk."""
 
-    def __init__(self, subject: Subject, results: ResultCache | None) -> None:
-        self._results = results
+    def __init__(self, subject: Subject, results: ResultCache | None, *parts: str) -> None:
+        """`parts` are what the results depend on beside the subject, the kind of result and the request."""
+        self._results, self._parts = results, parts
         self._keys = ResultKeys(subject) if results else None
-        self._code = _code()
 
     def answers(
         self,
@@ -48,18 +46,10 @@ class Kept:
         return [known[request] for request in requests]
 
     def _keys_of(self, kind: tuple[Any, ...], requests: Sequence[Request]) -> dict[Any, bytes]:
-        """Returns the key of each request, or {} if results are not kept or a request cannot have a key."""
+        """Returns the key of each request. Returns {} if results are not kept, or if a request cannot have a key."""
         if self._keys is None:
             return {}
         try:
-            return {request: self._keys.of(self._code, *kind, request) for request in requests}
+            return {request: self._keys.of(*self._parts, *kind, request) for request in requests}
         except (NotKeepable, TypeError):  # a part without a hash has no key either
             return {}
-
-
-def _code() -> str:
-    """Returns a digest of the source text of this package. The key of a local result does not contain it."""
-    digest = hashlib.sha256()
-    for file in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
