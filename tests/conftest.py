@@ -138,3 +138,13 @@ def smollm2_tokenizer() -> PreTrainedTokenizerFast:
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(embedded.smollm2())
+
+
+@pytest.fixture(scope="module")
+def service(llama_folder, tmp_path_factory):
+    """Returns a stand-in service that hosts the tiny Llama model."""
+    from hosting import hub_at, stand_in
+
+    with pytest.MonkeyPatch.context() as patch, stand_in(llama_folder) as running:
+        hub_at(running.host, tmp_path_factory.mktemp("hub"), patch)
+        yield running

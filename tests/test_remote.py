@@ -9,7 +9,7 @@ import sys
 
 import pytest
 import torch
-from hosting import KEY, MODEL, hub_at, stand_in
+from hosting import KEY, MODEL
 from nnsight import register
 from nnsight.intervention.backends.local import LocalSimulationBackend
 
@@ -47,14 +47,6 @@ from referee.remote.session import RemoteSession
 
 CLOSE = 1e-5
 """The largest allowed difference from the local session, in float32."""
-
-
-@pytest.fixture(scope="module")
-def service(llama_folder, tmp_path_factory):
-    """Returns a stand-in service that hosts the tiny Llama model."""
-    with pytest.MonkeyPatch.context() as patch, stand_in(llama_folder) as running:
-        hub_at(running.host, tmp_path_factory.mktemp("hub"), patch)
-        yield running
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hosting import KEY, MODEL, hub_at, stand_in
+from hosting import KEY, MODEL
 
 from claims.competition.prompts import QA, SIMPLE, ask, pairs
 from referee.attention.edits import Replace
@@ -20,14 +20,6 @@ from referee.remote.service import Service
 from referee.remote.session import RemoteSession
 
 ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture(scope="module")
-def service(llama_folder, tmp_path_factory):
-    """Returns a stand-in service that hosts the tiny Llama model."""
-    with pytest.MonkeyPatch.context() as patch, stand_in(llama_folder) as running:
-        hub_at(running.host, tmp_path_factory.mktemp("hub"), patch)
-        yield running
 
 
 @pytest.fixture

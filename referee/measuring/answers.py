@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 import torch
 from torch import Tensor
@@ -16,6 +17,22 @@ from referee.measuring.requests import Reading
 from referee.models.subjects import Subject
 from referee.prompts.prompt import Answer
 from referee.prompts.tokens import Tokens
+
+NEW_TOKENS = 12
+"""The largest number of tokens that a model writes as an answer."""
+
+
+def end_tokens(subject: Subject) -> list[int]:
+    """Return the ids of the tokens that end a text. There may be none."""
+    ends = subject.model.generation_config.eos_token_id
+    ends = subject.tokenizer.eos_token_id if ends is None else ends
+    return [] if ends is None else list(ends) if isinstance(ends, (list, tuple)) else [ends]
+
+
+def until_end(subject: Subject, ids: Sequence[int]) -> list[int]:
+    """Return the tokens before the first one that ends the text."""
+    ends = set(end_tokens(subject))
+    return list(takewhile(lambda token: token not in ends, ids))
 
 
 class _AllAnswered(StoppingCriteria):
@@ -34,7 +51,7 @@ class _AllAnswered(StoppingCriteria):
 
 
 def greedy_answers(
-    subject: Subject, prompts: Sequence[Tokens], before: Keys | None = None, *, max_new_tokens: int = 12
+    subject: Subject, prompts: Sequence[Tokens], before: Keys | None = None, *, max_new_tokens: int = NEW_TOKENS
 ) -> list[Answer]:
     """Let the subject write an answer after each prompt, without the forced prefix, and return which answer it is.
 

@@ -18,6 +18,7 @@ from referee.attention.kv_cache import cache_of
 from referee.attention.outputs import Outputs, Write, attending_to_first, block_mask, patched
 from referee.attention.unedited import Unedited
 from referee.errors import SelfCheckFailed
+from referee.measuring.answers import end_tokens, until_end
 from referee.measuring.requests import Patch
 from referee.measuring.scores import margins_of, most_likely
 from referee.models.subjects import Subject
@@ -52,7 +53,7 @@ def patched_texts(subject: Subject, outputs: OutputsAt, new_tokens: int, some: S
 
     def measured(group: Sequence[Patch]) -> list[str]:
         run = _Run(outputs(group[0].layer), group)
-        ends = torch.tensor(_end_tokens(subject), device=subject.device)
+        ends = torch.tensor(end_tokens(subject), device=subject.device)
         written = [most_likely(subject, run.last)]
         ended = torch.isin(written[-1], ends)
         while len(written) < new_tokens and not ended.all():
@@ -78,17 +79,9 @@ def _in_groups(some: Sequence[Patch], measured: Callable[[Sequence[Patch]], list
     return [found[i] for i in range(len(some))]
 
 
-def _end_tokens(subject: Subject) -> list[int]:
-    """Returns the ids of the tokens that end a text. There may be none."""
-    ends = subject.model.generation_config.eos_token_id
-    ends = subject.tokenizer.eos_token_id if ends is None else ends
-    return [] if ends is None else list(ends) if isinstance(ends, (list, tuple)) else [ends]
-
-
 def _text(subject: Subject, patch: Patch, written: Sequence[int]) -> str:
-    ids, ends = [*patch.tokens.ids[patch.tokens.n_prompt :], *patch.forced, *written], set(_end_tokens(subject))
-    stop = next((i for i, token in enumerate(ids) if token in ends), len(ids))
-    text: str = subject.tokenizer.decode(ids[:stop], skip_special_tokens=True)
+    ids = [*patch.tokens.ids[patch.tokens.n_prompt :], *patch.forced, *written]
+    text: str = subject.tokenizer.decode(until_end(subject, ids), skip_special_tokens=True)
     return text
 
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from referee.judging.evidence import NotApplicable
+from referee.measuring.answers import NEW_TOKENS, until_end
 from referee.measuring.kept import Kept
 from referee.measuring.measured import require_finite, table
 from referee.measuring.precision import Precision
@@ -28,9 +29,6 @@ from referee.prompts.prompt import Prompt
 from referee.prompts.tokens import Tokens, tokenize
 from referee.remote.exchange import Exchange
 from referee.remote.service import Service
-
-_NEW_TOKENS = 12
-"""The number of tokens that the model writes as an answer, as in `referee.measuring.answers`."""
 
 
 class RemoteSession:
@@ -116,13 +114,11 @@ class RemoteSession:
         Every new token costs a forward pass over the whole text.
         """
         tokenizer = self.subject.tokenizer
-        ends = self.subject.model.generation_config.eos_token_id or tokenizer.eos_token_id
-        ends = set(ends if isinstance(ends, list) else [ends])
 
         def measured(some: list[Reading]) -> Iterator[tuple[list[Reading], list[str]]]:
             prompts = [request.tokens for request in some]
-            for part, found in self._exchange.continuations(prompts, _NEW_TOKENS, progress):
-                texts = [tokenizer.decode(_until(ids.tolist(), ends)) for ids in found]
+            for part, found in self._exchange.continuations(prompts, NEW_TOKENS, progress):
+                texts = [tokenizer.decode(until_end(self.subject, ids.tolist())) for ids in found]
                 yield (
                     [Reading(tokens) for tokens in part],
                     [tokens.prompt.read(text) for tokens, text in zip(part, texts, strict=True)],
@@ -220,11 +216,6 @@ class RemoteSession:
         """Raises VocabularyTooSmall or PromptTooLong; see `Subject.require_room`."""
         for tokens in prompts:
             self.subject.require_room(max(tokens.ids), len(tokens))
-
-
-def _until(ids: list[int], ends: set[int]) -> list[int]:
-    """Returns the tokens before the first one that ends the text."""
-    return ids[: next((i for i, token in enumerate(ids) if token in ends), len(ids))]
 
 
 def _code() -> str:
