@@ -68,7 +68,7 @@ def lose_edits(patch):
 
 def lose_edits_of_heads(patch):
     """An edit of some heads changes no head."""
-    patch.setattr(InHeads, "only", lambda self, own, everywhere: own)
+    patch.setattr(InHeads, "apply", staticmethod(lambda edits, to: to.own))
 
 
 def lose_edits_of_higher_layers(patch):
@@ -78,13 +78,14 @@ def lose_edits_of_higher_layers(patch):
 
 def shift_edited_heads(patch):
     """An edit of head h changes head h + 1."""
-    only = InHeads.only
+    apply = InHeads.apply
 
-    def shifted(self, own, everywhere):
-        heads = tuple((head + 1) % len(own) for head in self.heads)
-        return only(replace(self, heads=heads), own, everywhere)
+    def shifted(edits, to):
+        count = to.own.shape[1]
+        moved = [replace(edit, heads=tuple((head + 1) % count for head in edit.heads)) for edit in edits]
+        return apply(moved, to)
 
-    patch.setattr(InHeads, "only", shifted)
+    patch.setattr(InHeads, "apply", staticmethod(shifted))
 
 
 def read_one_row_late(patch):
