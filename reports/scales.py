@@ -98,7 +98,7 @@ def axis(marks: Sequence[float], bounds: Iterable[float]) -> tuple[float, float]
         return 0.0, 1.0
     low, high = min(0.0, *marks), max(0.0, *marks)
     room = 0.05 * (high - low) or 1.0
-    step = _round_step((high - low + 2 * room) / 4)
+    step = _round_step((high - low + 2 * room) / 8)
     return _clean(math.floor((low - room) / step) * step), _clean(math.ceil((high + room) / step) * step)
 
 

@@ -86,4 +86,5 @@ def text_of(place: Path) -> str:
     """Returns the text of a page in a folder, as a reader without its layout gets it."""
     page = (place / "index.html").read_text(encoding="utf-8")
     body = re.sub(r"<script>.*?</script>", "", page[page.index("<body>") :], flags=re.DOTALL)
+    body = re.sub(r"</?(p|li|d[td]|t[dh])\b[^>]*>", " ", body)
     return " ".join(html.unescape(re.sub(r"<[^>]*>", "", body)).split())

@@ -184,7 +184,7 @@ def test_a_claim_has_the_rank_of_its_layer(shown, tmp_path):
     assert (layers.layer, layers.rank, layers.meeting, layers.values) == (2, 2, (1, 2), BY_LAYER)
     page = text_of(tmp_path / "r")
     assert "Layer 2 ranks 2 of 5; 2 layers meet the claim." in page
-    assert "layer 2, the layer of interest0.800meets the claim layer 30.400 " in page
+    assert "layer 2, the layer of interest 0.800 meets the claim layer 3 0.400 " in page
 
 
 def test_a_claim_that_half_of_the_layers_meet_says_so():
@@ -199,7 +199,7 @@ def test_layers_need_a_finite_value_only_where_the_verdict_is(tmp_path):
     report = written(tmp_path / "r", found(by_layer={0: float("inf"), 1: 0.8}), layer=1)
 
     assert report.claims[0].layers.values == {0: None, 1: 0.8}
-    assert "layer 0– layer 1, the layer of interest0.800" in text_of(tmp_path / "r")
+    assert "layer 0 – meets the claim layer 1, the layer of interest 0.800" in text_of(tmp_path / "r")
 
 
 @pytest.mark.parametrize("layer", [None, 7])

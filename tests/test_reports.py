@@ -62,7 +62,7 @@ def test_a_rival_that_explains_the_finding_prevents_support(tmp_path):
 
     assert rival.verdict is Verdict.INCONCLUSIVE
     assert "every fourth" in rival.reason
-    assert "every fourth0.800explains it as well" in text_of(tmp_path / "latest")
+    assert "every fourth 0.800 explains it as well" in text_of(tmp_path / "latest")
 
 
 def test_chance_does_not_soften_a_refutation():
@@ -170,7 +170,7 @@ def test_the_page_uses_the_words_of_the_theory(tmp_path):
     for text in (
         "n = 20 pairs.",
         "By order of the numbers",
-        "Answers OrderRightn first100 %1 second25 %40",
+        "Answers Order Right n first 100 % 1 second 25 % 40",
     ):
         assert text in page
 

@@ -193,8 +193,8 @@ def test_claims_are_grouped_by_theory_on_the_page(tmp_path):
     assert places == sorted(places)
     assert page.startswith("Skip to the claims A theory on tiny ")
     assert "All 1 claims of the theory: ✗ 1 REFUTED" in page
-    assert "TheoryKnown Facts, digest def" in page
-    assert "TheoryA theory, digest abc" in page
+    assert "Theory Known Facts, digest def" in page
+    assert "Theory A theory, digest abc" in page
 
 
 def test_the_page_of_known_claims_alone_counts_them(tmp_path):
@@ -205,7 +205,7 @@ def test_the_page_of_known_claims_alone_counts_them(tmp_path):
 
     assert page.startswith("Skip to the claims Known Facts on tiny ")
     assert "All 4 claims: ! 1 ERROR ✗ 1 REFUTED – 1 NOT APPLICABLE ✓ 1 SUPPORTED" in page
-    assert "Claims ! ERROR K4 Fact 4 is there. lost Not measured. ✗ REFUTED K2" in page
+    assert "◇ chance ! ERROR K4 Fact 4 is there. lost Not measured. ✗ REFUTED K2" in page
     assert words.KNOWN not in page
 
 
