@@ -81,6 +81,7 @@ def test_one_sentence_counts_the_headlines():
     refuted, unclear = Verdict.REFUTED, Verdict.INCONCLUSIVE
     assert of(refuted) == "The headline is REFUTED on this model."
     assert of(refuted, refuted) == "All 2 headlines are REFUTED on this model."
+    assert of(Verdict.ERROR, Verdict.ERROR) == "None of the 2 headlines could be judged on this model."
     assert of(unclear, refuted, refuted) == "Of 3 headlines, 2 are REFUTED and 1 is INCONCLUSIVE on this model."
 
 
