@@ -116,6 +116,7 @@ def test_the_keyboard_reaches_everything(page):
     """The first stop leads past the list. Each stop of the filter and of the first claim shows where the focus is."""
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.innerText") == "Skip to the claims"
+    assert page.get_by_role("link", name="Skip to the claims").bounding_box()["x"] == 0
     stops = set()
     for _ in range(200):
         page.keyboard.press("Tab")
