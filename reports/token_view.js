@@ -49,7 +49,6 @@
     find("ol.tokens").replaceWith(tokens);
     for (const input of inputs) {
       const column = input.parentNode.querySelector(".column");
-      column.style.setProperty("--level", view.level);
       column.after(element("span", { className: "value" }));
     }
     section.querySelectorAll(".choices, .answer, .heads").forEach((part) => { part.hidden = false; });
@@ -94,9 +93,9 @@
         const quantity = category === view.category ? ` (${view.quantity})` : "";
         const cell = (of) => {
           const [was, is] = [of(before), after && of(after)];
-          const bar = element("span", { className: `bar look-${category}` });
+          const bar = element("span", { className: `look-${category}` });
           bar.style.setProperty("--width", is ?? was);
-          return element("td", {}, bar, change(was, is));
+          return element("td", {}, change(was, is), element("span", { className: "track" }, bar));
         };
         return element("tr", { className: quantity && "main" },
           element("th", { scope: "row" }, element("b", { className: `key look-${category}` }), ` ${label}${quantity}`),
@@ -146,7 +145,7 @@
       const { texts, labels } = prompt().tokens;
       const main = ofCategory(shown[place], prompt().tokens, view.category);
       find(".state").textContent = `Layer ${layer}, ${input.dataset.name}${edit ? `, after the edit “${edit.name}”` : ""}: token `
-        + `${place + 1}, “${texts[place]}”, gives ${share(main)} of its attention to ${labels[view.category]}. The darker a token, the more it gets.`;
+        + `${place + 1}, “${texts[place]}”, gives ${share(main)} of its attention to ${labels[view.category]}. The stronger the shading of a token, the more it gets.`;
       find(".answer").textContent = `Unedited, ${answer(prompt())}.` + (edit ? ` After the edit, ${answer(edit)}.` : "")
         + (editable ? "" : ` Edits change layer ${view.layer} only.`);
     }
