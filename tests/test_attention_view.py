@@ -108,7 +108,7 @@ def test_a_view_stays_within_its_size(session, llama):
 
     kept = [*(p for prompt in smaller.prompts for p in prompt.patterns.values())]
     kept += [edit.pattern for prompt in smaller.prompts for edit in prompt.edits]
-    assert smaller.layers < whole.layers
+    assert set(smaller.layers) < set(whole.layers)
     assert sum(map(len, kept)) <= size * 1.05
 
 
@@ -204,7 +204,7 @@ def test_the_page_shows_the_last_row_without_a_script():
 
     shares = PromptTokens(texts=(), labels=LABELS, categories=CATEGORIES).shares(row)
     assert shares == pytest.approx((0.4, 0.6, 0.0), abs=0.005)
-    assert "</span>0.40</td>" in html
+    assert ">0.40<span" in html
     assert "&lt;b&gt;8&lt;/b&gt;" in html
     assert "<b>8</b>" not in html
 
