@@ -144,8 +144,13 @@
       drawTable(before, after, place);
       const { texts, labels } = prompt().tokens;
       const main = ofCategory(shown[place], prompt().tokens, view.category);
-      find(".state").textContent = `Layer ${layer}, ${input.dataset.name}${edit ? `, after the edit “${edit.name}”` : ""}: token `
-        + `${place + 1}, “${texts[place]}”, gives ${share(main)} of its attention to ${labels[view.category]}. The stronger the shading of a token, the more it gets.`;
+      // An element isolates the text of the token, which may turn the direction of the line.
+      find(".state").replaceChildren(
+        `Layer ${layer}, ${input.dataset.name}${edit ? `, after the edit “${edit.name}”` : ""}: token ${place + 1}, “`,
+        element("bdi", { textContent: texts[place] }),
+        `”, gives ${share(main)} of its attention to ${labels[view.category]}.`
+        + " The stronger the shading of a token, the more it gets.",
+      );
       find(".answer").textContent = `Unedited, ${answer(prompt())}.` + (edit ? ` After the edit, ${answer(edit)}.` : "")
         + (editable ? "" : ` Edits change layer ${view.layer} only.`);
     }
