@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 from pydantic import Field
 
 from referee.judging.verdict import Verdict
+from reports.attention_view import AttentionView, PromptTokens
 from reports.entry_parts import (
     Agreement,
     ChanceWorld,
@@ -23,7 +24,7 @@ from reports.entry_parts import (
     Variant,
 )
 
-SCHEMA_VERSION: Final = 8
+SCHEMA_VERSION: Final = 9
 
 
 class ClaimEntry(Model):
@@ -70,6 +71,8 @@ class ClaimEntry(Model):
     """Null if the quantity was not measured at every layer."""
     counterexample: Text | None
     """One observation that contradicts the claim."""
+    counterexample_tokens: PromptTokens | None
+    """Tokens of the prompt of the counterexample. Null if the counterexample is not one prompt."""
     notes: tuple[Text, ...]
     figure: Figure | None
     data: Text | None
@@ -219,7 +222,7 @@ class Registration(Model):
 class Report(Model):
     """A validation report of one theory or several theories on one subject."""
 
-    schema_version: Literal[8]
+    schema_version: Literal[9]
     created: Text
     """Time of writing, in UTC."""
     theories: tuple[Theory, ...]
@@ -242,6 +245,10 @@ class Report(Model):
     headlines: tuple[HeadlineEntry, ...]
     """The headlines all of whose claims have an entry."""
     claims: tuple[ClaimEntry, ...]
+    views: tuple[AttentionView, ...]
+    """The token view of each theory that has one."""
+    missing_views: dict[Text, Text]
+    """Why a theory has no token view in this run, by its folder."""
 
 
 def schema() -> dict[str, Any]:

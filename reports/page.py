@@ -18,8 +18,8 @@ from reports.reading import read
 from reports.scales import chance_world, scale
 
 _FOLDER = Path(__file__).parent
-_STYLES = ("base.css", "page.css")
-_SCRIPTS = ("page.js",)
+_STYLES = ("base.css", "page.css", "token_view.css")
+_SCRIPTS = ("page.js", "token_view.js")
 _BECAUSE = {
     Verdict.REFUTED: "It fails at",
     Verdict.INCONCLUSIVE: "It is undecided because of",

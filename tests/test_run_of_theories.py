@@ -156,7 +156,7 @@ def test_two_theories_are_kept_apart_in_the_report(suite, run):
     files = [file for claim in report.claims for file in (claim.data, claim.figure and claim.figure.file) if file]
     assert len(files) == len(set(files)) == 2 * len(report.claims)
     assert all((suite / "out" / file).exists() for file in files)
-    assert json.loads((suite / "out" / "report.json").read_text())["schema_version"] == 8
+    assert json.loads((suite / "out" / "report.json").read_text())["schema_version"] == 9
 
 
 def listed(suite, words):
