@@ -65,11 +65,13 @@ class CaseStudy:
     Attributes:
         bare: whether the text checker accepts bare numbers.
         replies: by name of the format. "Simple" and the published donor are among them.
+        every_layer: whether the replacement ran at every other layer.
         found: the courses by method and name of the prompts.
     """
 
     bare: bool
     replies: Mapping[str, Reply]
+    every_layer: bool
     found: Mapping[tuple[Method, str], Course]
 
     def bugged(self, method: Method, prompts: Prompts) -> bool:
@@ -116,7 +118,7 @@ def case_study(
     bare = needs_bare_numbers(texts, PUBLISHED_CASE.pair)
     read_as = [read(text, PUBLISHED_CASE.pair, bare=bare) for text in texts]
     replies = {of.name: Reply(of, *found) for of, *found in zip(asked, margins, texts, read_as, strict=True)}
-    study = CaseStudy(bare, replies, {})
+    study = CaseStudy(bare, replies, len(layers) == session.subject.n_layers - 1, {})
     sweep = Sweep(session, bare)
     ran = [pair for prompts in every for pair in _runs(study, prompts)]
     counts = range(1, len(even_heads(session.subject)) + 1)
@@ -124,7 +126,7 @@ def case_study(
         few = prompts in (OF_SCRIPTS, OF_DOCUMENT) and method not in (STATED, AS_PUBLISHED)
         sweep.add(method, prompts, [PUBLISHED_CASE], _half(session) if few else counts, layers)
     table = sweep.run(progress=progress) if ran else pd.DataFrame()
-    return CaseStudy(bare, replies, {(m, p.name): courses(m, p, table)[0] for m, p in ran})
+    return replace(study, found={(m, p.name): courses(m, p, table)[0] for m, p in ran})
 
 
 def _runs(study: CaseStudy, prompts: Prompts) -> Iterator[tuple[Method, Prompts]]:
