@@ -44,11 +44,13 @@ class Sweep:
         counts: Sequence[int],
         layers: Iterable[int],
         seed: int = 0,
+        *,
+        controls: bool = True,
     ) -> None:
         """Adds all replacements of a method in each case.
 
         `counts` are numbers of even and of odd heads or blocks, and `layers` are other layers. `seed` draws random
-        heads.
+        heads. Without `controls`, no odd or mixed heads and no other layers are replaced.
         """
         half = needed(self.session.subject)
 
@@ -62,6 +64,8 @@ class Sweep:
                 add(case, SHARE, amount, amount=amount)
             for count in counts:
                 add(case, EVEN, count, parts=self._parts(method, EVEN, count, rng))
+            if not controls:
+                continue
             for count in sorted({half, *counts} & set(range(1, len(odd_heads(self.session.subject)) + 1))):
                 add(case, ODD, count, parts=self._parts(method, ODD, count, rng))
             add(case, MIXED, half, parts=self._parts(method, MIXED, half, rng))
