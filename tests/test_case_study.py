@@ -38,6 +38,7 @@ def test_both_methods_are_shown_side_by_side(study):
     assert rows["4.2"][:3] == ["SUPPORTED", "8 to 16 of 16 repair", "none of 16 repair"]
     assert rows["4.1a"][:3] == ["–", "turns at 57%", "turns at no share"]
     assert rows["4.2b"][1:3] == ["no number of odd ones repairs, a mixed half does not"] * 2
+    assert rows["C4"][1:3] == ["no other layer that was tried repairs"] * 2
     assert rows["4.2"][4] == "blocks after W_O instead of heads, left alignment, also while decoding"
     assert rows["4.2"][5] == "none"
 

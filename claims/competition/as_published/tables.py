@@ -101,7 +101,7 @@ def measured_figures(study: CaseStudy) -> dict[str, str]:
         published.SHARE: percent(course.crossing_share).removeprefix("at ").replace("%", " %"),
         published.COUNTS: f"{least} of {every} repair, {least - 1} do not" if from_there and least else _counts(course),
         published.ODD: f"{_runs(course.odd)} odd blocks repair" if course.odd else "no number of odd blocks repairs",
-        **({published.LAYERS: _layers(course)} if study.every_layer else {}),
+        **({published.LAYERS: _layers(study, course)} if study.every_layer else {}),
     }
 
 
@@ -124,7 +124,7 @@ def _found(study: CaseStudy, claim: Claim, method: Method, prompts: Prompts) -> 
     if claim is ONLY_EVEN_HEADS:
         odd = f"{_runs(course.odd)} odd ones repair" if course.odd else "no number of odd ones repairs"
         return f"{odd}, a mixed half {'repairs' if course.mixed else 'does not'}"
-    return _layers(course)
+    return _layers(study, course)
 
 
 def _changing(study: CaseStudy, claim: Claim, start: Method, prompts: Prompts) -> str:
@@ -167,8 +167,11 @@ def _runs(counts: Sequence[int]) -> str:
     return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
-def _layers(course: Course) -> str:
-    return f"layer {', '.join(map(str, course.layers))} repairs" if course.layers else "no other layer repairs"
+def _layers(study: CaseStudy, course: Course) -> str:
+    """Returns in words which other layers repair. All of them are tried only in the profile full."""
+    if course.layers:
+        return f"layer {', '.join(map(str, course.layers))} repairs"
+    return f"no other layer {'' if study.every_layer else 'that was tried '}repairs"
 
 
 def in_words(study: CaseStudy, claims: Mapping[Prompts, Table], prompts: Table) -> str:
