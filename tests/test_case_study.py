@@ -43,6 +43,13 @@ def test_both_methods_are_shown_side_by_side(study):
     assert rows["4.2"][5] == "none"
 
 
+def test_the_table_says_that_only_one_prompt_speaks(study):
+    """Where too few pairs have the bug for a verdict, the bug of the published pair is all that there is."""
+    titles = [tables.claim_by_claim(study, OF_DOCUMENT, {"4.1a": v}).title for v in ("NOT APPLICABLE", "REFUTED")]
+
+    assert [title.endswith("so only this prompt says anything about it") for title in titles] == [True, False]
+
+
 def test_a_measured_figure_is_compared_with_a_published_one(monkeypatch, on_document, study):
     """The table has both numbers, and says REPRODUCED only if they are equal. No layer was tried, so none is."""
     values = {

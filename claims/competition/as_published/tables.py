@@ -19,6 +19,7 @@ from claims.competition.as_published.outcomes import Course
 from claims.competition.prompts import Format
 from claims.competition.theory import BUG_OF_FORMAT, EIGHT_HEADS, ONLY_EVEN_HEADS, SHARP, SIXTY_PERCENT
 from referee.judging.claims import Claim
+from referee.judging.verdict import Verdict
 from reports.tables import Cell, Table
 
 _NOTHING = "–"
@@ -48,6 +49,8 @@ def claim_by_claim(study: CaseStudy, prompts: Prompts, verdicts: Mapping[str, st
         "Changed by turning off alone",
     )
     title = f"The published method beside ours, {prompts.name} prompts (facts about one prompt, no verdicts)"
+    if verdicts.get(SIXTY_PERCENT.id) == Verdict.NOT_APPLICABLE and _bugged(study, prompts):
+        title += ". Too few pairs have the bug for verdicts on the repair, so only this prompt says anything about it"
     return Table(title, columns, tuple(rows))
 
 
@@ -138,6 +141,11 @@ def _changing(study: CaseStudy, claim: Claim, start: Method, prompts: Prompts) -
     return ", ".join(changing) or "none"
 
 
+def _bugged(study: CaseStudy, prompts: Prompts) -> bool:
+    """Returns whether there is a bug to repair by the score of either method."""
+    return any(study.bugged(method, prompts) for method in (STATED, AS_PUBLISHED))
+
+
 def _does(study: CaseStudy, claim: Claim, method: Method, prompts: Prompts) -> bool | None:
     if claim is BUG_OF_FORMAT:
         return study.bugged(method, prompts)
@@ -182,7 +190,7 @@ def in_words(study: CaseStudy, claims: Mapping[Prompts, Table], prompts: Table) 
     lines = []
     for of, table in claims.items():
         lines.append(f"\n{table.title}")
-        if not any(study.bugged(method, of) for method in (STATED, AS_PUBLISHED)):
+        if not _bugged(study, of):
             lines.append(f"  no bug to repair: {_found(study, BUG_OF_FORMAT, AS_PUBLISHED, of)} by the checker")
             continue
         for first, *rest in table.rows:
