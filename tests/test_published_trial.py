@@ -10,7 +10,8 @@ from claims.competition.as_published import trial, trial_tables
 from claims.competition.as_published.methods import AS_PUBLISHED, SWITCHES
 from claims.competition.as_published.published import CLAIMS
 from claims.competition.ground_truth import TRUTH
-from fixtures.record import digest
+from fixtures.options import ROOT
+from fixtures.record import digest, recorded
 from referee.judging.verdict import Verdict
 
 QUICK = "planted:heads=4"
@@ -21,6 +22,14 @@ NOTHING = {claim.id: "NOT APPLICABLE" for claim in CLAIMS}
 def verdicts(model, method=None, call="NOT APPLICABLE"):
     """Returns verdicts of every method on one model: NOT APPLICABLE, but one method calls claim 4.2 as given."""
     return {model: {name: NOTHING | {"4.2": call} if name == method else NOTHING for name in trial.methods()}}
+
+
+def total(found, key):
+    return sum(count[key] for count in found)
+
+
+def not_true(found):
+    return total(found, "calls") - total(found, "true")
 
 
 def test_the_record_has_every_call_on_every_model():
@@ -41,6 +50,29 @@ def test_the_record_is_what_the_published_method_finds():
 
     assert found["as published"] == trial.recorded()[QUICK]["as published"]
     assert "SUPPORTED" in found["as published"].values()
+
+
+def test_the_pages_quote_the_record():
+    """docs/method.md has the counts of each claim and of each deviation, and the README has the sums."""
+    pages = {page: (ROOT / page).read_text(encoding="utf-8") for page in ("README.md", "docs/method.md")}
+    record = trial.recorded()
+    of_suite = [recorded("competition")[claim.id] for claim in CLAIMS]
+    published = [trial.counts(record, "as published")[claim.id] for claim in CLAIMS]
+
+    for claim_id, *cells in trial_tables.by_claim(record, recorded("competition")).rows:
+        row = [claim_id, *cells[:2], f"{cells[2]}, {cells[3]}", f"{cells[4]}, {cells[5]}"]
+        assert f"| {' | '.join(map(str, row))} |" in pages["docs/method.md"]
+    for name, *cells in trial.rates(record):
+        if name.startswith("as stated, but"):
+            assert f" | {' | '.join(cells[:-1])} |" in pages["docs/method.md"], name
+    text = " ".join(pages["README.md"].split())
+    assert f"run on {len(record)} models" in text
+    assert f"REFUTED in {total(published, 'false_refutation')} of {total(published, 'true')} cases" in text
+    assert f"SUPPORTED in {total(published, 'false_support')} of {not_true(published)} in which" in text
+    assert (
+        f"in {total(of_suite, 'false_refutation')} of {total(of_suite, 'true')}"
+        f" and {total(of_suite, 'false_support')} of {not_true(of_suite)}."
+    ) in text
 
 
 def test_errors_of_a_method_are_counted_as_those_of_the_suite():

@@ -78,7 +78,7 @@ def counts(verdicts: Mapping[str, Verdicts], method: str) -> dict[str, Counts]:
 def summary(verdicts: Mapping[str, Verdicts]) -> str:
     """Returns one line for each method: its false support and false refutation, by claim and over all claims."""
     rows = [("", *(claim.id for claim in CLAIMS), "all"), *rates(verdicts)]
-    lines = [f"{name:<50}" + "".join(f"{cell:<14}" for cell in cells).rstrip() for name, *cells in rows]
+    lines = [f"{name:<57}" + "".join(f"{cell:<14}" for cell in cells).rstrip() for name, *cells in rows]
     return "\n".join([f"false support and false refutation on {len(verdicts)} models", *lines])
 
 
