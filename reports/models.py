@@ -23,7 +23,7 @@ from reports.entry_parts import (
     Variant,
 )
 
-SCHEMA_VERSION: Final = 8
+SCHEMA_VERSION: Final = 9
 
 
 class ClaimEntry(Model):
@@ -73,7 +73,7 @@ class ClaimEntry(Model):
     notes: tuple[Text, ...]
     figure: Figure | None
     data: Text | None
-    """Path of the CSV with the data of the figure, relative to the folder of the report."""
+    """Path of the CSV with the data, relative to the folder of the report. Claims with equal data have one path."""
     trial: KnownTruth | None
     """Null if no trial of this theory is on record."""
     operating: Operating | None
@@ -219,7 +219,7 @@ class Registration(Model):
 class Report(Model):
     """A validation report of one theory or several theories on one subject."""
 
-    schema_version: Literal[8]
+    schema_version: Literal[9]
     created: Text
     """Time of writing, in UTC."""
     theories: tuple[Theory, ...]
@@ -242,6 +242,8 @@ class Report(Model):
     headlines: tuple[HeadlineEntry, ...]
     """The headlines all of whose claims have an entry."""
     claims: tuple[ClaimEntry, ...]
+    data: dict[Text, Text]
+    """The content of each CSV by its path: compressed with gzip, in base64."""
 
 
 def schema() -> dict[str, Any]:

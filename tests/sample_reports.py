@@ -70,6 +70,7 @@ def report_of(*findings: Finding, headlines: tuple[HeadlineFinding, ...] = (), l
         "tables": (),
         "headlines": tuple(document.headline(headline, OF_THEORY.folder) for headline in headlines),
         "claims": tuple(entry(finding, layer) for finding in findings),
+        "data": {},
     }
     return models.Report(**fields | changed)
 

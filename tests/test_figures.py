@@ -21,6 +21,7 @@ from claims.competition.position_sensitivity.figure import position_sensitivity
 from claims.competition.share_manipulation.figure import share_manipulation
 from claims.competition.shared_figures import paired_margins, shares
 from referee.judging.statistics import Estimate
+from reports import style
 
 GROUPS = ("even", "odd")
 PLACES = [f"{n} {p}" for n in ("first", "second") for p in ("integer", "point", "fraction")]
@@ -101,6 +102,12 @@ def svg(figure):
     drawn = io.StringIO()
     figure.savefig(drawn, format="svg", metadata={"Date": None})
     return drawn.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def as_in_a_report():
+    with style.applied():
+        yield
 
 
 @pytest.mark.parametrize("name", FIGURES)
