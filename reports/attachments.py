@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import io
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
     from referee.judging.evidence import Drawing
     from referee.judging.findings import Finding
 
-_LARGEST_SVG = 150_000
-"""Largest size of a figure as SVG, in bytes. A figure with so many points that its SVG is larger becomes a PNG."""
+_LARGEST_SVG = 100_000
+"""Largest size of an SVG in bytes, unless a PNG of the same figure is even larger. It grows with the points drawn."""
+_PLACE = re.compile(rb' (?:d|x|y)="[^"]*"')
+"""The coordinates of a path or of a mark in an SVG."""
 _DPI = 160
 """Resolution of a PNG, in dots per inch. A page shows about 96, so the figure is sharp on most screens."""
 
@@ -80,15 +83,20 @@ def _drawn(name: str, drawing: Drawing) -> tuple[Figure, bytes]:
 def picture(drawing: Drawing) -> tuple[str, bytes]:
     """Draws a figure. Returns its kind, "svg+xml" or "png", and its content, without the time of drawing.
 
-    It is an SVG, unless this would be too large.
+    It is an SVG, unless this would be large and a PNG would be smaller.
     """
     from reports import style
 
     with style.applied():
-        figure, drawn = drawing.draw(), io.BytesIO()
-        figure.savefig(drawn, format="svg", metadata={"Date": None})
-        if len(drawn.getvalue()) <= _LARGEST_SVG:
-            return "svg+xml", drawn.getvalue()
-        drawn = io.BytesIO()
-        figure.savefig(drawn, format="png", dpi=_DPI, metadata={"Software": None})
-    return "png", drawn.getvalue()
+        figure, curves, points = drawing.draw(), io.BytesIO(), io.BytesIO()
+        figure.savefig(curves, format="svg", metadata={"Date": None})
+        svg = _PLACE.sub(_rounded, curves.getvalue())
+        if len(svg) <= _LARGEST_SVG:
+            return "svg+xml", svg
+        figure.savefig(points, format="png", dpi=_DPI, metadata={"Software": None})
+    return min(("png", points.getvalue()), ("svg+xml", svg), key=lambda made: len(made[1]))
+
+
+def _rounded(place: re.Match[bytes]) -> bytes:
+    """Returns coordinates in hundredths of a point."""
+    return re.sub(rb"(\.\d\d)\d+", rb"\1", place.group())

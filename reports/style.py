@@ -20,10 +20,15 @@ RULES = {
     "axes.titlesize": 12,
     "figure.dpi": 100,
     "text.parse_math": False,  # a token may contain dollar signs
-    "savefig.bbox": "tight",
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "sans-serif"],  # Verdana is as wide, and no usual font is wider
+    "svg.fonttype": "none",  # text as text takes half the space of text as curves
     "svg.hashsalt": "referee",
 }
 """Settings of matplotlib for the figures of a report. The others have matplotlib's own defaults."""
+
+
+WIDTH = 8.0
+"""Width of every figure in inches. With equal widths, text has one size on the page, whatever the figure is."""
 
 
 def applied() -> AbstractContextManager[None]:
@@ -32,6 +37,16 @@ def applied() -> AbstractContextManager[None]:
     Matplotlib reads some settings when it draws, and others when it saves, so both happen inside the context.
     """
     return style.context(["default", RULES])
+
+
+def sheet(height: float) -> Figure:
+    """Returns an empty figure of the common width. `height` is in inches."""
+    return Figure(figsize=(WIDTH, height), layout="constrained")
+
+
+def percent(share: float) -> str:
+    """Returns a share in percent."""
+    return f"{100 * share:.0f} %"
 
 
 def legend_below(figure: Figure, *axes: Axes, columns: int = 4) -> None:

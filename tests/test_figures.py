@@ -195,6 +195,6 @@ def test_the_bandwidth_figure_shows_thresholds_and_intervals():
 
     labels = {text.get_text() for text in drawn.legends[0].get_texts()}
     assert [ax.get_title() for ax in drawn.axes] == ["Even heads", "Odd heads"]
-    assert {"40% threshold", "95 % interval", "numbers, uniform attention"} <= labels
+    assert {"40 % threshold", "95 % interval", "numbers, uniform attention"} <= labels
     assert "n = 7 pairs" in drawn.get_suptitle()
     assert drawn.axes[0].get_ylabel() == "share of attention mass, all rows"
