@@ -14,7 +14,7 @@ def readable(text: str) -> str:
     These are characters that control a terminal, those that change the direction of writing, and bytes of a file name
     that are not UTF-8. Line ends and tabs stay.
     """
-    return "".join(char.encode("ascii", "backslashreplace").decode() if _acts(char) else char for char in text)
+    return "".join(char.encode("unicode_escape").decode() if _acts(char) else char for char in text)
 
 
 def _acts(char: str) -> bool:

@@ -29,7 +29,7 @@ HOSTILE = f"<script>alert(1){TURNED}txt\x1b[31m&lt;{'n' * 150}"
         (TURNED + "txt", r"\u202etxt"),
         ("\u2066a\u2069", r"\u2066a\u2069"),
         ("\x1b[31mred", r"\x1b[31mred"),
-        ("a\r\nb\tc", "a\\x0d\nb\tc"),
+        ("a\r\nb\tc", "a\\r\nb\tc"),
         ("\udcff", r"\udcff"),
         ("9.8 ≥ 9.11 · Ünï שלום 日本 👍🏽", "9.8 ≥ 9.11 · Ünï שלום 日本 👍🏽"),
     ],

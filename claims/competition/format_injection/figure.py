@@ -52,7 +52,7 @@ def format_injection(
         ax.axvspan(*drop_band, color=THRESHOLD, alpha=0.2, label=claimed)
         ax.set(xlabel="share of format tokens in the prompt", ylim=(-0.04, 1.04), xlim=(-0.04, 0.94))
     _change(accuracy, change)
-    share.set_ylabel("numerical bandwidth, mean over heads")
+    share.set_ylabel("mean numerical bandwidth")
     accuracy.set_ylabel("share answered right")
     n = int(table["n"].max()) if len(table) else 0
     figure.suptitle(f"More and more format tokens around the same comparison (n = {n} phrasings)")

@@ -41,7 +41,7 @@ def head_similarity(
     middles = [split / 2 - 0.5, (split + len(order)) / 2 - 0.5]
     left.set_xticks(middles, ["even heads", "odd heads"])
     left.set_yticks(middles, ["even heads", "odd heads"], rotation=90, va="center")
-    figure.colorbar(image, ax=left, label="correlation of patterns", location="bottom")
+    figure.colorbar(image, ax=left, label="correlation of patterns", location="bottom", ticks=[-1, -0.5, 0, 0.5, 1])
     one, other = np.triu_indices(len(matrix), 1)
     values, group = matrix[one, other], np.asarray(kv_groups)
     one_even, other_even = np.isin(one, even_heads), np.isin(other, even_heads)

@@ -50,7 +50,7 @@ def replacement_curve(
         ax.axvline(measured[0], color=GOOD, linestyle="--", label=found)
     for ax in (success, margin, norm):
         ax.set_xticks([0, 0.5, 1])
-    figure.supxlabel("share of the Q&A pattern replaced", fontsize=11)
+    margin.set_xlabel("share of the Q&A pattern replaced")
     figure.suptitle(f"How much of the pattern must be replaced (n = {n} pairs of the bug set)")
     legend_below(figure, success, margin, columns=3)
     return figure
