@@ -74,8 +74,9 @@ def test_a_run_on_a_model_with_a_hostile_name(llama_folder, tmp_path):
     for name in ("index.html", "summary.md"):
         is_harmless((tmp_path / "r" / name).read_text(encoding="utf-8"))
     assert TURNED not in (tmp_path / "r" / "ctrf.json").read_text(encoding="utf-8")
-    (case,) = ElementTree.parse(tmp_path / "junit.xml").iter("testcase")
-    assert TURNED not in "".join(case.itertext())
+    xml = ElementTree.parse(tmp_path / "junit.xml").getroot()
+    assert len(list(xml.iter("testcase"))) == 3
+    assert TURNED not in ElementTree.tostring(xml, encoding="unicode")
     report = json.loads((tmp_path / "r" / "report.json").read_text(encoding="utf-8"))
     assert report["options"]["model"] == readable(str(tmp_path / HOSTILE))
 
