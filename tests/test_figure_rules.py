@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.text import Text
+from runs import ROOT
 from test_figures import FIGURES
-from test_house import ROOT
 
 from claims.competition.bandwidth_distribution.figure import bandwidth_distribution
 from claims.competition.bug_of_format.figure import accuracy_by_order
