@@ -24,7 +24,7 @@ import pytest
 
 from claims.expectations import GroundTruth
 from fixtures.discovery import folder_of, only_theory_on_trial, theories
-from fixtures.options import PROFILES, ROOT
+from fixtures.options import DTYPE_CHOICES, PROFILES, ROOT
 from fixtures.record import code_digest, digest, record_of
 from referee.judging.verdict import Verdict
 
@@ -63,16 +63,19 @@ def truth_of(theory: str) -> GroundTruth:
     return truth
 
 
-def judge(theory: str, model: str, seed: int, profile: str = "quick", only: str | None = None) -> list[Call]:
+def judge(
+    theory: str, model: str, seed: int, profile: str = "quick", dtype: str = "auto", only: str | None = None
+) -> list[Call]:
     """Runs the claims of a theory on one model as a user does, and reads the verdicts from the report.
 
-    `only` selects claims, like pytest's option `-k`. Raises RuntimeError if the run writes no report.
+    `dtype` is the data type of the weights. `only` selects claims, like pytest's option `-k`. Raises RuntimeError if
+    the run writes no report.
     """
     truth = truth_of(theory)
     name = f"{model}:{seed}" if model in truth.seeded else model
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()) as terminal:
         options = ["--model", name, "--seed", str(seed), "--profile", profile, "--report", f"{folder}/report"]
-        options += ["--no-cache", "--no-figures", *(["-k", only] if only else [])]
+        options += ["--dtype", dtype, "--no-cache", "--no-figures", *(["-k", only] if only else [])]
         pytest.main(["--rootdir", str(ROOT), "-p", "no:cacheprovider", *options, str(folder_of(theory))])
         try:
             report = json.loads(Path(folder, "report", "report.json").read_text(encoding="utf-8"))
@@ -157,12 +160,17 @@ def summary(counts: dict[str, Counts]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the table and the error rates. Returns 1 if any verdict was wrong, else 0."""
     options = _parser().parse_args(arguments)
+    if options.record and options.dtype != "auto":
+        sys.exit(
+            f"--record keeps the trial in the default data type; got --dtype {options.dtype}. Leave one of them out."
+        )
     wanted = tuple(options.models.split(",")) if options.models else ("",)
     models = [model for model in truth_of(options.theory).models if model.startswith(wanted)]
-    jobs = [(options.theory, model, seed, options.profile) for model in models for seed in range(options.seeds)]
+    fixed = (options.profile, options.dtype)
+    jobs = [(options.theory, model, seed, *fixed) for model in models for seed in range(options.seeds)]
     calls: list[Call] = []
     with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
-        for (_, model, seed, _), found in zip(jobs, pool.map(judge, *zip(*jobs, strict=True)), strict=True):
+        for (_, model, seed, *_), found in zip(jobs, pool.map(judge, *zip(*jobs, strict=True)), strict=True):
             calls += found
             if seed == options.seeds - 1:
                 print(matrix([call for call in calls if call.model == model]).splitlines()[-1], flush=True)
@@ -187,6 +195,7 @@ def _parser() -> argparse.ArgumentParser:
                         help="folder in claims/ (default: the theory on trial)")  # fmt: skip
     parser.add_argument("--seeds", type=int, default=5, help="number of seeds (default: 5)")
     parser.add_argument("--profile", default="quick", choices=list(PROFILES))
+    parser.add_argument("--dtype", default="auto", choices=DTYPE_CHOICES, help="data type of the weights")
     parser.add_argument("--jobs", type=int, default=1, help="number of processes (default: 1)")
     parser.add_argument("--models", help="comma-separated prefixes of model names (default: all)")
     parser.add_argument("--record", action="store_true", help="write trial.json into the theory's folder")

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import jinja2
+from markupsafe import Markup
 
 from referee.judging.verdict import Verdict
 from reports import words
-from reports.models import ClaimEntry, Report
-from reports.ordering import WORST_FIRST, worst_first
+from reports.models import ClaimEntry, HeadlineEntry, Report
+from reports.ordering import WORST_FIRST, experiments, of_theory
 from reports.reading import read
+from reports.scales import chance_world, scale
+
+_FOLDER = Path(__file__).parent
+_STYLES = ("base.css", "page.css")
+_SCRIPTS = ("page.js",)
+_BECAUSE = {
+    Verdict.REFUTED: "It fails at",
+    Verdict.INCONCLUSIVE: "It is undecided because of",
+    Verdict.SUPPORTED: "Its weakest claim is",
+}
+"""How a headline's verdict leads to the claim that decides it."""
 
 
 def render(folder: Path) -> Path:
@@ -22,56 +37,65 @@ def render(folder: Path) -> Path:
 
 def html(report: Report) -> str:
     """Returns the page of a report. Equal reports give equal pages."""
+    known = [theory for theory in report.theories if theory.known]
+    on_trial = [theory for theory in report.theories if not theory.known]
+    known_claims = [claim for claim in report.claims if claim.theory in {theory.folder for theory in known}]
+    claims = [claim for theory in on_trial or known for claim in of_theory(report, theory)]
+    scripts = [(_FOLDER / name).read_text(encoding="utf-8") for name in _SCRIPTS]
+    return _environment().get_template("page.html.jinja").render(
+        report=report,
+        title=" and ".join(theory.name for theory in on_trial or known),
+        theories=[*on_trial, *known],
+        on_trial=on_trial,
+        shown_first=on_trial or known,
+        known_claims=known_claims,
+        found=words.found({claim.id: claim.verdict for claim in known_claims}),
+        experiments={theory.folder: experiments(report, theory) for theory in report.theories},
+        by_id={claim.id: claim for claim in report.claims},
+        counts=_counts(claims),
+        all_counts=_counts(report.claims),
+        scales={claim.id: scale(claim) for claim in report.claims if claim.estimate},
+        styles=Markup("\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in _STYLES)),
+        scripts=[Markup(script) for script in scripts],
+        script_sources=" ".join(map(_source, scripts)),
+    )  # fmt: skip
+
+
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined,
+        loader=jinja2.FileSystemLoader(_FOLDER), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["number"] = words.number
     environment.filters["rate"] = lambda counts: f"{counts[0] / counts[1]:.1%} of {counts[1]}"
     environment.filters["slug"] = lambda verdict: verdict.lower().replace(" ", "-")
-    claims = worst_first(report.claims)
-    known = [theory for theory in report.theories if theory.known]
-    on_trial = [theory for theory in report.theories if not theory.known]
-    known_claims = [claim for claim in report.claims if claim.theory in {theory.folder for theory in known}]
-    counted = [claim for claim in claims if claim.theory in {theory.folder for theory in on_trial or known}]
-    return environment.get_template("page.html.jinja").render(
-        report=report,
-        title=" and ".join(theory.name for theory in on_trial or known),
-        theories=[*on_trial, *known],
-        on_trial=on_trial,
-        known_claims=known_claims,
-        found=words.found({claim.id: claim.verdict for claim in known_claims}),
-        claims=claims,
-        by_id={claim.id: claim for claim in claims},
-        counts={verdict: sum(c.verdict == verdict for c in counted) for verdict in WORST_FIRST},
-        passed=Verdict.SUPPORTED,
-        words=words,
-        scales={c.id: scale(c) for c in claims if c.estimate},
+    environment.globals.update(
+        words=words, because=_BECAUSE, chance_world=chance_world, in_short=in_short, opposed=opposed, Verdict=Verdict
     )
+    return environment
 
 
-def scale(claim: ClaimEntry) -> dict[str, float | None]:
-    """Returns positions on a small axis, in percent: interval, estimate, claimed range and chance.
+def _source(script: str) -> str:
+    """Returns the digest by which the page's security policy admits a script. It admits no other script."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
-    The claim must have an estimate.
-    """
-    criterion, estimate = claim.criterion, claim.estimate
-    assert estimate is not None
-    chance = next((world.value for world in claim.chance if world.value is not None and not world.explains), None)
-    marks = [estimate.low, estimate.high, criterion.low, criterion.high, chance]
-    known = [mark for mark in marks if mark is not None]
-    low, high = min(0.0, *known), max(1.0, *known)
 
-    def place(value: float | None) -> float | None:
-        return None if value is None else round(100 * (value - low) / (high - low), 2)
+def _counts(entries: Iterable[ClaimEntry | HeadlineEntry]) -> dict[Verdict, int]:
+    """Returns how many entries have each verdict, the worst first, without verdicts that no entry has."""
+    verdicts = [entry.verdict for entry in entries]
+    return {verdict: verdicts.count(verdict) for verdict in WORST_FIRST if verdict in verdicts}
 
-    return {
-        "axis_low": low,
-        "axis_high": high,
-        "low": place(estimate.low),
-        "high": place(estimate.high),
-        "value": place(estimate.value),
-        "claimed_low": place(low if criterion.low is None else criterion.low),
-        "claimed_high": place(high if criterion.high is None else criterion.high),
-        "chance": place(chance),
-    }
+
+def in_short(headlines: Sequence[HeadlineEntry]) -> str:
+    """Says in one sentence how many of the headlines have each verdict. There must be a headline."""
+    counted = [f"{count} {'is' if count == 1 else 'are'} {verdict}" for verdict, count in _counts(headlines).items()]
+    if len(counted) == 1:
+        all_of_them = "The headline is" if len(headlines) == 1 else f"All {len(headlines)} headlines are"
+        return f"{all_of_them} {headlines[0].verdict} on this model."
+    return f"Of {len(headlines)} headlines, {', '.join(counted[:-1])} and {counted[-1]} on this model."
+
+
+def opposed(claim: ClaimEntry) -> list[str]:
+    """Returns the names of the analysis choices that give the opposite verdict."""
+    opposite = {Verdict.SUPPORTED: Verdict.REFUTED, Verdict.REFUTED: Verdict.SUPPORTED}.get(claim.verdict)
+    return [variant.name for variant in claim.variants if variant.verdict and variant.verdict is opposite]

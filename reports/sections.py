@@ -48,7 +48,7 @@ def _printable(text: str) -> str:
 
 def for_page(title: str, sections: Iterable[Section]) -> str:
     """Returns the sections as a self-contained page."""
-    style = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+    style = (Path(__file__).parent / "base.css").read_text(encoding="utf-8")
     body = "".join(map(_section, sections))
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

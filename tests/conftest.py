@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -148,3 +150,21 @@ def service(llama_folder, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch, stand_in(llama_folder) as running:
         hub_at(running.host, tmp_path_factory.mktemp("hub"), patch)
         yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Returns a running Chromium. It ends with the module, because its event loop would disturb other tests."""
+    from browsing import chromium
+
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def opened(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Returns a function that opens a page. The test fails if the page has an error or asks for another file."""
+    from browsing import opener
+
+    with opener(browser, tmp_path) as function:
+        yield function

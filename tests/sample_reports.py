@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -79,3 +81,11 @@ def written(place: Path, *findings: Finding, **changed: Any) -> models.Report:
     """Writes a report. Returns its content as read from the file."""
     document.write(place, report_of(*findings, **changed), findings)
     return models.Report.model_validate_json((place / "report.json").read_text(encoding="utf-8"))
+
+
+def text_of(place: Path) -> str:
+    """Returns the text of a page in a folder, as a reader without its layout gets it."""
+    page = (place / "index.html").read_text(encoding="utf-8")
+    body = re.sub(r"<script>.*?</script>", "", page[page.index("<body>") :], flags=re.DOTALL)
+    body = re.sub(r"</?(p|li|d[td]|t[dh])\b[^>]*>", " ", body)
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", "", body)).split())

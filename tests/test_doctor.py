@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM
 from transformers.utils import logging
 
 from referee.doctor import model, report
-from referee.models import embedded, pretrained
+from referee.models import embedded, placement, pretrained
 
 AFTER_LOADING = {"one head", "a small vocabulary", "a short context", "a layer that is not there"}
 """Cases in which a theory or an option refuses a model that can be read."""
@@ -204,3 +204,30 @@ def test_a_model_that_is_too_large_for_the_gpu(llama, llama_folder, monkeypatch)
     memory(monkeypatch, cpu=half - 1, gpu=10 * half)
     (fault,) = faults(llama_folder)
     assert "into the memory of the machine while it is loaded" in fault
+
+
+@pytest.mark.parametrize(
+    ("room", "says"),
+    [
+        (1.01, "a run without --device puts the weights on cuda:0"),
+        (0.51, "a run without --device puts the weights spread over 2 GPUs"),
+        (0.49, None),
+    ],
+)
+def test_a_machine_with_two_gpus(room, says, llama, llama_folder, monkeypatch):
+    """A model that fits on no GPU alone is spread, as a run does it. It is too large only if both have no room."""
+    half = 2 * sum(weight.numel() for weight in llama.model.parameters())
+    free = int(room * half / placement.WEIGHTS_SHARE)
+    memory(monkeypatch, cpu=4 * half, gpu=int(room * half))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda index: (free, free))
+
+    lines = {line.name: line for line in model.lines(str(llama_folder))}
+
+    missing = [line.text for line in lines.values() if line.missing]
+    if says:
+        assert missing == []
+        assert lines["fits on the GPUs"].text == says
+    else:
+        assert len(missing) == 1
+        assert "must fit on all GPUs together" in missing[0]

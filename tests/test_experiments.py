@@ -114,6 +114,19 @@ def test_behaviour_scores_and_reads_every_prompt(llama):
     assert [row[-1] for row in behaviour.accuracies(table).rows] == [3, 3, 3, 3]
 
 
+def test_only_some_prompts_are_written(llama):
+    """The other prompts have margins but no greedy answer. The table of facts counts both kinds separately."""
+    session, prompts = Session(llama), ask(PAIRS, [SIMPLE, QA])
+    table = behaviour.behaviour(session, prompts, written=ask(PAIRS[:1], [SIMPLE, QA]))
+
+    everything = behaviour.behaviour(session, prompts)
+    np.testing.assert_allclose(table["margin_logits"], everything["margin_logits"], atol=1e-5)
+    first = table["pair"] == str(PAIRS[0])
+    assert table["greedy_answer"][first].tolist() == everything["greedy_answer"][first].tolist()
+    assert table["greedy_answer"][~first].isna().all()
+    assert [(row[3], row[-1]) for row in behaviour.accuracies(table).rows] == [(3, 1)] * 4
+
+
 CASES = [Case(PAIRS[0], "bigger first"), Case(PAIRS[1], "bigger second")]
 
 

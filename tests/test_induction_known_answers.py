@@ -56,6 +56,15 @@ def test_known_answers(model):
     assert {call.claim_id: call.verdict for call in calls if not call.right} == {}, MODELS[model]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_known_answers_in_a_short_dtype(dtype):
+    """Patterns, edits and margins are in float32 whatever the dtype of the weights, so the verdicts are the same."""
+    calls = trial.judge("induction", "induction", seed=0, dtype=dtype, only="I1 or I2 or S1")
+
+    assert {call.claim_id: call.verdict for call in calls} == dict.fromkeys(["I1", "I2", "S1"], Verdict.SUPPORTED)
+
+
 def lose_edits(patch):
     """No edited pattern is written."""
     run = Attention.run

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from pydantic import ValidationError
-from sample_reports import BAD, CLAIM, GOOD, OPEN, THEORY, entry, found, options, report_of, written
+from sample_reports import BAD, CLAIM, GOOD, OPEN, THEORY, entry, found, options, report_of, text_of, written
 
 from referee.errors import SelfCheckFailed, UnwritableFolder
 from referee.judging.evidence import Chance, Drawing
@@ -62,9 +62,7 @@ def test_a_rival_that_explains_the_finding_prevents_support(tmp_path):
 
     assert rival.verdict is Verdict.INCONCLUSIVE
     assert "every fourth" in rival.reason
-    assert "<td>every fourth</td><td>0.800</td><td></td><td>explains it as well</td>" in (
-        tmp_path / "latest" / "index.html"
-    ).read_text(encoding="utf-8")
+    assert "every fourth 0.800 explains it as well" in text_of(tmp_path / "latest")
 
 
 def test_chance_does_not_soften_a_refutation():
@@ -100,7 +98,8 @@ def test_a_report_is_valid_and_self_contained(tmp_path):
 
     html = (tmp_path / "latest" / "index.html").read_text()
     assert [claim.verdict.value for claim in report.claims] == ["SUPPORTED", "NOT APPLICABLE"]
-    assert "http" not in html
+    assert "http:" not in html
+    assert "https:" not in html
     assert 'src="data:image/svg+xml;base64,' in html
     assert 'alt="a line"' in html
     drawn = (tmp_path / "latest" / report.claims[0].figure.file).read_text()
@@ -156,7 +155,7 @@ def test_file_names_need_not_be_utf8(tmp_path):
     report = written(tmp_path / "latest", found(), options=named, command="pytest --model m\udcff")
 
     assert (report.options.model, report.command) == (r"m\udcff", r"pytest --model m\udcff")
-    assert r"on m\udcff" in (tmp_path / "latest" / "index.html").read_text(encoding="utf-8")
+    assert r" on m\udcff " in text_of(tmp_path / "latest")
 
 
 def test_the_page_uses_the_words_of_the_theory(tmp_path):
@@ -167,16 +166,13 @@ def test_the_page_uses_the_words_of_the_theory(tmp_path):
                              device="cpu", fingerprint="x")  # fmt: skip
     written(tmp_path / "latest", finding, subject=subject, tables=(models.Table.model_validate(table),))
 
-    html = (tmp_path / "latest" / "index.html").read_text()
+    page = text_of(tmp_path / "latest")
     for text in (
         "n = 20 pairs.",
         "By order of the numbers",
-        "<h2>Answers</h2>",
-        "<th>Order</th><th>Right</th><th>n</th>",
-        "<td>first</td><td>100 %</td><td>1</td>",
-        "<td>second</td><td>25 %</td><td>40</td>",
+        "Answers Order Right n first 100 % 1 second 25 % 40",
     ):
-        assert text in html
+        assert text in page
 
 
 def test_the_model_of_the_report_is_strict():
@@ -257,14 +253,3 @@ def test_a_variant_of_few_pairs_has_no_verdict():
     finding = found(variants={"few": {"all": few}})
 
     assert finding.variants[0].verdict is None
-
-
-def test_the_scale_places_marks_in_percent():
-    """The axis goes from 0 to 1, unless a value lies beyond. A rival is not chance."""
-    rival = Chance("every fourth", 0.9, explains=True)
-    scale = page.scale(entry(found(against=(rival, Chance("coin", 0.5)))))
-
-    assert scale == {
-        "axis_low": 0.0, "axis_high": 1.0, "low": 70.0, "high": 90.0, "value": 80.0,
-        "claimed_low": 50.0, "claimed_high": 100.0, "chance": 50.0,
-    }  # fmt: skip

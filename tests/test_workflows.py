@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 from runs import ROOT, Run
 
 from reports.models import Report
@@ -72,6 +74,17 @@ def test_the_gpu_job_is_offline_and_keeps_its_report():
     assert upload["if"] == "always()"
     assert upload["with"]["path"] == "${{ runner.temp }}/report/"
     assert not any("${{" in step.get("run", "") for step in GPU["steps"])
+
+
+def test_the_weekly_run_tries_the_oldest_versions():
+    """The versions of its first row are the lower ends of the ranges in pyproject.toml."""
+    requirements = map(Requirement, tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"])
+    lowest = {found.name: min(found.specifier, key=lambda part: part.operator != ">=") for found in requirements}
+    oldest = WORKFLOWS["weekly"]["jobs"]["other-versions"]["strategy"]["matrix"]["packages"][0].split()
+
+    assert len(oldest) == 6
+    for name, version in (package.split("==") for package in oldest):
+        assert lowest[name].version == version.removesuffix(".*")
 
 
 def test_the_options_of_the_gpu_job_exist(tmp_path, llama_folder):

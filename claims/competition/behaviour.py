@@ -14,11 +14,19 @@ from referee.prompts.tokens import Tokens
 from reports.tables import Cell, Table
 
 
-def behaviour(session: Session, prompts: Sequence[Prompt], *, progress: str | None = None) -> pd.DataFrame:
-    """Returns one row per prompt: the columns of `unedited`, and `greedy_answer`."""
+def behaviour(
+    session: Session, prompts: Sequence[Prompt], *, written: Sequence[Prompt] | None = None, progress: str | None = None
+) -> pd.DataFrame:
+    """Returns one row per prompt: the columns of `unedited`, and `greedy_answer`.
+
+    `greedy_answer` is None for prompts that are not among `written`. By default, all are. A written answer costs many
+    forward passes, and no verdict uses it.
+    """
+    written = prompts if written is None else written
     # The answers come first, because the margins reuse their results for the prompts.
-    answers = session.answers([session.tokenize(prompt) for prompt in prompts], progress=progress)
-    return unedited(session, prompts, progress=progress).assign(greedy_answer=answers)
+    answers = session.answers([session.tokenize(prompt) for prompt in written], progress=progress)
+    found = dict(zip(written, answers, strict=True))
+    return unedited(session, prompts, progress=progress).assign(greedy_answer=[found.get(p) for p in prompts])
 
 
 def unedited(session: Session, prompts: Sequence[Prompt], *, progress: str | None = None) -> pd.DataFrame:
@@ -74,12 +82,16 @@ def right_prompts(table: pd.DataFrame, pairs: Sequence[Pair], formats: Sequence[
 
 
 def accuracies(table: pd.DataFrame) -> Table:
-    """Returns one row per format and order: the share of right margins, and the shares of the greedy answers."""
+    """Returns one row per format and order: the share of right margins, and the shares of the greedy answers.
+
+    Each has its own number of prompts, because not every prompt has a greedy answer.
+    """
     rows: list[tuple[Cell, ...]] = []
     for (name, order), group in table.groupby(["format", "order"], sort=False):
         written = group["greedy_answer"].value_counts(normalize=True)
         greedy = (float(written.get(answer, 0.0)) for answer in ("right", "wrong", "neither"))
-        rows.append((name, order, float(group["correct"].mean()), *greedy, len(group)))
-    columns = ("Format", "Order of the numbers", "Right by margin", "Writes the right number",
-               "Writes the wrong number", "Writes neither", "n")  # fmt: skip
+        correct, n_written = float(group["correct"].mean()), int(group["greedy_answer"].notna().sum())
+        rows.append((name, order, correct, len(group), *greedy, n_written))
+    columns = ("Format", "Order of the numbers", "Right by margin", "n", "Writes the right number",
+               "Writes the wrong number", "Writes neither", "n written")  # fmt: skip
     return Table("Answers of the unedited subject", columns, tuple(rows))

@@ -75,13 +75,17 @@ def formats(subject: Subject) -> list[Format]:
 
 @pytest.fixture(scope="session")
 def behaviour(
-    session: Session, pairs: list[Pair], formats: list[Format], ledger: Ledger, visible: Visible
+    session: Session, pairs: list[Pair], formats: list[Format], settings: Settings, ledger: Ledger, visible: Visible
 ) -> pd.DataFrame:
-    """Returns the answers of the unedited model to every prompt, one row per prompt."""
+    """Returns the answers of the unedited model to every prompt, one row per prompt.
+
+    The model writes the whole answer only for the first pairs.
+    """
     from claims.competition.behaviour import accuracies, behaviour
 
+    written = ask(pairs[: settings.profile.costly], formats)
     with visible():
-        table = behaviour(session, ask(pairs, formats), progress="answering")
+        table = behaviour(session, ask(pairs, formats), written=written, progress="answering")
     ledger.tables.append(accuracies(table))
     return table
 
@@ -97,7 +101,7 @@ def screened(session: Session, settings: Settings, ledger: Ledger, visible: Visi
     from claims.competition.screening import context, screen
 
     profile, seed = settings.profile, settings.seed
-    controls = ask(draw_pairs(profile.units, kind="control", seed=seed), (SIMPLE, QA))
+    controls = ask(draw_pairs(profile.swept, kind="control", seed=seed), (SIMPLE, QA))
     with visible():
         table = screen(session, draw_pairs(profile.asked, seed=seed), bugs=profile.found, progress="screening pairs")
         on_controls = unedited(session, controls, progress="asking control pairs")

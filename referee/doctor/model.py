@@ -21,7 +21,7 @@ from referee.doctor import machine, network
 from referee.doctor.lines import Line, gigabytes
 from referee.errors import InstrumentFault, NoReadableAttention, NoSuchDevice, UnknownModel, UnusableTemplate
 from referee.measuring.memory import free_bytes
-from referee.models import embedded, pretrained, subjects
+from referee.models import embedded, placement, pretrained, subjects
 from referee.models.devices import DTYPES, default_dtype
 from referee.prompts.chat import chat_turn
 from referee.prompts.tokens import adds_bos
@@ -113,9 +113,11 @@ def _weights(model: PreTrainedModel, source: str) -> str:
 def _memory(name: str, model: PreTrainedModel) -> Iterator[Line]:
     """Yields for each device the size of the weights and their share of the free memory.
 
-    Weights for a GPU pass through the memory of the machine, so they must fit into both.
+    Weights for one GPU pass through the memory of the machine, so they must fit into both. With several GPUs, the last
+    line says where a run puts the weights if the user names no device.
     """
     count = sum(weight.numel() for weight in model.parameters())
+    several = torch.cuda.device_count() > 1
     for device in machine.devices():
         dtype = default_dtype(device)
         size, free = count * DTYPES[dtype].itemsize, free_bytes(device)
@@ -123,9 +125,21 @@ def _memory(name: str, model: PreTrainedModel) -> Iterator[Line]:
         if size > min(free, free_bytes(torch.device("cpu"))):
             rule = f"{name} must fit on {device}, and into the memory of the machine while it is loaded"
             text = str(NoSuchDevice(rule, text, "Use another --device or --dtype."))
-            yield Line(f"fits on {device}", text, missing=machine.is_default(device))
+            yield Line(f"fits on {device}", text, missing=machine.is_default(device) and not several)
         else:
             yield Line(f"fits on {device}", text)
+    if several:
+        yield _on_several(name, count * DTYPES[default_dtype(torch.device("cuda"))].itemsize)
+
+
+def _on_several(name: str, size: int) -> Line:
+    """Returns the line on a machine with several GPUs for a model with `size` bytes of weights."""
+    try:
+        chosen = placement.of_size(name, size)
+    except NoSuchDevice as fault:
+        return Line("fits on the GPUs", str(fault), missing=True)
+    where = f"spread over {len(chosen.rooms)} GPUs" if chosen.rooms else f"on {chosen.device}"
+    return Line("fits on the GPUs", f"a run without --device puts the weights {where}")
 
 
 def _structure(subject: Subject) -> Iterator[Line]:

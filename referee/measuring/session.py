@@ -6,7 +6,7 @@ runs the others in batches of prompts of equal length, and it returns the result
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 
 import pandas as pd
@@ -18,31 +18,24 @@ from referee.attention.tracing import Attention
 from referee.attention.wrapping import Wrapped, wrap
 from referee.measuring import measured
 from referee.measuring.answers import GreedyAnswers
+from referee.measuring.base_session import BaseSession, require_scores
 from referee.measuring.batches import of_one_length
 from referee.measuring.dispatcher import Dispatcher
 from referee.measuring.edited_rows import EditedRows
 from referee.measuring.patches import patched_margins, patched_texts
-from referee.measuring.precision import Precision
 from referee.measuring.prefix_cache import PrefixCache
-from referee.measuring.requests import GradientMeasure, Measure, Observer, Patch, Reading, Trial, readings
+from referee.measuring.requests import GradientMeasure, Measure, Patch, Reading, Trial, readings
 from referee.measuring.result_cache import ResultCache
 from referee.measuring.scores import Margin, Score
 from referee.models.subjects import Subject
-from referee.prompts.prompt import Prompt
-from referee.prompts.tokens import Tokens, tokenize
+from referee.prompts.tokens import Tokens
 
 _LAYERS = 3
 """A session keeps the prefix caches of the latest layers of interest, at most this many."""
 
 
-class Session:
-    """Runs one model. It keeps the wrapped model, the prefix caches, the result cache and the observers.
-
-    Attributes:
-        subject: the model, and the layer of interest.
-        observers: functions that receive the margins of every sweep.
-        precision: what was found when margins close to zero were measured again; see `scores`.
-    """
+class Session(BaseSession):
+    """Runs one model. It keeps the wrapped model, the prefix caches, the result cache and the observers."""
 
     def __init__(
         self,
@@ -59,26 +52,12 @@ class Session:
             onednn: whether matrix products use oneDNN where it is faster; see `onednn.quick`.
             wrapped: the result of an earlier `wrap` of this model.
         """
-        self.subject = subject
-        self.observers: list[Observer] = []
-        self.precision = Precision()
+        super().__init__(subject)
         self._wrapped = wrapped or wrap(subject)
         self._onednn = onednn
         self._results = results
         self._dispatcher = Dispatcher(subject, results)
         self._prefixes: dict[int, PrefixCache] = {}
-        self._tokens: dict[Prompt, Tokens] = {}
-
-    @property
-    def layer(self) -> int:
-        """The layer of interest."""
-        return self.subject.layer
-
-    def tokenize(self, prompt: Prompt) -> Tokens:
-        """Returns the tokens of a prompt; see `referee.prompts.tokens.tokenize`."""
-        if prompt not in self._tokens:
-            self._tokens[prompt] = tokenize(prompt, self.subject.tokenizer)
-        return self._tokens[prompt]
 
     def attention(self, layer: int | None = None, *, every_row: bool = False) -> Attention:
         """Returns the object that reads and writes patterns, at the layer of interest or at another one.
@@ -133,13 +112,7 @@ class Session:
         of them. Raises ValueError for a layer that is not above them, LayerOutOfRange for a layer that the model does
         not have, and SelfCheckFailed when a pattern is not finite.
         """
-        chosen = self._chosen(layers)
-        highest = max(self._edited_layers(trials), default=-1)
-        if min(chosen) <= highest:
-            raise ValueError(
-                f"The layers to read must be above all edited layers; got layer {min(chosen)} to read and layer"
-                f" {highest} to edit. Read higher layers only."
-            )
+        chosen = self._chosen_above_edits(layers, trials)
         found: dict[int, Tensor] = {}
         for group in alike(trials, lambda trial: trial.layers[:1]):
             some = [trials[i] for i in group]
@@ -209,10 +182,6 @@ class Session:
     def _outputs(self, layer: int) -> Outputs:
         return Outputs(self.subject.at(layer), self._wrapped, onednn=self._onednn)
 
-    def margins(self, trials: Sequence[Trial], *, progress: str | None = None) -> pd.DataFrame:
-        """Returns a table with the column `margin_logits` and one row for each trial; see `scores`."""
-        return self.scores(trials, Margin(), progress=progress)
-
     def scores(self, trials: Sequence[Trial], *scores: Score, progress: str | None = None) -> pd.DataFrame:
         """Returns a table with one row for each trial, in order, and one column for each score.
 
@@ -220,8 +189,7 @@ class Session:
         `progress` is the label of the progress bar. Raises LayerOutOfRange for a layer that the model does not have,
         and SelfCheckFailed when a score or the residual stream is not finite.
         """
-        if not scores:
-            raise ValueError("At least one score must be given, for example Margin()")
+        require_scores(scores)
         self._edited_layers(trials)
         every_row = any(score.every_row for score in scores)
         rows: dict[int, measured.Row] = {}
@@ -242,9 +210,7 @@ class Session:
         table = measured.table([rows[i] for i in range(len(trials))], scores)
         if Margin.column in table:
             table[Margin.column] = self._settled(trials, table[Margin.column].tolist())
-            for observer in self.observers:
-                observer(trials, table[Margin.column].tolist())
-        return table
+        return self._observe(trials, table)
 
     def _settled(self, trials: Sequence[Trial], margins: list[float]) -> list[float]:
         """Returns the margins of trials, of which those close to zero were measured in float32."""
@@ -275,17 +241,6 @@ class Session:
         self._edited_layers(trials)
         found = self._dispatcher.answers(trials, lambda some: list(map(alone, some)), ("margins, alone",), None)
         return measured.table(found, [Margin()])
-
-    def _chosen(self, layers: Iterable[int]) -> tuple[int, ...]:
-        """Returns the layers to read. Raises LayerOutOfRange, or ValueError if there are none."""
-        chosen = tuple(self.subject.at(layer).layer for layer in layers)
-        if not chosen:
-            raise ValueError("At least one layer must be read; got none. Give the index of a layer.")
-        return chosen
-
-    def _edited_layers(self, trials: Sequence[Trial]) -> list[int]:
-        """Returns all layers that trials edit. Raises LayerOutOfRange for a layer that the model does not have."""
-        return [self.subject.at(layer).layer for layer in {layer for trial in trials for layer in trial.layers}]
 
     def _lowest_layer(self, trial: Trial) -> int:
         """Returns the lowest edited layer of a trial, or the layer of interest for an unedited trial."""

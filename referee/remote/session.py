@@ -8,7 +8,7 @@ results of each request are kept on disk before the next one.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,52 +18,34 @@ from torch import Tensor
 
 from referee.judging.evidence import NotApplicable
 from referee.measuring.answers import NEW_TOKENS, until_end
+from referee.measuring.base_session import BaseSession, require_scores
 from referee.measuring.kept import Kept
 from referee.measuring.measured import require_finite, table
-from referee.measuring.precision import Precision
-from referee.measuring.requests import GradientMeasure, Measure, Observer, Reading, Trial
+from referee.measuring.requests import GradientMeasure, Measure, Reading, Trial
 from referee.measuring.result_cache import ResultCache
 from referee.measuring.scores import Margin, Score
 from referee.models.subjects import Subject
-from referee.prompts.prompt import Prompt
-from referee.prompts.tokens import Tokens, tokenize
+from referee.prompts.tokens import Tokens
 from referee.remote.exchange import Exchange
 from referee.remote.service import Service
 
 
-class RemoteSession:
+class RemoteSession(BaseSession):
     """Runs one hosted model. It keeps the patterns that it has read, the result cache and the observers.
 
-    Attributes:
-        subject: the model, and the layer of interest.
-        observers: functions that receive the margins of every sweep.
-        precision: says that no margin was measured again.
+    No margin is measured again in float32, so `precision` stays empty.
     """
 
     def __init__(self, subject: Subject, service: Service, results: ResultCache | None = None) -> None:
         """Raises NoReadableAttention; see `Service.wrap`. `results` keeps results on disk."""
-        self.subject = subject
-        self.observers: list[Observer] = []
-        self.precision = Precision()
+        super().__init__(subject)
         self._exchange = Exchange(subject, service, getattr(subject, "asked", None))
         self._kept = Kept(subject, results, _code())
-        self._tokens: dict[Prompt, Tokens] = {}
-
-    @property
-    def layer(self) -> int:
-        """The layer of interest."""
-        return self.subject.layer
 
     @property
     def precise(self) -> RemoteSession:
         """This session: the weights on the service cannot be converted, so no margin is measured again in float32."""
         return self
-
-    def tokenize(self, prompt: Prompt) -> Tokens:
-        """Returns the tokens of a prompt; see `referee.prompts.tokens.tokenize`."""
-        if prompt not in self._tokens:
-            self._tokens[prompt] = tokenize(prompt, self.subject.tokenizer)
-        return self._tokens[prompt]
 
     def patterns(
         self,
@@ -86,13 +68,7 @@ class RemoteSession:
         progress: str | None = None,
     ) -> list[Tensor]:
         """Returns the measure of the patterns that each trial has after its edits; see `Session.edited_patterns`."""
-        chosen = self._chosen(layers)
-        highest = max((layer for trial in trials for layer in trial.layers), default=-1)
-        if min(chosen) <= highest:
-            raise ValueError(
-                f"The layers to read must be above all edited layers; got layer {min(chosen)} to read and layer"
-                f" {highest} to edit. Read higher layers only."
-            )
+        chosen = self._chosen_above_edits(layers, trials)
         return self._measured(trials, measure, chosen, progress)
 
     def head_norms(
@@ -132,10 +108,6 @@ class RemoteSession:
         """Raises NotApplicable."""
         raise NotApplicable("gradients need the model's weights, and they are on the service")
 
-    def margins(self, trials: Sequence[Trial], *, progress: str | None = None) -> pd.DataFrame:
-        """Returns a table with the column `margin_logits` and one row for each trial; see `scores`."""
-        return self.scores(trials, Margin(), progress=progress)
-
     def margins_alone(self, trials: Sequence[Trial]) -> pd.DataFrame:
         """Like `margins`, but each trial runs alone. Observers get no margins, and nothing is kept on disk."""
         found = [margin for trial in trials for margin in self.margins_once([trial])]
@@ -170,9 +142,8 @@ class RemoteSession:
         Raises NotApplicable for a score that needs the model's weights, and for edits in several layers that would
         need too much data.
         """
-        if not scores:
-            raise ValueError("At least one score must be given, for example Margin()")
-        self._chosen({layer for trial in trials for layer in trial.layers} or {self.layer})
+        require_scores(scores)
+        self._edited_layers(trials)
         self._require_room([trial.tokens for trial in trials])
 
         def measured(some: list[Trial]) -> Iterator[tuple[list[Trial], list[dict[str, float]]]]:
@@ -181,11 +152,7 @@ class RemoteSession:
                 yield part, found
 
         rows = self._kept.answers(trials, ("scores", scores), measured)
-        found = table(rows, scores)
-        if Margin.column in found:
-            for observer in self.observers:
-                observer(trials, found[Margin.column].tolist())
-        return found
+        return self._observe(trials, table(rows, scores))
 
     def _measured(
         self, trials: Sequence[Trial], measure: Measure, chosen: tuple[int, ...], progress: str | None
@@ -204,13 +171,6 @@ class RemoteSession:
     def _readings(self, prompts: Sequence[Tokens]) -> list[Reading]:
         self._require_room(prompts)
         return [Reading(tokens) for tokens in prompts]
-
-    def _chosen(self, layers: Iterable[int]) -> tuple[int, ...]:
-        """Returns the layers. Raises LayerOutOfRange, or ValueError if there are none."""
-        chosen = tuple(self.subject.at(layer).layer for layer in layers)
-        if not chosen:
-            raise ValueError("At least one layer must be read; got none. Give the index of a layer.")
-        return chosen
 
     def _require_room(self, prompts: Sequence[Tokens]) -> None:
         """Raises VocabularyTooSmall or PromptTooLong; see `Subject.require_room`."""

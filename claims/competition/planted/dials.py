@@ -1,14 +1,12 @@
-"""The dials of a planted model, and how they are read from text such as "threshold=0.35,graded"."""
+"""The dials of a planted model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
-from math import nan
+from dataclasses import dataclass
 from typing import Literal
 
 from claims.competition.planted.residual import HEADS, LAYER
-from referee.errors import UnknownModel
+from claims.dials import between, one_of, parsed, switch
 
 
 @dataclass(frozen=True)
@@ -72,23 +70,12 @@ class Dials:
 
     @classmethod
     def parse(cls, text: str) -> Dials:
-        """Reads dials from text such as "threshold=0.35,graded".
+        """Reads dials from text such as "threshold=0.35,graded". The dial "order" is short for "bug=order".
 
         Raises UnknownModel for an unknown dial or a value out of range.
         """
-        dials = cls()
-        for word in filter(None, text.split(",")):
-            name, _, value = word.partition("=")
-            if name == "order":
-                name, value = "bug", "order"
-            try:
-                dials = replace(dials, **{name: _VALUES[name](value)})
-            except KeyError:
-                names = ", ".join(field.name for field in fields(cls))
-                raise UnknownModel(f"A dial of a planted model must be one of {names}", repr(word), _EXAMPLE) from None
-            except ValueError as problem:
-                raise UnknownModel(f"{name} must be {problem}", repr(word), _EXAMPLE) from None
-        return dials
+        words = ("bug=order" if word.partition("=")[0] == "order" else word for word in text.split(","))
+        return parsed(cls(), ",".join(words), _VALUES, model="a planted model", example=_EXAMPLE)
 
     def protected(self, head: int) -> bool:
         """Returns whether the head is protected from format tokens."""
@@ -124,49 +111,21 @@ class Dials:
 _EXAMPLE = "Write for example planted:threshold=0.35, planted:graded or planted:parity=mod4."
 
 
-def _one_of(*words: str) -> Callable[[str], str]:
-    def check(value: str) -> str:
-        if value not in words:
-            raise ValueError(f"one of {', '.join(words)}")
-        return value
-
-    return check
-
-
-def _switch(value: str) -> bool:
-    if value not in ("", "on", "off"):
-        raise ValueError("on or off")
-    return value != "off"
-
-
-def _between(kind: Callable[[str], float], low: float, high: float) -> Callable[[str], float]:
-    def check(value: str) -> float:
-        try:
-            number = kind(value)
-        except ValueError:
-            number = nan
-        if not low <= number <= high:
-            raise ValueError(f"a {'whole ' if kind is int else ''}number from {low:g} to {high:g}")
-        return number
-
-    return check
-
-
-_VALUES: dict = {
-    "threshold": _between(float, 0.01, 0.99),
-    "heads": _between(int, 1, HEADS // 2),
-    "parity": _one_of("even", "odd", "none", "pairs", "fourth", "mod4"),
-    "layer": _between(int, 1, LAYER),
-    "spread": _switch,
-    "graded": _switch,
-    "relapse": _switch,
-    "bug": _one_of("format", "none", "order", "one_order"),
-    "sink": _between(float, 0, 1e6),
-    "competition": _switch,
-    "dilution": _switch,
-    "linebreaks": _switch,
-    "inert": _switch,
-    "format_share": _between(float, 0.01, 0.99),
-    "pair_noise": _between(float, 0, 1.6),
-    "phrasing_noise": _between(float, 0, 5),
+_VALUES = {
+    "threshold": between(float, 0.01, 0.99),
+    "heads": between(int, 1, HEADS // 2),
+    "parity": one_of("even", "odd", "none", "pairs", "fourth", "mod4"),
+    "layer": between(int, 1, LAYER),
+    "spread": switch,
+    "graded": switch,
+    "relapse": switch,
+    "bug": one_of("format", "none", "order", "one_order"),
+    "sink": between(float, 0, 1e6),
+    "competition": switch,
+    "dilution": switch,
+    "linebreaks": switch,
+    "inert": switch,
+    "format_share": between(float, 0.01, 0.99),
+    "pair_noise": between(float, 0, 1.6),
+    "phrasing_noise": between(float, 0, 5),
 }

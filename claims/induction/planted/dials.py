@@ -1,13 +1,12 @@
-"""The dials of a planted model, and how they are read from text such as "matching=off,noise=0.5"."""
+"""The dials of a planted model."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from math import nan
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
+from claims.dials import between, one_of, parsed, switch
 from claims.induction.planted.residual import BACKUP, MATCHING
-from referee.errors import UnknownModel
 
 
 @dataclass(frozen=True)
@@ -51,18 +50,7 @@ class Dials:
 
         Raises UnknownModel for an unknown dial or a value out of range.
         """
-        dials = cls()
-        for word in filter(None, text.split(",")):
-            name, _, value = word.partition("=")
-            if name not in (names := [field.name for field in fields(cls)]):
-                raise UnknownModel(
-                    f"A dial of an induction model must be one of {', '.join(names)}", repr(word), _EXAMPLE
-                )
-            try:
-                dials = replace(dials, **{name: _value(name, value)})
-            except ValueError as problem:
-                raise UnknownModel(f"{name} must be {problem}", repr(word), _EXAMPLE) from None
-        return dials
+        return parsed(cls(), text, _VALUES, model="an induction model", example=_EXAMPLE)
 
     def matchers(self) -> tuple[tuple[int, int], ...]:
         """Returns the heads that match, each (layer, head)."""
@@ -72,24 +60,14 @@ class Dials:
 
 
 _EXAMPLE = "Write for example induction:matching=off or induction:rest=read,noise=0.5."
-_CHOICES = {"feeders": ("strongest", "others"), "rest": ("first", "read", "off")}
-_MOST_NOISE = 2
-
-
-def _value(name: str, text: str) -> Any:
-    """Returns the value of a dial. Raises ValueError that says what it must be."""
-    if name in _CHOICES:
-        if text not in _CHOICES[name]:
-            raise ValueError(f"one of {', '.join(_CHOICES[name])}")
-        return text
-    if name == "noise":
-        try:
-            number = float(text)
-        except ValueError:
-            number = nan
-        if not 0 <= number <= _MOST_NOISE:
-            raise ValueError(f"a number from 0 to {_MOST_NOISE}")
-        return number
-    if text not in ("", "on", "off"):
-        raise ValueError("on or off")
-    return text != "off"
+_VALUES = {
+    "matching": switch,
+    "read": switch,
+    "feeders": one_of("strongest", "others"),
+    "backup": switch,
+    "position": switch,
+    "uniform": switch,
+    "rest": one_of("first", "read", "off"),
+    "brittle": switch,
+    "noise": between(float, 0, 2),
+}
