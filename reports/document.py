@@ -9,8 +9,6 @@ the earlier report, or the new report with a mark that it is incomplete.
 from __future__ import annotations
 
 import argparse
-import base64
-import io
 import json
 import math
 import platform
@@ -22,11 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reports import models
+from reports.attachments import Attachments
 from reports.folder import replacement, resolved
 
 if TYPE_CHECKING:
     from referee.judging import statistics, verdict
-    from referee.judging.evidence import Drawing
     from referee.judging.findings import Finding, HeadlineFinding
 
 _PACKAGES = ("torch", "transformers", "nnsight", "scipy", "pandas", "hypothesis", "pytest")
@@ -167,7 +165,8 @@ def write(
 ) -> Path | None:
     """Writes the report of a run into `folder`. Returns the path of the page.
 
-    The folder gets report.json, index.html, summary.md, ctrf.json, and the figures and the data of the claims.
+    The folder gets report.json, index.html, summary.md, ctrf.json, and the figures and the data of the claims. The
+    figures and the data are also in report.json.
 
     `reports.folder.replacement` decides on the final place of the report. The function returns None if an existing
     report was kept. `findings[i]` belongs to `report.claims[i]`, which has no figure and no data yet.
@@ -178,48 +177,14 @@ def write(
     from reports.summary import summary
 
     with replacement(resolved(folder), keep_existing=keep_existing) as (new, final):
-        claims = tuple(
-            _attach(new, claim, found, figures) for claim, found in zip(report.claims, findings, strict=True)
-        )
-        complete = report.model_copy(update={"claims": claims})
+        attachments = Attachments(new, figures=figures)
+        claims = tuple(attachments.added(claim, found) for claim, found in zip(report.claims, findings, strict=True))
+        complete = report.model_copy(update={"claims": claims, "data": attachments.data})
         (new / "report.json").write_text(complete.model_dump_json(indent=1), encoding="utf-8")
         (new / "summary.md").write_text(summary(complete), encoding="utf-8")
         (new / "ctrf.json").write_text(ctrf(complete), encoding="utf-8")
         page.render(new)
     return final[0] / "index.html" if final else None
-
-
-def _attach(folder: Path, entry: models.ClaimEntry, finding: Finding, figures: bool) -> models.ClaimEntry:
-    """Writes the figure (SVG) and the data (CSV) of a finding. Returns the entry with their file names.
-
-    If the figure cannot be drawn, the entry gets no figure and a note with the reason.
-    """
-    evidence, name = finding.evidence, finding.claim.id
-    if evidence is None:
-        return entry
-    added: dict[str, Any] = {}
-    if evidence.drawing is not None and figures:
-        try:
-            drawn = _svg(evidence.drawing)
-            image = "data:image/svg+xml;base64," + base64.b64encode(drawn.encode()).decode()
-            added["figure"] = models.Figure(file=f"figures/{name}.svg", image=image, alt=evidence.drawing.alt)
-        except Exception as problem:  # the verdict does not depend on the figure
-            added["notes"] = (*entry.notes, f"The figure could not be drawn: {type(problem).__name__}: {problem}")
-        else:
-            (folder / "figures").mkdir(exist_ok=True)
-            (folder / "figures" / f"{name}.svg").write_text(drawn, encoding="utf-8")
-    if evidence.data is not None:
-        added["data"] = f"data/{name}.csv"
-        (folder / "data").mkdir(exist_ok=True)
-        evidence.data.to_csv(folder / "data" / f"{name}.csv", index=False, float_format="%.6g", encoding="utf-8")
-    return models.ClaimEntry.model_validate(entry.model_dump() | added)
-
-
-def _svg(drawing: Drawing) -> str:
-    """Draws a figure. Returns it as SVG, without the time of drawing."""
-    drawn = io.StringIO()
-    drawing.draw().savefig(drawn, format="svg", metadata={"Date": None})
-    return drawn.getvalue()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -7,11 +7,12 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from referee.judging.verdict import Verdict
+from reports.characters import readable
 
 
 def _readable(text: object) -> object:
-    """Returns a text in which bytes that are not UTF-8 are escapes. A file name may contain such bytes."""
-    return text.encode("utf-8", "backslashreplace").decode() if isinstance(text, str) else text
+    """Returns a text as a reader can see it. The name of a model may contain any character."""
+    return readable(text) if isinstance(text, str) else text
 
 
 Text = Annotated[str, BeforeValidator(_readable)]
@@ -100,7 +101,7 @@ class Layers(Model):
 
 class Figure(Model):
     file: Text
-    """Path of the SVG, relative to the folder of the report."""
+    """Path of the SVG or PNG, relative to the folder of the report."""
     image: Text = Field(pattern="^data:image/")
     """The same figure as a data URI, so that the page needs no other file."""
     alt: Text = Field(min_length=1)

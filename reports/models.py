@@ -76,7 +76,7 @@ class ClaimEntry(Model):
     notes: tuple[Text, ...]
     figure: Figure | None
     data: Text | None
-    """Path of the CSV with the data of the figure, relative to the folder of the report."""
+    """Path of the CSV with the data, relative to the folder of the report. Claims with equal data have one path."""
     trial: KnownTruth | None
     """Null if no trial of this theory is on record."""
     operating: Operating | None
@@ -249,6 +249,8 @@ class Report(Model):
     """The token view of each theory that has one."""
     missing_views: dict[Text, Text]
     """Why a theory has no token view in this run, by its folder."""
+    data: dict[Text, Text]
+    """The content of each CSV by its path: compressed with gzip, in base64."""
 
 
 def schema() -> dict[str, Any]:

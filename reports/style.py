@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
-import matplotlib
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -12,18 +13,40 @@ from matplotlib.figure import Figure
 BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#999999"
 THRESHOLD, CHANCE, GOOD, BAD = "#D55E00", "#000000", "#009E73", "#CC79A7"
 
-matplotlib.rcParams.update(
-    {
-        "font.size": 11,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.titlesize": 12,
-        "figure.dpi": 100,
-        "text.parse_math": False,  # a token may contain dollar signs
-        "savefig.bbox": "tight",
-        "svg.hashsalt": "referee",
-    }
-)
+RULES = {
+    "font.size": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 12,
+    "figure.dpi": 100,
+    "text.parse_math": False,  # a token may contain dollar signs
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "sans-serif"],  # Verdana is as wide, and no usual font is wider
+    "svg.fonttype": "none",  # text as text takes half the space of text as curves
+    "svg.hashsalt": "referee",
+}
+"""Settings of matplotlib for the figures of a report. The others have matplotlib's own defaults."""
+
+
+WIDTH = 8.0
+"""Width of every figure in inches. With equal widths, text has one size on the page, whatever the figure is."""
+
+
+def applied() -> AbstractContextManager[None]:
+    """Returns a context in which figures have this style, whatever the user's own settings are.
+
+    Matplotlib reads some settings when it draws, and others when it saves, so both happen inside the context.
+    """
+    return style.context(["default", RULES])
+
+
+def sheet(height: float) -> Figure:
+    """Returns an empty figure of the common width. `height` is in inches."""
+    return Figure(figsize=(WIDTH, height), layout="constrained")
+
+
+def percent(share: float) -> str:
+    """Returns a share in percent."""
+    return f"{100 * share:.0f} %"
 
 
 def legend_below(figure: Figure, *axes: Axes, columns: int = 4) -> None:

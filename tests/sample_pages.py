@@ -86,6 +86,7 @@ def everything(**changed: Any) -> models.Report:
         "headlines": headlines,
         "views": (sample_view(),),
         "missing_views": {"known": "it failed"},
+        "data": {"data/9.9a.csv": "H4s="},
     }  # fmt: skip
     return report_of(**fields | changed)
 

@@ -74,6 +74,7 @@ def report_of(*findings: Finding, headlines: tuple[HeadlineFinding, ...] = (), l
         "claims": tuple(entry(finding, layer) for finding in findings),
         "views": (),
         "missing_views": {},
+        "data": {},
     }
     return models.Report(**fields | changed)
 

@@ -21,6 +21,7 @@ from claims.competition.position_sensitivity.figure import position_sensitivity
 from claims.competition.share_manipulation.figure import share_manipulation
 from claims.competition.shared_figures import paired_margins, shares
 from referee.judging.statistics import Estimate
+from reports import style
 
 GROUPS = ("even", "odd")
 PLACES = [f"{n} {p}" for n in ("first", "second") for p in ("integer", "point", "fraction")]
@@ -101,6 +102,12 @@ def svg(figure):
     drawn = io.StringIO()
     figure.savefig(drawn, format="svg", metadata={"Date": None})
     return drawn.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def as_in_a_report():
+    with style.applied():
+        yield
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -188,6 +195,6 @@ def test_the_bandwidth_figure_shows_thresholds_and_intervals():
 
     labels = {text.get_text() for text in drawn.legends[0].get_texts()}
     assert [ax.get_title() for ax in drawn.axes] == ["Even heads", "Odd heads"]
-    assert {"40% threshold", "95 % interval", "numbers, uniform attention"} <= labels
+    assert {"40 % threshold", "95 % interval", "numbers, uniform attention"} <= labels
     assert "n = 7 pairs" in drawn.get_suptitle()
     assert drawn.axes[0].get_ylabel() == "share of attention mass, all rows"

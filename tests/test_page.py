@@ -123,7 +123,7 @@ def test_a_claim_has_everything_that_a_reviewer_asks(tmp_path):
     ):
         assert part in text
     assert f'<img src="{DOT}" alt="nothing to see"' in page.html(everything())
-    assert '<a href="data/9.9a.csv">' in page.html(everything())
+    assert '<a download="9.9a.csv.gz" href="data:application/gzip;base64,H4s=">' in page.html(everything())
 
 
 def test_an_incomplete_run_says_so():

@@ -60,9 +60,13 @@ def test_with_a_baseline_only_another_verdict_fails(before, now, outcome):
     assert (getattr(report, "category", None) == AS_BEFORE) == (before is now is BAD)
 
 
-def test_an_error_fails_even_if_the_baseline_has_it():
-    """An error is no verdict."""
-    assert after(against(ERROR), ERROR).outcome == "failed"
+@pytest.mark.parametrize("before", [ERROR, found(GOOD)], ids=lambda finding: finding.verdict)
+def test_an_error_stays_an_error_whatever_the_baseline_has(before):
+    """An error is no verdict, so it is not compared: pytest still shows the fault, and counts no failure."""
+    report = after(against(before), ERROR)
+
+    assert (report.outcome, report.longrepr) == ("failed", "as without options")
+    assert not hasattr(report, "category")
 
 
 def test_a_claim_that_the_baseline_lacks_is_judged_as_usual():

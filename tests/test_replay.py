@@ -54,12 +54,13 @@ def test_the_run_matches_its_registration(place):
 
 
 def test_a_fresh_report_is_replayed_as_equal(place):
-    """The replay judges only the claim of the report, with its seed."""
+    """The replay judges only the claim of the report, with its seed, and names no file that is deleted at its end."""
     code, output = command("replay", place / "run" / "report.json")
 
     assert code == 0, output
     assert "the replay agrees: 1 claim, estimates within 1e-05" in output
     assert "collected 1 item" in output
+    assert "index.html" not in output
 
 
 def test_an_altered_report_diverges(place):

@@ -42,6 +42,8 @@ def test_signals_end_a_run_with_what_it_has(number, code, llama_folder, tmp_path
     assert done.code == code, done.output
     assert (report["complete"], len(report["claims"])) == (False, 1)
     assert "judged: 1 of 14 claims" in done.output
+    assert "incomplete" in (tmp_path / "r" / "index.html").read_text(encoding="utf-8")
+    assert "The run is incomplete" in (tmp_path / "r" / "summary.md").read_text(encoding="utf-8")
     assert "Traceback" not in done.output
 
 

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from claims.competition.style import NUMERICAL, OTHER
-from reports.style import BAD, GOOD, THRESHOLD, legend_below, nothing
+from reports.style import BAD, GOOD, THRESHOLD, legend_below, nothing, sheet
 
 if TYPE_CHECKING:
     from referee.judging.statistics import Estimate
@@ -30,7 +30,7 @@ def shares(
         n: number of pairs.
         title: title of the figure.
     """
-    figure = Figure(figsize=(8, 1.9 + 0.45 * len(rows)), layout="constrained")
+    figure = sheet(1.9 + 0.45 * len(rows))
     ax = figure.subplots()
     places = np.arange(len(rows))[::-1]
     for place, (_, e) in zip(places, rows, strict=True):
@@ -53,7 +53,7 @@ def paired_margins(panels: Mapping[str, pd.DataFrame], *, n: int, title: str) ->
         n: number of pairs.
         title: title of the figure.
     """
-    figure = Figure(figsize=(4.6 * max(1, len(panels)), 4.6), layout="constrained")
+    figure = sheet(4.6)
     axes = np.atleast_1d(figure.subplots(1, max(1, len(panels)), sharey=True))
     for ax, (name, table) in zip(axes, panels.items(), strict=True):
         _paired(ax, name, table)

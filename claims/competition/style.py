@@ -14,3 +14,5 @@ GROUPS: dict[str, dict[str, Any]] = {
     "any": {"color": GREY, "marker": "^", "linestyle": ":"},
 }
 HATCHES = {"even": "", "odd": "//"}
+ASIDE = 0.012
+"""How far the points of a group are moved along an axis of shares, so that intervals do not hide each other."""

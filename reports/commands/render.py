@@ -1,8 +1,4 @@
-"""Makes the page of a report from report.json and from nothing else.
-
-The figures are in report.json. The tables behind the figures are not: the page names them by their path, so these links
-lead to a file only if the page is in the folder of the report.
-"""
+"""Makes the page of a report from report.json and from nothing else. The page needs no other file."""
 
 from __future__ import annotations
 

@@ -37,7 +37,8 @@ def run(given: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "replay"
         arguments = selection(before, model=given.model, device=given.device)
-        code = run_claims(*arguments, f"--baseline={given.report.absolute()}", f"--report={folder}")
+        arguments += [f"--baseline={given.report.absolute()}", f"--report={folder}", "--temporary-report"]
+        code = run_claims(*arguments)
         if not (folder / "report.json").exists():
             raise InstrumentFault("The run must end with a report", f"exit code {code}", "See its output above.")
         after = read(folder / "report.json")

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from claims.competition.style import FORMAT, NUMERICAL, OTHER
-from reports.style import CHANCE, THRESHOLD, legend_below
+from reports.style import CHANCE, THRESHOLD, legend_below, percent, sheet
 
 _LOOKS = (("numerical", NUMERICAL, ""), ("format", FORMAT, "//"), ("other", OTHER, ".."))
 
@@ -24,7 +24,7 @@ def bandwidth_distribution(
         threshold: position of the threshold line, a share.
         n: number of pairs.
     """
-    figure = Figure(figsize=(9, 4.2), layout="constrained")
+    figure = sheet(4.2)
     axes = figure.subplots(1, 2, sharey=True)
     formats = list(chance)
     for ax, group in zip(axes, ("even", "odd"), strict=True):
@@ -49,7 +49,7 @@ def bandwidth_distribution(
         for place, name in zip(places, formats, strict=True):
             ax.hlines(chance[name], place - 0.42, place - 0.12, color=CHANCE, linestyle=":", linewidth=2,
                       label="numbers, uniform attention" if place == 0 else None)  # fmt: skip
-        ax.axhline(threshold, color=THRESHOLD, linestyle="--", label=f"{threshold:.0%} threshold")
+        ax.axhline(threshold, color=THRESHOLD, linestyle="--", label=f"{percent(threshold)} threshold")
         ax.set_xticks(places, formats)
         ax.set_title(f"{group.capitalize()} heads")
         ax.set_ylim(0, 1)

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from claims.competition.style import FORMAT, NUMERICAL
-from reports.style import CHANCE, legend_below
+from reports.style import CHANCE, legend_below, sheet
 
 _LOOKS = ((NUMERICAL, "o", -0.08), (FORMAT, "s", 0.08))
 """The colour, the marker and the distance from the tick of each format."""
@@ -20,7 +20,7 @@ def accuracy_by_order(table: pd.DataFrame, *, n: int) -> Figure:
         table: columns `format`, `order`, `share_right`, `low`, `high` (95 %).
         n: number of pairs.
     """
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    figure = sheet(4.2)
     ax = figure.subplots()
     orders = list(dict.fromkeys(table["order"]))
     for (name, rows), (colour, marker, aside) in zip(table.groupby("format", sort=False), _LOOKS, strict=False):

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from claims.competition.style import NUMERICAL
-from reports.style import legend_below, nothing
+from reports.style import legend_below, nothing, sheet
 
 _MARKERS = "osD^vP"
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
@@ -24,7 +24,7 @@ def edge_map(tokens: Sequence[str], edges: pd.DataFrame, numerical: Sequence[boo
         title: title of the figure, which names the prompt.
     """
     size = max(5.5, 0.3 * len(tokens))
-    figure = Figure(figsize=(size + 1, size), layout="constrained")
+    figure = sheet(size)
     ax = figure.subplots()
     for key, is_number in enumerate(numerical):
         if is_number:

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from claims.competition.style import GROUPS
-from reports.style import legend_below, nothing
+from claims.competition.style import ASIDE, GROUPS
+from reports.style import legend_below, nothing, sheet
 
 
 def mask_strength(table: pd.DataFrame, *, n: int) -> Figure:
@@ -17,12 +17,12 @@ def mask_strength(table: pd.DataFrame, *, n: int) -> Figure:
         table: columns `group` ("odd", "even"), `strength`, `share_right`, `low`, `high` (95 %).
         n: number of pairs.
     """
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    figure = sheet(4.2)
     ax = figure.subplots()
-    for group, rows in table.groupby("group", sort=False):
+    for k, (group, rows) in enumerate(table.groupby("group", sort=False)):
         spread = np.abs(rows[["low", "high"]].to_numpy().T - rows["share_right"].to_numpy())
-        ax.errorbar(rows["strength"], rows["share_right"], yerr=spread, capsize=3, label=f"in {group} heads",
-                    **GROUPS[group])  # fmt: skip
+        places = rows["strength"] + ASIDE * k
+        ax.errorbar(places, rows["share_right"], yerr=spread, capsize=3, label=f"in {group} heads", **GROUPS[group])
     if table.empty:
         nothing(ax, "no wrong answers to repair")
     ax.set(xlabel="share of the format tokens' attention that is masked", ylabel="share answered right",

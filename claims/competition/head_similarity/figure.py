@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from claims.competition.style import GROUPS, OTHER
-from reports.style import BAD, GOOD, boxes
+from reports.style import BAD, GOOD, boxes, sheet
 
 
 def head_similarity(
@@ -31,7 +31,7 @@ def head_similarity(
         odd_heads: the heads in the last rows and columns of the matrix.
         n: number of pairs of numbers.
     """
-    figure = Figure(figsize=(9.5, 4.8), layout="constrained")
+    figure = sheet(4.8)
     left, right = figure.subplots(1, 2, width_ratios=(1.1, 1))
     order = [*even_heads, *odd_heads]
     image = left.imshow(matrix[np.ix_(order, order)], cmap="PuOr", vmin=-1, vmax=1)
@@ -41,7 +41,7 @@ def head_similarity(
     middles = [split / 2 - 0.5, (split + len(order)) / 2 - 0.5]
     left.set_xticks(middles, ["even heads", "odd heads"])
     left.set_yticks(middles, ["even heads", "odd heads"], rotation=90, va="center")
-    figure.colorbar(image, ax=left, label="correlation of patterns", shrink=0.8)
+    figure.colorbar(image, ax=left, label="correlation of patterns", location="bottom", ticks=[-1, -0.5, 0, 0.5, 1])
     one, other = np.triu_indices(len(matrix), 1)
     values, group = matrix[one, other], np.asarray(kv_groups)
     one_even, other_even = np.isin(one, even_heads), np.isin(other, even_heads)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from claims.competition.style import GROUPS, NUMERICAL
-from reports.style import CHANCE, GOOD, THRESHOLD, legend_below
+from reports.style import GOOD, THRESHOLD, legend_below, sheet
 
 
 def head_subsets(
@@ -24,7 +24,7 @@ def head_subsets(
         low: highest claimed success with fewer heads.
         n: number of pairs.
     """
-    figure = Figure(figsize=(9.5, 4.4), layout="constrained")
+    figure = sheet(4.4)
     share, bits = figure.subplots(1, 2)
     last = success["count"].max()
     share.fill_between([needed - 0.5, last + 0.5], high, 1.04, color=GOOD, alpha=0.2, label="claimed: repair")
@@ -37,10 +37,10 @@ def head_subsets(
     bits.plot(information["count"], information["bits"], "o-", color=NUMERICAL, label="mean over subsets")
     bits.fill_between(information["count"], information["low"], information["high"], color=NUMERICAL, alpha=0.25,
                       label="range over subsets")  # fmt: skip
-    bits.set(xlabel="heads with the right pattern", ylabel="entropy of their rows, summed (bits)")
+    bits.set(xlabel="heads with the right pattern", ylabel="summed entropy of their rows (bits)")
     for ax in (share, bits):
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        ax.axvline(needed, color=CHANCE, linestyle="--", label=f"{needed} heads")
+        ax.axvline(needed, color=THRESHOLD, linestyle="--", label=f"claimed: {needed} heads are enough")
     figure.suptitle(f"How many heads need the right pattern (n = {n} pairs of the bug set)")
-    legend_below(figure, share, bits)
+    legend_below(figure, share, bits, columns=3)
     return figure

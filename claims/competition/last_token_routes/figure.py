@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from claims.competition.style import GROUPS, HATCHES
-from reports.style import THRESHOLD, boxes, legend_below
+from reports.style import THRESHOLD, boxes, legend_below, percent, sheet
 
 
 def routes(table: pd.DataFrame, *, threshold: float, n: int) -> Figure:
@@ -20,7 +20,7 @@ def routes(table: pd.DataFrame, *, threshold: float, n: int) -> Figure:
     """
     formats = list(dict.fromkeys(table["format"]))
     places = list(dict.fromkeys(table["place"]))
-    figure = Figure(figsize=(3.4 * max(2, len(formats)), 4.6), layout="constrained")
+    figure = sheet(4.6)
     panels = np.atleast_1d(figure.subplots(1, len(formats), sharey=True))
     for ax, name in zip(panels, formats, strict=True):
         for k, group in enumerate(("even", "odd")):
@@ -30,8 +30,8 @@ def routes(table: pd.DataFrame, *, threshold: float, n: int) -> Figure:
             boxes(ax, values, middles, 0.34, hatch=HATCHES[group], color=GROUPS[group]["color"],
                   marker=GROUPS[group]["marker"])  # fmt: skip
             ax.plot([], [], GROUPS[group]["marker"], color=GROUPS[group]["color"], label=f"{group} heads, one each")
-        ax.axhline(threshold, color=THRESHOLD, linestyle="--", label=f"{threshold:.0%}")
-        ax.set_xticks(range(len(places)), [place.replace(" ", "\n") for place in places], fontsize=9.5, rotation=60)
+        ax.axhline(threshold, color=THRESHOLD, linestyle="--", label=f"{percent(threshold)} threshold")
+        ax.set_xticks(range(len(places)), places, fontsize=10, rotation=90)
         ax.set_title(name)
     panels[0].set_ylabel("share of the last token's attention")
     figure.suptitle(f"Attention from the last token to the parts of the two numbers (n = {n} pairs)")

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from claims.competition.style import NUMERICAL
-from reports.style import CHANCE, GOOD, THRESHOLD, legend_below
+from reports.style import CHANCE, GOOD, THRESHOLD, legend_below, percent, sheet
 
 
 def replacement_curve(
@@ -26,13 +26,13 @@ def replacement_curve(
         uninformed: the same table as `curves`, with a uniform donor.
         n: number of pairs.
     """
-    figure = Figure(figsize=(10.5, 4.0), layout="constrained")
+    figure = sheet(4.0)
     success, margin, norm = figure.subplots(1, 3)
     share = curves.assign(right=curves["margin_logits"] > 0).groupby("amount")["right"].mean()
     blind = uninformed.assign(right=uninformed["margin_logits"] > 0).groupby("amount")["right"].mean()
     success.plot(share.index, share, "o-", color=NUMERICAL, markersize=4, label="Simple pattern")
     success.plot(blind.index, blind, "s:", color=CHANCE, markersize=4, label="uniform pattern (chance)")
-    success.set(ylabel="share of prompts answered right", ylim=(-0.03, 1.03))
+    success.set(ylabel="share answered right", ylim=(-0.03, 1.03))
     for _, curve in curves.groupby(["pair", "order"]):
         margin.plot(curve["amount"], curve["margin_logits"], color=NUMERICAL, alpha=0.25, linewidth=1)
         norm.plot(curve["amount"], curve["output_norm"], color=NUMERICAL, alpha=0.25, linewidth=1)
@@ -44,12 +44,13 @@ def replacement_curve(
     norm.set(ylabel="norm of the residual stream")
     norm.ticklabel_format(useOffset=False)
     for ax in (success, margin):
-        ax.axvspan(*band, color=THRESHOLD, alpha=0.2, label=f"claimed {band[0]:.0%}–{band[1]:.0%}")
+        ax.axvspan(*band, color=THRESHOLD, alpha=0.2, label=f"claimed {100 * band[0]:.0f}–{percent(band[1])}")
         ax.axvspan(measured[1], measured[2], color=GOOD, alpha=0.15)
         found = f"measured {measured[0]:.2f}" if measured[0] < 1 else "measured: no turn"
         ax.axvline(measured[0], color=GOOD, linestyle="--", label=found)
     for ax in (success, margin, norm):
-        ax.set_xlabel("share of the Q&A pattern replaced")
+        ax.set_xticks([0, 0.5, 1])
+    margin.set_xlabel("share of the Q&A pattern replaced")
     figure.suptitle(f"How much of the pattern must be replaced (n = {n} pairs of the bug set)")
-    legend_below(figure, success, margin)
+    legend_below(figure, success, margin, columns=3)
     return figure

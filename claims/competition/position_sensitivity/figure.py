@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from claims.competition.style import GROUPS, HATCHES
-from reports.style import boxes
+from reports.style import boxes, sheet
 
 
 def position_sensitivity(
@@ -23,7 +23,7 @@ def position_sensitivity(
         odd_heads: the heads of the right box, and of the lower half of the map.
         n: number of pairs.
     """
-    figure = Figure(figsize=(9.5, 5), layout="constrained")
+    figure = sheet(5)
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.7))
     for place, (group, heads) in enumerate({"even": even_heads, "odd": odd_heads}.items()):
         values = spread.loc[spread["head"].isin(heads), "std_share"]
@@ -36,7 +36,8 @@ def position_sensitivity(
     split = len(even_heads) - 0.5
     right.axhline(split, color="white", linewidth=2)
     right.set_yticks([split / 2, (split + len(order)) / 2], ["even heads", "odd heads"], rotation=90, va="center")
-    right.set_xticks(range(heat.shape[1]), heat.columns, rotation=35, ha="right", fontsize=10)
+    names = [name.replace("_", " ") for name in heat.columns]
+    right.set_xticks(range(heat.shape[1]), names, rotation=35, ha="right", fontsize=10)
     figure.colorbar(image, ax=right, label="numerical bandwidth (share of attention)")
     figure.suptitle(f"Numerical bandwidth in six placements of the same comparison (n = {n} pairs)")
     return figure

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from claims.competition.style import GROUPS
-from reports.style import THRESHOLD, legend_below, nothing
+from claims.competition.style import ASIDE, GROUPS
+from reports.style import THRESHOLD, legend_below, nothing, percent, sheet
 
 
 def share_manipulation(
@@ -23,7 +23,7 @@ def share_manipulation(
         n_breaking: number of pairs of right answers.
         n_repairing: number of pairs of the bug set.
     """
-    figure = Figure(figsize=(9, 6.2), layout="constrained")
+    figure = sheet(6.2)
     panels = figure.subplots(2, 2, sharex=True)
     columns = (("Right answers", breaking, n_breaking), ("Bug set", repairing, n_repairing))
     for column, (name, table, n) in enumerate(columns):
@@ -33,16 +33,15 @@ def share_manipulation(
         if table.empty:
             nothing(accuracy, "too few such prompts")
             continue
-        for group, rows in table.groupby("group", sort=False):
+        for k, (group, rows) in enumerate(table.groupby("group", sort=False)):
             look = GROUPS[group]
             spread = np.abs(rows[["low", "high"]].to_numpy().T - rows["share_right"].to_numpy())
-            accuracy.errorbar(
-                rows["target"], rows["share_right"], yerr=spread, capsize=2, label=f"{group} heads", **look
-            )
+            places = rows["target"] + ASIDE * (k - 1)
+            accuracy.errorbar(places, rows["share_right"], yerr=spread, capsize=2, label=f"{group} heads", **look)
             margin.plot(rows["target"], rows["margin_logits"], **look)
         margin.axhline(0, color="black", linewidth=0.8)
         for ax in (accuracy, margin):
-            ax.axvline(threshold, color=THRESHOLD, linestyle="-.", label=f"{threshold:.0%} threshold")
+            ax.axvline(threshold, color=THRESHOLD, linestyle="-.", label=f"{percent(threshold)} threshold")
     panels[0, 0].set_ylabel("share answered right")
     panels[1, 0].set_ylabel("median margin (logits)")
     figure.suptitle("Answers when a group of heads gives a set share of attention to the numbers")

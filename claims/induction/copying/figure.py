@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 
 from claims.induction.style import OTHER, OWN
-from reports.style import THRESHOLD, boxes, legend_below
+from reports.style import THRESHOLD, boxes, legend_below, sheet
 
 
 def predicted(shares: Mapping[str, Sequence[Sequence[float]]], halves: Sequence[str], *, n: int) -> Figure:
@@ -19,7 +19,7 @@ def predicted(shares: Mapping[str, Sequence[Sequence[float]]], halves: Sequence[
         halves: the names of the halves.
         n: number of sequences with a repetition.
     """
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    figure = sheet(4.2)
     ax = figure.subplots()
     for place, (values, look) in enumerate(zip(shares.values(), (OWN, OTHER), strict=True)):
         boxes(ax, values, [place * len(halves) + half for half in range(len(halves))], 0.6, **look)
@@ -39,7 +39,7 @@ def lost(arms: Mapping[str, Sequence[float]], sets: Sequence[float], *, threshol
         threshold: position of the threshold line, a share.
         n: number of sequences.
     """
-    figure = Figure(figsize=(8, 4.6), layout="constrained")
+    figure = sheet(4.6)
     ax = figure.subplots()
     rows = {**arms, "other sets of heads of the same layers, each its mean": sets}
     for place, (name, values) in enumerate(rows.items()):

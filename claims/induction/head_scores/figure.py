@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from claims.induction.style import OWN
-from reports.style import CHANCE, THRESHOLD, boxes, legend_below
+from reports.style import CHANCE, THRESHOLD, boxes, legend_below, sheet
 
 
 def head_map(scores: NDArray[np.float64], top: Sequence[tuple[int, int]], *, threshold: float, n: int) -> Figure:
@@ -21,8 +21,7 @@ def head_map(scores: NDArray[np.float64], top: Sequence[tuple[int, int]], *, thr
         threshold: the score of an induction head. The colour bar has a line there.
         n: number of sequences.
     """
-    layers, heads = scores.shape
-    figure = Figure(figsize=(min(9.0, 3.6 + 0.22 * layers), min(8.0, 2.8 + 0.22 * heads)), layout="constrained")
+    figure = sheet(min(8.0, 2.8 + 0.22 * scores.shape[1]))
     ax = figure.subplots()
     image = ax.imshow(scores.T, cmap="cividis", vmin=0, vmax=1, aspect="auto", origin="lower")
     bar = figure.colorbar(image, ax=ax, label="prefix-matching score")
@@ -46,7 +45,7 @@ def first_token_shares(shares: NDArray[np.float64], *, threshold: float, uniform
         n: number of sequences.
     """
     layers = len(shares)
-    figure = Figure(figsize=(min(10.0, 3.6 + 0.22 * layers), 4.2), layout="constrained")
+    figure = sheet(4.2)
     ax = figure.subplots()
     boxes(ax, shares.tolist(), range(layers), 0.6, **OWN)
     ax.axhline(threshold, color=THRESHOLD, linestyle="--", label="rests on the first token")

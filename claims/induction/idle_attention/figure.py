@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 
 from claims.induction.style import OTHER, OWN
-from reports.style import boxes
+from reports.style import boxes, sheet
 
 
 def changes(moves: Mapping[str, Sequence[float]], *, n: int) -> Figure:
@@ -17,7 +17,7 @@ def changes(moves: Mapping[str, Sequence[float]], *, n: int) -> Figure:
         moves: the change of each sequence in nats, by the move. The first one is that of the claim.
         n: number of sequences.
     """
-    figure = Figure(figsize=(6, 4.4), layout="constrained")
+    figure = sheet(4.4)
     ax = figure.subplots()
     for place, values in enumerate(moves.values()):
         boxes(ax, [values], [place], 0.6, **(OTHER if place else OWN))

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 
 from claims.induction.style import OTHER, OWN
-from reports.style import boxes
+from reports.style import boxes, sheet
 
 
 def falls(arms: Mapping[str, Sequence[float]], sets: Sequence[float], *, n: int) -> Figure:
@@ -19,7 +19,7 @@ def falls(arms: Mapping[str, Sequence[float]], sets: Sequence[float], *, n: int)
         sets: the mean fall in each other set of heads.
         n: number of sequences.
     """
-    figure = Figure(figsize=(7, 4.4), layout="constrained")
+    figure = sheet(4.4)
     ax = figure.subplots()
     rows = {**arms, "other sets of heads of the same layers, each its mean": sets}
     for place, (name, values) in enumerate(rows.items()):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from reports.style import BLUE, CHANCE, THRESHOLD, boxes, legend_below
+from reports.style import BLUE, CHANCE, THRESHOLD, boxes, legend_below, sheet
 
 
 def times_uniform(columns: Mapping[str, Sequence[float]], *, threshold: float) -> Figure:
@@ -16,7 +16,7 @@ def times_uniform(columns: Mapping[str, Sequence[float]], *, threshold: float) -
         columns: by name, the attention in multiples of uniform attention, [sentence].
         threshold: the threshold of the claim.
     """
-    figure = Figure(figsize=(5, 4.2), layout="constrained")
+    figure = sheet(4.2)
     ax = figure.subplots()
     boxes(ax, list(columns.values()), range(len(columns)), 0.5, color=BLUE)
     ax.axhline(threshold, color=THRESHOLD, linestyle="--", label="threshold")
