@@ -84,7 +84,10 @@ def test_a_repair_at_the_published_numbers_is_reproduced(on_document, study):
 
 
 def test_a_run_says_whether_a_figure_is_reproduced(monkeypatch, llama_folder, tmp_path):
-    """A run on the subject of two published figures prints both numbers of each. Its random weights write no answer."""
+    """A run on the subject of two published figures shows both numbers of each, and quotes the trial of the method.
+
+    The subject has random weights and writes no answer.
+    """
     measured, other = "neither in the donor, neither in the recipient", "right in the donor, wrong in the recipient"
     figures = [Figure(BUG_OF_FORMAT, llama_folder.name, published.BUG, value, "nowhere") for value in (measured, other)]
     monkeypatch.setattr(published, "FIGURES", tuple(figures))
@@ -94,3 +97,5 @@ def test_a_run_says_whether_a_figure_is_reproduced(monkeypatch, llama_folder, tm
     report = json.loads((tmp_path / "report" / "report.json").read_text(encoding="utf-8"))
     rows = next(table["rows"] for table in report["tables"] if table["title"] == "Published figures")
     assert [row[2:] for row in rows] == [[measured, "REPRODUCED"], [measured, "NOT REPRODUCED"]], done.output
+    assert "The published method on trial on 26 models of known truth" in {table["title"] for table in report["tables"]}
+    assert "4.2: As published, this claim would have been called SUPPORTED on" in done.output
