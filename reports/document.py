@@ -40,12 +40,14 @@ def entry(
     layer: int | None = None,
     trial: dict[str, int] | None = None,
     operating: dict[str, Any] | None = None,
+    counterexample_tokens: models.PromptTokens | None = None,
 ) -> models.ClaimEntry:
     """Returns the entry of a finding in report.json, without its figure and data.
 
     `theory` is the folder of the claim's theory. `layer` is the layer of interest. It is None if the model was not
     loaded. `trial` counts how often the test of the claim was right on models of known truth. It is None if there is no
     such record. `operating` has the claim's error rates on simulated tables. It is None if there is no such record.
+    `counterexample_tokens` are the tokens of the counterexample. They are None if it is not one prompt.
     """
     claim, evidence = finding.claim, finding.evidence
     return models.ClaimEntry(
@@ -71,7 +73,8 @@ def entry(
         agreement=_agreement(finding),
         fragile=finding.fragile,
         layers=_layers(finding, layer),
-        counterexample=evidence.counterexample if evidence else None,
+        counterexample=str(evidence.counterexample) if evidence and evidence.counterexample else None,
+        counterexample_tokens=counterexample_tokens,
         notes=evidence.notes if evidence else (),
         figure=None,
         data=None,

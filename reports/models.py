@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 from pydantic import Field
 
 from referee.judging.verdict import Verdict
+from reports.attention_view import AttentionView, PromptTokens
 from reports.entry_parts import (
     Agreement,
     ChanceWorld,
@@ -70,6 +71,8 @@ class ClaimEntry(Model):
     """Null if the quantity was not measured at every layer."""
     counterexample: Text | None
     """One observation that contradicts the claim."""
+    counterexample_tokens: PromptTokens | None
+    """Tokens of the prompt of the counterexample. Null if the counterexample is not one prompt."""
     notes: tuple[Text, ...]
     figure: Figure | None
     data: Text | None
@@ -108,6 +111,8 @@ class Theory(Model):
     folder: Text
     """Name of its folder in claims/. Claims and headlines name their theory by it."""
     name: Text
+    summary: Text
+    """What the theory says, for a reader who does not know it."""
     digest: Text
     """First 12 hexadecimal digits of the SHA-256 digest of the file that states the theory."""
     unit: Text
@@ -242,6 +247,10 @@ class Report(Model):
     headlines: tuple[HeadlineEntry, ...]
     """The headlines all of whose claims have an entry."""
     claims: tuple[ClaimEntry, ...]
+    views: tuple[AttentionView, ...]
+    """The token view of each theory that has one."""
+    missing_views: dict[Text, Text]
+    """Why a theory has no token view in this run, by its folder."""
     data: dict[Text, Text]
     """The content of each CSV by its path: compressed with gzip, in base64."""
 

@@ -18,8 +18,8 @@ from reports.reading import read
 from reports.scales import chance_world, scale
 
 _FOLDER = Path(__file__).parent
-_STYLES = ("base.css", "page.css")
-_SCRIPTS = ("page.js",)
+_STYLES = ("base.css", "page.css", "token_view.css")
+_SCRIPTS = ("page.js", "token_view.js")
 _BECAUSE = {
     Verdict.REFUTED: "It fails at",
     Verdict.INCONCLUSIVE: "It is undecided because of",
@@ -88,11 +88,20 @@ def _counts(entries: Iterable[ClaimEntry | HeadlineEntry]) -> dict[Verdict, int]
 
 def in_short(headlines: Sequence[HeadlineEntry]) -> str:
     """Says in one sentence how many of the headlines have each verdict. There must be a headline."""
-    counted = [f"{count} {'is' if count == 1 else 'are'} {verdict}" for verdict, count in _counts(headlines).items()]
+    counted = _counts(headlines)
+    if list(counted) == [Verdict.ERROR] and len(headlines) > 1:
+        return f"None of the {len(headlines)} headlines could be judged on this model."
     if len(counted) == 1:
-        all_of_them = "The headline is" if len(headlines) == 1 else f"All {len(headlines)} headlines are"
-        return f"{all_of_them} {headlines[0].verdict} on this model."
-    return f"Of {len(headlines)} headlines, {', '.join(counted[:-1])} and {counted[-1]} on this model."
+        all_of_them = "The headline" if len(headlines) == 1 else f"All {len(headlines)} headlines"
+        return f"{all_of_them} {_found(headlines[0].verdict, len(headlines))} on this model."
+    *others, last = (f"{count} {_found(verdict, count)}" for verdict, count in counted.items())
+    return f"Of {len(headlines)} headlines, {', '.join(others)} and {last} on this model."
+
+
+def _found(verdict: Verdict, count: int) -> str:
+    if verdict is Verdict.ERROR:
+        return "could not be judged"
+    return f"{'is' if count == 1 else 'are'} {verdict}"
 
 
 def opposed(claim: ClaimEntry) -> list[str]:

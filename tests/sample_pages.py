@@ -6,11 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 from sample_reports import BAD, CLAIM, GOOD, KNOWN, OF_THEORY, OPEN, THEORY, entry, found, options, report_of
+from sample_views import sample_view
 
-from referee.judging.evidence import Chance
+from referee.judging.evidence import Chance, Counterexample
 from referee.judging.findings import Finding, headline_findings
 from referee.judging.verdict import Verdict
 from reports import models
+from reports.attention_view import PromptTokens
 
 OF_KNOWN = OF_THEORY.model_copy(update={"folder": "known", "name": "Known Facts", "digest": "def", "known": True})
 DOT = (
@@ -33,7 +35,7 @@ FINDINGS = {
             against=(Chance("coin", 0.5, p=0.2), Chance("every fourth", 0.2, explains=True)),
             variants={"last row": {"all": GOOD}, "greedy": {"all": BAD}},
             by_layer={0: 0.1, 1: 0.2, 2: 0.8},
-            counterexample="9.8 or 9.11: wrong",
+            counterexample=Counterexample("9.8 or 9.11: wrong"),
             notes=("A first note.", "A second note."),
         ),
         found(claim=SECOND, theory=WHOLE),
@@ -59,7 +61,13 @@ def everything(**changed: Any) -> models.Report:
     truth = models.KnownTruth(calls=9, right=8, true=4, false_support=1, false_refutation=0, models=3)
     rates = models.Operating(false_support=(1, 50), false_refutation=(0, 50), power=(45, 50))
     on_trial[0] = on_trial[0].model_copy(
-        update={"figure": image, "data": "data/9.9a.csv", "trial": truth, "operating": rates}
+        update={
+            "figure": image,
+            "data": "data/9.9a.csv",
+            "trial": truth,
+            "operating": rates,
+            "counterexample_tokens": sample_view().prompts[0].tokens,
+        }
     )
     facts = [
         entry(fact, theory="known").model_copy(update={"test": "claims/known/old_facts/test_old_facts.py::test_x"})
@@ -76,6 +84,8 @@ def everything(**changed: Any) -> models.Report:
         "margins": models.Margins(margins=10, smallest=0.1, alone=0.0, again=0, precise=None, turned=0),
         "claims": (*facts, *on_trial),
         "headlines": headlines,
+        "views": (sample_view(),),
+        "missing_views": {"known": "it failed"},
         "data": {"data/9.9a.csv": "H4s="},
     }  # fmt: skip
     return report_of(**fields | changed)
@@ -85,5 +95,14 @@ def hostile() -> models.Report:
     """Returns a report whose texts try to be markup, to turn the direction of the line, or to be too long for it."""
     name = "<script>document.title = 'hacked'</script>" + "\u202e" + "x" * 400
     whole = everything(options=options(model=name), command=f"pytest --model {name}")
+    tokens = PromptTokens(texts=(name, "9"), labels=(name,), categories=(0, 0))
+    prompt = sample_view().prompts[1].model_copy(update={"name": name, "tokens": tokens})
+    whole = whole.model_copy(update={"views": (sample_view(caption=name, quantity=name, prompts=(prompt,)),)})
     texts = {"counterexample": name, "notes": (name,), "reason": name, "statement": name, "command": name}
-    return whole.model_copy(update={"claims": tuple(claim.model_copy(update=texts) for claim in whole.claims)})
+    return whole.model_copy(
+        update={
+            "claims": tuple(
+                claim.model_copy(update=texts | {"counterexample_tokens": tokens}) for claim in whole.claims
+            )
+        }
+    )

@@ -19,7 +19,6 @@ from claims.competition.as_published.methods import (
     turned_one_by_one,
 )
 from claims.competition.as_published.outcomes import Course, call, call_bug
-from claims.competition.as_published.trial import counts, methods
 from claims.competition.theory import EIGHT_HEADS, ONLY_EVEN_HEADS, OTHER_LAYERS_IDLE, SHARP, SIXTY_PERCENT
 from referee.judging.verdict import Verdict
 from referee.measuring.session import Session
@@ -78,11 +77,13 @@ def test_each_switch_changes_the_patch_as_it_says(llama):
     assert forced.tokens.ids + forced.forced == stated.tokens.ids
 
 
-def rows(share_scores, even, others=-1.0, layer=-1.0):
-    """Returns the rows of one prompt: scores by share, by number of even heads, of other heads and at layer 7."""
+def rows(share_scores, even, odd=None, mixed=-1.0, layer=-1.0):
+    """Returns the rows of one prompt: scores by share, by number of even and of odd heads, of 8 mixed heads, and at
+    layer 7."""
     found = [(SHARE, share, score) for share, score in share_scores.items()]
     found += [(EVEN, count, score) for count, score in even.items()]
-    found += [(ODD, 8, others), (MIXED, 8, -1.0), (LAYER, 7, layer)]
+    found += [(ODD, count, score) for count, score in (odd or {8: -1.0}).items()]
+    found += [(MIXED, 8, mixed), (LAYER, 7, layer)]
     return pd.DataFrame(found, columns=["arm", "level", "score"]).assign(pair="9.8 > 9.11", order="bigger first")
 
 
@@ -122,12 +123,18 @@ def test_half_of_the_heads_must_repair_and_one_fewer_must_not():
 
 
 def test_other_heads_and_other_layers_must_not_repair():
-    """Claims 4.2b and C4 are false of a prompt that odd heads repair, or another layer."""
-    idle = Course.of(AS_PUBLISHED, rows(texts(-1, -1, 1, 1, 1), {8: 1}))
-    busy = Course.of(AS_PUBLISHED, rows(texts(-1, -1, 1, 1, 1), {8: 1}, others=1.0, layer=1.0))
+    """Claim 4.2b is false of a prompt that half of the odd heads repair, or as many mixed ones, and C4 if a layer does.
 
-    assert [idle.does(claim) for claim in (ONLY_EVEN_HEADS, OTHER_LAYERS_IDLE)] == [True, True]
-    assert [busy.does(claim) for claim in (ONLY_EVEN_HEADS, OTHER_LAYERS_IDLE)] == [False, False]
+    Another number of odd heads is no half, so it does not matter.
+    """
+    courses = [
+        Course.of(AS_PUBLISHED, rows(texts(-1, -1, 1, 1, 1), {8: 1, 16: 1}, **others))
+        for others in ({}, {"odd": {8: 1.0}}, {"odd": {7: -1.0, 8: -1.0, 16: 1.0}}, {"mixed": 1.0}, {"layer": 1.0})
+    ]
+
+    assert [course.does(ONLY_EVEN_HEADS) for course in courses] == [True, False, True, False, True]
+    assert [course.does(OTHER_LAYERS_IDLE) for course in courses] == [True, True, True, True, False]
+    assert [course.odd for course in courses] == [(), (8,), (16,), (), ()]
 
 
 def test_one_prompt_decides_only_if_its_repeats_are_counted():
@@ -164,13 +171,3 @@ def test_a_figure_is_reproduced_only_on_the_same_subject_by_the_same_measure():
     assert figure.compared("somebody/Fake-7B", {published.SHARE: "60 %"}) is None
     assert figure.compared("Fake-1B", {published.COUNTS: "60 %"}) is None
     assert published.Figure(SIXTY_PERCENT, "Fake-1B", None, "60 %", "nowhere").compared("Fake-1B", {}) is None
-
-
-def test_errors_of_a_method_are_counted_as_those_of_the_suite():
-    """Support on a model in which a claim is false is false support, and refutation where it is true is false, too."""
-    all_supported = {name: {"4.2": "SUPPORTED"} for name in methods()}
-    all_refuted = {name: {"4.2": "REFUTED"} for name in methods()}
-
-    found = counts({"planted": all_refuted, "planted:heads=4": all_supported}, "as published")["4.2"]
-
-    assert (found["false_support"], found["false_refutation"], found["true"]) == (1, 1, 1)

@@ -22,6 +22,7 @@ from claims.competition.pattern_replacement.controls import Layers
 from claims.competition.pattern_replacement.measure import REPLACED
 from claims.competition.prompts import CATEGORIES, ORDERS
 from fixtures.attacks import Attack, attack
+from referee.judging.evidence import Counterexample
 from referee.judging.statistics import Estimate, proportion
 from referee.judging.verdict import Verdict
 
@@ -90,7 +91,7 @@ def test_the_counterexample_is_the_prompt_furthest_from_turning():
     wrong = edited({move_arm("odd"): NEITHER})
     wrong.table.loc[wrong.table["arm"] == move_arm("odd"), "margin_logits"] = np.linspace(-3, -1, 2 * len(PAIRS))
 
-    assert wrong.unturned(move_arm("odd")).startswith(
+    assert str(wrong.unturned(move_arm("odd"))).startswith(
         f"Q&A with {PAIRS[0]}, bigger first: the margin is -3.00 with odd"
     )
 
@@ -132,9 +133,11 @@ def test_an_attack_finds_the_smallest_counterexample():
         asked.extend(cases)
         return [17.0 - case - 0.5 for case in cases]
 
-    found = attack(st.integers(0, 1000), room, lambda case, left: f"{case} by {left}", examples=50, seed=0)
+    found = attack(
+        st.integers(0, 1000), room, lambda case, left: Counterexample(f"{case} by {left}"), examples=50, seed=0
+    )
 
-    assert found.counterexample == "17 by -0.5"
+    assert found.counterexample == Counterexample("17 by -0.5")
     assert found.tried == len(asked) == len(set(asked))
 
 

@@ -255,7 +255,7 @@ def test_attention_that_is_used_is_refuted(sign):
     found = idle(np.full(SWEPT, 0.1), sign * (1 + 0.1 * rng().normal(size=SWEPT)))
 
     assert found.verdict is Verdict.REFUTED
-    assert "less than moving the same amount between other tokens" in found.evidence.counterexample
+    assert "less than moving the same amount between other tokens" in str(found.evidence.counterexample)
 
 
 def test_a_placebo_as_strong_as_the_edit_prevents_support():

@@ -81,7 +81,7 @@ def test_heads_below_the_threshold_are_refuted():
     found = matching(np.full((10, 10), 0.33))
 
     assert found.verdict is Verdict.REFUTED
-    assert found.evidence.counterexample.startswith("sequence ")
+    assert found.evidence.counterexample.text.startswith("sequence ")
 
 
 def test_a_head_that_attends_by_position_is_not_distinguished():

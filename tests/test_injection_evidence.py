@@ -145,7 +145,7 @@ def test_notes_describe_the_fall_and_the_fillers():
     assert evidence.notes_on_dropping()[0].startswith("Accuracy falls in 12 of 12 phrasings. 100% of")
     assert evidence.furthest_from_drop() is None
     early = injection(lambda share: share < 0.3).furthest_from_drop()
-    assert early == f"{OF_THE_DOCUMENT} 4  (33% format tokens) with pair -1, {ORDERS[0]}: wrong, margin -1.00"
+    assert str(early) == f"{OF_THE_DOCUMENT} 4  (33% format tokens) with pair -1, {ORDERS[0]}: wrong, margin -1.00"
 
 
 def test_the_figure_is_drawn_without_a_drop():

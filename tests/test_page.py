@@ -81,6 +81,7 @@ def test_one_sentence_counts_the_headlines():
     refuted, unclear = Verdict.REFUTED, Verdict.INCONCLUSIVE
     assert of(refuted) == "The headline is REFUTED on this model."
     assert of(refuted, refuted) == "All 2 headlines are REFUTED on this model."
+    assert of(Verdict.ERROR, Verdict.ERROR) == "None of the 2 headlines could be judged on this model."
     assert of(unclear, refuted, refuted) == "Of 3 headlines, 2 are REFUTED and 1 is INCONCLUSIVE on this model."
 
 
@@ -112,7 +113,7 @@ def test_a_claim_has_everything_that_a_reviewer_asks(tmp_path):
         "post-hoc The run differs from its registration",
         "Measured: share of wins (left): 0.200 [0.100, 0.300], claimed > 0.5, n = 20 pairs; chance 0.500 (coin).",
         "1 of 2 other analysis choices agree; fragile: last row gives the opposite verdict.",
-        "Counterexample: 9.8 or 9.11: wrong A first note. A second note.",
+        "Counterexample: 9.8 or 9.11: wrong Q: (format) 9 (numbers)",
         "Source nobody Published somebody: 0.9 Controls ✓SUPPORTED C1 Nothing happens.",
         "8 of 9 verdicts were right, on 3 models. Where the claim is false, 1 of 5 were SUPPORTED. ",
         "Wrongly SUPPORTED in 2.0% of 50 and wrongly REFUTED in 0.0% of 50 (target: at most 5 %)",
@@ -137,5 +138,12 @@ def test_equal_reports_give_equal_pages():
 
 
 def test_markup_in_a_text_is_escaped():
-    """The only scripts of the page are its own."""
-    assert page.html(hostile()).count("<script") == page.html(everything()).count("<script") == 1
+    """The only scripts of the page are its own: one of the page, one of the token view, and the data of the view."""
+    assert page.html(hostile()).count("<script") == page.html(everything()).count("<script") == 3
+
+
+def test_the_first_screen_says_what_the_theory_claims():
+    """The summary of the theory on trial comes before the verdicts on its headlines."""
+    text = page.html(everything())
+
+    assert text.index("Numbers win.") < text.index("Headlines")

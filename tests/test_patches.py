@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from token_rows import random_tokens
 
 from claims.competition.as_published.methods import OF_SCRIPTS, PUBLISHED_CASE
 from claims.competition.prompts import QA, SIMPLE
@@ -35,6 +36,25 @@ def test_an_output_that_does_not_divide_into_blocks_is_refused():
     """A block for each head needs a size that is a multiple of the number of heads."""
     with pytest.raises(NoReadableAttention, match="got 6 coordinates and 4 heads"):
         block_mask(6, 4, [0])
+
+
+def test_a_block_is_not_the_head_of_the_same_number():
+    """W_O writes head 0 to the second block here. So replacing the first block replaces what head 1 wrote."""
+    heads, of_donor = torch.tensor([[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]]), torch.tensor([[[10.0, 20.0], [30.0, 40.0]]])
+    w_o = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
+    first = block_mask(2, 2, [0])[None]
+
+    found = patched(heads @ w_o, of_donor @ w_o, of(0, 1, -1), first, torch.tensor([1.0]))
+
+    assert (found @ w_o)[0].tolist() == [[1, 20], [3, 40], [5, 6]]
+
+
+def test_rows_correspond_from_the_left_up_to_the_shorter_prompt(llama):
+    """A prompt of three tokens and a donor of two: the third row has no counterpart, whatever its token means."""
+    prompt, donor = random_tokens(llama, 0, 3), random_tokens(llama, 1, 2)
+
+    assert align(prompt, donor, "left block").counterparts(3) == ([0, 1, -1], [0, 1, -1])
+    assert align(donor, prompt, "left block").counterparts(2) == ([0, 1], [0, 1])
 
 
 def test_the_rows_of_the_donor_replace_the_first_rows_from_the_left():

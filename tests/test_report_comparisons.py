@@ -100,7 +100,7 @@ def test_compare_has_a_column_for_each_subject(file, capsys, tmp_path):
     lines = [" ".join(line.split()) for line in shown.splitlines()]
     good, bad = "✓ SUPPORTED 0.800 [0.700, 0.900]", "✗ REFUTED 0.200 [0.100, 0.300]"
     assert lines[2:4] == [
-        "[1] ?[31mred quick 0 1 2030-01-01T00:00:00+00:00",
+        r"[1] \x1b[31mred quick 0 1 2030-01-01T00:00:00+00:00",
         "[2] tiny quick 0 1 2030-01-01T00:00:00+00:00",
     ]
     assert lines[lines.index("A theory") + 1 :] == [

@@ -35,7 +35,7 @@ def build(name):
 
     return build("planted:bug=none")
 
-STUDY = Study(check_prompts=check_prompts, depth=None, builders={"facts": build})
+STUDY = Study(summary="It has facts.", check_prompts=check_prompts, depth=None, builders={"facts": build})
 """,
     "test_facts.py": """
 import pandas as pd
@@ -156,7 +156,7 @@ def test_two_theories_are_kept_apart_in_the_report(suite, run):
     files = [file for claim in report.claims for file in (claim.data, claim.figure and claim.figure.file) if file]
     assert len(files) == len(set(files)) == 2 * len(report.claims)
     assert all((suite / "out" / file).exists() for file in files)
-    assert json.loads((suite / "out" / "report.json").read_text())["schema_version"] == 8
+    assert json.loads((suite / "out" / "report.json").read_text())["schema_version"] == 9
 
 
 def listed(suite, words):

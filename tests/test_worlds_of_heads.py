@@ -295,6 +295,6 @@ def test_a_counterexample_is_the_prompt_furthest_from_the_claim():
 
     prompt = f"Chat with {pairs(5)[4]}, bigger second: even heads' numerical bandwidth"
 
-    found = [bandwidth(test, shares).evidence.counterexample for test in (EVEN_HOLD, EVEN_HOLD_MORE)]
+    found = [bandwidth(test, shares).evidence.counterexample.text for test in (EVEN_HOLD, EVEN_HOLD_MORE)]
 
     assert found == [f"{prompt} is 0.050", f"{prompt} minus that of the others is -0.050"]

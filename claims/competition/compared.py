@@ -12,9 +12,10 @@ from claims.competition.edited import GREEDY, NOWHERE, Edited, Elsewhere
 from claims.competition.estimates import as_large, placebo
 from claims.competition.heads import BALANCED, FEWEST_GROUPS, RANDOM
 from claims.competition.interventions import UNEDITED, placebo_of
+from claims.competition.named import tokens_of
 from claims.competition.strata import in_both_orders
 from referee.judging import statistics
-from referee.judging.evidence import Chance, Evidence, NotApplicable
+from referee.judging.evidence import Chance, Counterexample, Evidence, NotApplicable
 
 if TYPE_CHECKING:
     from referee.judging.evidence import Parts
@@ -89,15 +90,16 @@ class InOtherHeads:
         drawn = [turned(arm) for arm in self.edited.random_arms(self.arm)]
         return {TURNED: self.edited.median(turned(self.arm) - pd.concat(drawn, axis=1).mean(axis=1))}
 
-    def counterexample(self) -> str | None:
-        """Describes the prompt on which random groups do most compared with the named heads. Returns None if none."""
+    def counterexample(self) -> Counterexample | None:
+        """Returns the prompt on which random groups do most compared with the named heads. Returns None if none."""
         excess = self._excess(self.edited)
         if excess.min() > 0:
             return None
         pair, order, format = excess.idxmin()
-        return (
+        return Counterexample(
             f"{format} with {pair}, {order}: the margin moves {-excess.min():.2f} logits less than in random groups,"
-            f" with {self.arm}"
+            f" with {self.arm}",
+            tokens_of(pair, order, format),
         )
 
     def notes(self) -> tuple[str, ...]:
@@ -190,8 +192,8 @@ class Compared:
         """Returns the share of prompts that turn at every layer. Returns {} unless all layers are measured."""
         return self.elsewhere.by_layer(self.edited, self._share_there)
 
-    def unturned(self) -> str | None:
-        """Describes the prompt that is furthest from turning. Returns None if all prompts turn."""
+    def unturned(self) -> Counterexample | None:
+        """Returns the prompt that is furthest from turning. Returns None if all prompts turn."""
         return self.edited.unturned(self.arm)
 
     def notes(self) -> tuple[str, ...]:

@@ -111,11 +111,13 @@ def screened(session: Session, settings: Settings, ledger: Ledger, visible: Visi
 
 
 @pytest.fixture(scope="session")
-def bug_cases(screened: pd.DataFrame) -> list[Case]:
+def bug_cases(screened: pd.DataFrame, ledger: Ledger) -> list[Case]:
     """Returns the cases with the bug, in the orders of the numbers that have it beyond chance. There may be none."""
     from claims.competition.screening import bug_cases
 
-    return bug_cases(screened)
+    found = bug_cases(screened)
+    ledger.found["competition"] = found
+    return found
 
 
 @pytest.fixture(scope="session")

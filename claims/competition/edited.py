@@ -11,10 +11,11 @@ import pandas as pd
 from claims.competition.estimates import OverPairs, of_order
 from claims.competition.heads import RANDOM
 from claims.competition.interventions import PROMPT, UNEDITED, outcomes, shifts
+from claims.competition.named import tokens_of
 from claims.competition.prompts import ORDERS
 from claims.competition.wide import averaged
 from fixtures.options import Settings
-from referee.judging.evidence import Chance
+from referee.judging.evidence import Chance, Counterexample
 from referee.judging.statistics import TAIL, Estimate
 
 GREEDY = "greedy token"
@@ -98,14 +99,15 @@ class Edited(OverPairs):
         """Returns the median change of the margin over pairs, in logits."""
         return self.median(self.shifts(arm), order, resolution=self.resolution)
 
-    def unturned(self, arm: str) -> str | None:
-        """Describes the prompt that is furthest from turning under an arm. Returns None if all prompts turn."""
+    def unturned(self, arm: str) -> Counterexample | None:
+        """Returns the prompt that is furthest from turning under an arm. Returns None if all prompts turn."""
         margins = self.table[self.table["arm"] == arm].set_index(PROMPT)["margin_logits"]
         margins_unturned = margins[~self.turned(arm).loc[margins.index]]
         if margins_unturned.empty:
             return None
         pair, order, format = (margins_unturned if self.wrong_before else -margins_unturned).idxmin()
-        return f"{format} with {pair}, {order}: the margin is {margins_unturned[pair, order, format]:.2f} with {arm}"
+        text = f"{format} with {pair}, {order}: the margin is {margins_unturned[pair, order, format]:.2f} with {arm}"
+        return Counterexample(text, tokens_of(pair, order, format))
 
     @cached_property
     def _by_arm(self) -> dict[str, pd.DataFrame]:

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from claims.competition.estimates import OverPairs
 from claims.competition.heads import FEWEST_GROUPS
+from claims.competition.named import tokens_of
 from claims.competition.parity import Groups, Parity
 from claims.competition.sweeps import other_layers
 from claims.competition.theory import CONFIDENCE
 from claims.competition.wide import unstacked
 from fixtures.options import Settings
 from referee.judging import statistics
-from referee.judging.evidence import Chance
+from referee.judging.evidence import Chance, Counterexample
 from referee.judging.verdict import Criterion
 from referee.models.subjects import Subject
 
@@ -170,20 +171,28 @@ class OverHeads(OverPairs):
         return hardest_values(criterion, {layer: quantity(layer=layer) for layer in layers})
 
     def furthest(
-        self, criterion: Criterion, group: Group, conditions: Sequence[str] | None = None, *, excess: bool = False
-    ) -> tuple[str, float] | None:
-        """Returns the prompt that misses the criterion by most, in words, and its value.
+        self,
+        criterion: Criterion,
+        group: Group,
+        conditions: Sequence[str] | None = None,
+        *,
+        what: str,
+        excess: bool = False,
+    ) -> Counterexample | None:
+        """Returns the prompt that misses the criterion by most. Returns None if no prompt misses it.
 
-        Returns None if no prompt misses the criterion.
+        `what` names the quantity and has a place for its value, for example "their share is {:.3f}".
         """
         reduce = self._excess if excess else self._level
         found = (
-            (value, f"{name} with {pair}, {order}")
+            (value, (pair, order, name))
             for name, values in self._chosen(conditions).items()
             for (pair, order), value in reduce(values, group).items()
         )
-        value, prompt = min(found, key=lambda case: criterion.room(case[0]))
-        return None if criterion.admits(value) else (prompt, float(value))
+        value, (pair, order, name) = min(found, key=lambda case: criterion.room(case[0]))
+        if criterion.admits(value):
+            return None
+        return Counterexample(f"{name} with {pair}, {order}: {what.format(value)}", tokens_of(pair, order, name))
 
     def _chosen(
         self, conditions: Sequence[str] | None, measure: str | None = None, layer: int | None = None

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from referee.judging.statistics import Estimate
+    from referee.measuring.session import Session
+    from referee.prompts.tokens import Tokens
 
     Parts = Mapping[str, Estimate]
 
@@ -78,6 +80,22 @@ class Drawing:
 
 
 @dataclass(frozen=True)
+class Counterexample:
+    """One observation that contradicts a claim.
+
+    Attributes:
+        text: the observation in words, with its value.
+        tokens: returns the tokens of the prompt, which the report shows. None if the observation is not one prompt.
+    """
+
+    text: str
+    tokens: Callable[[Session], Tokens] | None = None
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
 class Evidence:
     """The evidence on one claim.
 
@@ -86,7 +104,7 @@ class Evidence:
         against: chance worlds and placebos with which the estimate is compared.
         variants: the parts under other analysis choices, by the name of the choice.
         incomparable: names of the variants that get no verdict, because they have another unit of measurement.
-        counterexample: one observation that contradicts the claim, with its value.
+        counterexample: one observation that contradicts the claim.
         notes: further facts for the reader.
         drawing: the figure.
         data: the table from which the figure is drawn.
@@ -98,7 +116,7 @@ class Evidence:
     against: tuple[Chance, ...] = ()
     variants: Mapping[str, Parts] = field(default_factory=dict)
     incomparable: tuple[str, ...] = ()
-    counterexample: str | None = None
+    counterexample: Counterexample | None = None
     notes: tuple[str, ...] = ()
     drawing: Drawing | None = None
     data: pd.DataFrame | None = None

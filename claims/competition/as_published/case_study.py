@@ -35,6 +35,8 @@ STATED = replace(AS_STATED, one_prompt=True)
 """The method as stated, on the one published prompt."""
 _DECIDING = ("one_prompt", "repeated")
 """The switches that change nothing about one prompt. They change only what is concluded from it."""
+_MAIN = (OF_SCRIPTS, OF_DOCUMENT)
+"""The prompts on which every deviation runs, and the odd heads and other layers as well."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +67,14 @@ class CaseStudy:
     Attributes:
         bare: whether the text checker accepts bare numbers.
         replies: by name of the format. "Simple" and the published donor are among them.
-        found: the courses by method and name of the prompts.
+        every_layer: whether the replacement ran at every other layer.
+        found: the courses by method and name of the prompts. Odd heads and other layers are tried on two pairs of
+            prompts only: those of the published scripts, and Simple with Q&A.
     """
 
     bare: bool
     replies: Mapping[str, Reply]
+    every_layer: bool
     found: Mapping[tuple[Method, str], Course]
 
     def bugged(self, method: Method, prompts: Prompts) -> bool:
@@ -116,22 +121,22 @@ def case_study(
     bare = needs_bare_numbers(texts, PUBLISHED_CASE.pair)
     read_as = [read(text, PUBLISHED_CASE.pair, bare=bare) for text in texts]
     replies = {of.name: Reply(of, *found) for of, *found in zip(asked, margins, texts, read_as, strict=True)}
-    study = CaseStudy(bare, replies, {})
+    study = CaseStudy(bare, replies, len(layers) == session.subject.n_layers - 1, {})
     sweep = Sweep(session, bare)
     ran = [pair for prompts in every for pair in _runs(study, prompts)]
     counts = range(1, len(even_heads(session.subject)) + 1)
     for method, prompts in ran:
-        few = prompts in (OF_SCRIPTS, OF_DOCUMENT) and method not in (STATED, AS_PUBLISHED)
-        sweep.add(method, prompts, [PUBLISHED_CASE], _half(session) if few else counts, layers)
+        few = method not in (STATED, AS_PUBLISHED)
+        chosen = _half(session) if few else counts
+        sweep.add(method, prompts, [PUBLISHED_CASE], chosen, layers, controls=prompts in _MAIN)
     table = sweep.run(progress=progress) if ran else pd.DataFrame()
-    return CaseStudy(bare, replies, {(m, p.name): courses(m, p, table)[0] for m, p in ran})
+    return replace(study, found={(m, p.name): courses(m, p, table)[0] for m, p in ran})
 
 
 def _runs(study: CaseStudy, prompts: Prompts) -> Iterator[tuple[Method, Prompts]]:
     """Yields the methods that have a bug to repair on some prompts: all on the two pairs of prompts, else two."""
-    main = prompts in (OF_SCRIPTS, OF_DOCUMENT)
     for name, _, method in methods():
-        if (main or name is None) and study.bugged(method, prompts):
+        if (prompts in _MAIN or name is None) and study.bugged(method, prompts):
             yield method, prompts
 
 

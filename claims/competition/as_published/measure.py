@@ -41,13 +41,16 @@ class Sweep:
         method: Method,
         prompts: Prompts,
         cases: Sequence[Case],
-        counts: Iterable[int],
+        counts: Sequence[int],
         layers: Iterable[int],
         seed: int = 0,
+        *,
+        controls: bool = True,
     ) -> None:
         """Adds all replacements of a method in each case.
 
-        `counts` are numbers of even heads or blocks, and `layers` are other layers. `seed` draws random heads.
+        `counts` are numbers of even and of odd heads or blocks, and `layers` are other layers. `seed` draws random
+        heads. Without `controls`, no odd or mixed heads and no other layers are replaced.
         """
         half = needed(self.session.subject)
 
@@ -61,8 +64,11 @@ class Sweep:
                 add(case, SHARE, amount, amount=amount)
             for count in counts:
                 add(case, EVEN, count, parts=self._parts(method, EVEN, count, rng))
-            for which in (ODD, MIXED):
-                add(case, which, half, parts=self._parts(method, which, half, rng))
+            if not controls:
+                continue
+            for count in sorted({half, *counts} & set(range(1, len(odd_heads(self.session.subject)) + 1))):
+                add(case, ODD, count, parts=self._parts(method, ODD, count, rng))
+            add(case, MIXED, half, parts=self._parts(method, MIXED, half, rng))
             for layer in layers:
                 add(case, LAYER, layer, layer=layer)
 

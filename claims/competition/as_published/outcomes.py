@@ -39,7 +39,8 @@ class Course:
         sharp: whether the turn is sharp. None if the answer does not turn.
         repairing: the numbers of even heads or blocks that repair.
         tried: the numbers of even heads or blocks that were tried.
-        others: whether half as many odd heads or blocks repair, or as many mixed ones.
+        odd: the numbers of odd heads or blocks that repair. The same numbers were tried as far as there are so many.
+        mixed: whether half as many heads or blocks of both kinds repair.
         layers: the other layers at which the whole replacement repairs.
     """
 
@@ -47,7 +48,8 @@ class Course:
     sharp: bool | None
     repairing: tuple[int, ...]
     tried: tuple[int, ...]
-    others: bool
+    odd: tuple[int, ...]
+    mixed: bool
     layers: tuple[int, ...]
 
     @classmethod
@@ -55,14 +57,13 @@ class Course:
         """Reads the course of one prompt from its rows of `Sweep.run`."""
         right = rows["score"] > 0
 
-        def repairing(*arms: str) -> tuple[int, ...]:
-            return tuple(int(level) for level in rows.loc[right & rows["arm"].isin(arms), "level"])
+        def repairing(arm: str) -> tuple[int, ...]:
+            return tuple(int(level) for level in rows.loc[right & (rows["arm"] == arm), "level"])
 
         curve = rows[rows["arm"] == SHARE]
         crossing, sharp = _turn_of_texts(curve) if method.text else _turn_of_margins(curve)
         tried = tuple(int(level) for level in rows.loc[rows["arm"] == EVEN, "level"])
-        others = bool(repairing(ODD, MIXED))
-        return cls(crossing, sharp, repairing(EVEN), tried, others, repairing(LAYER))
+        return cls(crossing, sharp, repairing(EVEN), tried, repairing(ODD), bool(repairing(MIXED)), repairing(LAYER))
 
     def does(self, claim: Claim) -> bool | None:
         """Returns whether the prompt does as a claim about the repair says. None if the claim does not apply to it."""
@@ -74,7 +75,7 @@ class Course:
         if claim is EIGHT_HEADS:
             return all((count in self.repairing) == (count >= half) for count in self.tried)
         if claim is ONLY_EVEN_HEADS:
-            return not self.others
+            return half not in self.odd and not self.mixed
         return not self.layers
 
 

@@ -19,6 +19,7 @@ from claims.competition.as_published.outcomes import Course
 from claims.competition.prompts import Format
 from claims.competition.theory import BUG_OF_FORMAT, EIGHT_HEADS, ONLY_EVEN_HEADS, SHARP, SIXTY_PERCENT
 from referee.judging.claims import Claim
+from referee.judging.verdict import Verdict
 from reports.tables import Cell, Table
 
 _NOTHING = "–"
@@ -48,6 +49,8 @@ def claim_by_claim(study: CaseStudy, prompts: Prompts, verdicts: Mapping[str, st
         "Changed by turning off alone",
     )
     title = f"The published method beside ours, {prompts.name} prompts (facts about one prompt, no verdicts)"
+    if verdicts.get(SIXTY_PERCENT.id) == Verdict.NOT_APPLICABLE and _bugged(study, prompts):
+        title += ". Too few pairs have the bug for verdicts on the repair, so only this prompt says anything about it"
     return Table(title, columns, tuple(rows))
 
 
@@ -86,7 +89,7 @@ def reproductions(study: CaseStudy, subject: str) -> Table:
 def measured_figures(study: CaseStudy) -> dict[str, str]:
     """Returns the value of each published measure, by the published method on the published prompts.
 
-    Without the bug, only the measure of the bug has a value.
+    Without the bug, only the measure of the bug has a value. Other layers have one if all were tried.
     """
     if not study.bugged(AS_PUBLISHED, OF_SCRIPTS):
         donor, recipient = (study.replies[of.name].by_text for of in (OF_SCRIPTS.donor, OF_SCRIPTS.recipient))
@@ -100,8 +103,8 @@ def measured_figures(study: CaseStudy) -> dict[str, str]:
         published.BUG: "right in the donor, wrong in the recipient",
         published.SHARE: percent(course.crossing_share).removeprefix("at ").replace("%", " %"),
         published.COUNTS: f"{least} of {every} repair, {least - 1} do not" if from_there and least else _counts(course),
-        published.ODD: "an odd or mixed half repairs" if course.others else "no odd or mixed half repairs",
-        published.LAYERS: "other layers repair" if course.layers else "no other layer repairs",
+        published.ODD: f"{_runs(course.odd)} odd blocks repair" if course.odd else "no number of odd blocks repairs",
+        **({published.LAYERS: _layers(study, course)} if study.every_layer else {}),
     }
 
 
@@ -122,8 +125,9 @@ def _found(study: CaseStudy, claim: Claim, method: Method, prompts: Prompts) -> 
     if claim is EIGHT_HEADS:
         return f"{_counts(course)} repair"
     if claim is ONLY_EVEN_HEADS:
-        return "odd or mixed ones repair" if course.others else "odd and mixed ones do not repair"
-    return f"layer {', '.join(map(str, course.layers))} repairs" if course.layers else "other layers do not repair"
+        odd = f"{_runs(course.odd)} odd ones repair" if course.odd else "no number of odd ones repairs"
+        return f"{odd}, a mixed half {'repairs' if course.mixed else 'does not'}"
+    return _layers(study, course)
 
 
 def _changing(study: CaseStudy, claim: Claim, start: Method, prompts: Prompts) -> str:
@@ -135,6 +139,11 @@ def _changing(study: CaseStudy, claim: Claim, start: Method, prompts: Prompts) -
         if name and end == start and _does(study, claim, method, prompts) != before
     ]
     return ", ".join(changing) or "none"
+
+
+def _bugged(study: CaseStudy, prompts: Prompts) -> bool:
+    """Returns whether there is a bug to repair by the score of either method."""
+    return any(study.bugged(method, prompts) for method in (STATED, AS_PUBLISHED))
 
 
 def _does(study: CaseStudy, claim: Claim, method: Method, prompts: Prompts) -> bool | None:
@@ -152,14 +161,25 @@ def _counts(course: Course | None) -> str:
     """Returns the numbers of heads or blocks that repair, such as "8 to 16 of 16"."""
     if course is None:
         return _NOTHING
-    every, runs = max(course.tried), [[count] for count in course.repairing[:1]]
-    for before, count in pairwise(course.repairing):
+    return f"{_runs(course.repairing) or 'none'} of {max(course.tried)}"
+
+
+def _runs(counts: Sequence[int]) -> str:
+    """Returns rising numbers in words, such as "3, 8 to 16"."""
+    runs = [[count] for count in counts[:1]]
+    for before, count in pairwise(counts):
         if count == before + 1:
             runs[-1].append(count)
         else:
             runs.append([count])
-    words = [f"{run[0]} to {run[-1]}" if len(run) > 1 else str(run[0]) for run in runs]
-    return f"{', '.join(words) or 'none'} of {every}"
+    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+
+
+def _layers(study: CaseStudy, course: Course) -> str:
+    """Returns in words which other layers repair. All of them are tried only in the profile full."""
+    if course.layers:
+        return f"layer {', '.join(map(str, course.layers))} repairs"
+    return f"no other layer {'' if study.every_layer else 'that was tried '}repairs"
 
 
 def in_words(study: CaseStudy, claims: Mapping[Prompts, Table], prompts: Table) -> str:
@@ -170,7 +190,7 @@ def in_words(study: CaseStudy, claims: Mapping[Prompts, Table], prompts: Table) 
     lines = []
     for of, table in claims.items():
         lines.append(f"\n{table.title}")
-        if not any(study.bugged(method, of) for method in (STATED, AS_PUBLISHED)):
+        if not _bugged(study, of):
             lines.append(f"  no bug to repair: {_found(study, BUG_OF_FORMAT, AS_PUBLISHED, of)} by the checker")
             continue
         for first, *rest in table.rows:

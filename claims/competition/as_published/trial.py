@@ -3,7 +3,8 @@
 python -m claims.competition.as_published.trial --models planted:graded,planted:heads
 python -m claims.competition.as_published.trial --record     every model; writes trial.json into this folder
 
-An interrupted recording continues, because each model is written as soon as it is judged.
+Each model is written as soon as it is judged. So an interrupted recording continues, unless the code has changed since.
+Nothing is drawn on one prompt, and one seed draws the prompts and heads of the methods with many.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -25,7 +27,7 @@ from claims.competition.as_published.methods import (
 from claims.competition.as_published.published import CLAIMS
 from claims.competition.ground_truth import TRUTH
 from claims.trial import Call, Counts, tally
-from fixtures.record import digest
+from fixtures.record import code_digest, digest
 from referee.judging.verdict import Verdict
 
 RECORD = Path(__file__).parent / "trial.json"
@@ -47,8 +49,8 @@ def methods() -> dict[str, Method]:
     }
 
 
-def judge(model: str, seed: int = 0) -> Verdicts:
-    """Returns what each method calls each claim on a model, with the prompts of the seed document."""
+def judge(model: str, methods: Mapping[str, Method], seed: int = 0) -> Verdicts:
+    """Returns what each of some methods calls each claim on a model, with the prompts of the seed document."""
     from claims.competition.as_published.comparison import compare
     from claims.competition.prompts import pairs
     from claims.competition.study import STUDY
@@ -60,8 +62,8 @@ def judge(model: str, seed: int = 0) -> Verdicts:
     session = Session(subjects.load(name, depth=STUDY.depth, builders=STUDY.builders))
     layers = [session.layer + away for away in (-_LAYERS_AWAY, _LAYERS_AWAY)]
     # Planted models write a bare number and no sentence, so the checker must accept bare numbers, as for Pythia-160M.
-    found = compare(session, methods().values(), OF_DOCUMENT, pairs(_PAIRS, seed=seed), layers, bare=True, seed=seed)
-    return {name: {claim.id: str(found.calls[method, claim]) for claim in CLAIMS} for name, method in methods().items()}
+    found = compare(session, methods.values(), OF_DOCUMENT, pairs(_PAIRS, seed=seed), layers, bare=True, seed=seed)
+    return {name: {claim.id: str(found.calls[method, claim]) for claim in CLAIMS} for name, method in methods.items()}
 
 
 def counts(verdicts: Mapping[str, Verdicts], method: str) -> dict[str, Counts]:
@@ -75,27 +77,25 @@ def counts(verdicts: Mapping[str, Verdicts], method: str) -> dict[str, Counts]:
 
 def summary(verdicts: Mapping[str, Verdicts]) -> str:
     """Returns one line for each method: its false support and false refutation, by claim and over all claims."""
-    names = list(methods())
-    width = max(map(len, names)) + 2
-    lines = [
-        f"false support and false refutation on {len(verdicts)} models",
-        f"{'':{width}}" + "".join(f"{claim.id:<16}" for claim in CLAIMS) + "all",
-    ]
-    for name in names:
+    rows = [("", *(claim.id for claim in CLAIMS), "all"), *rates(verdicts)]
+    lines = [f"{name:<57}" + "".join(f"{cell:<14}" for cell in cells).rstrip() for name, *cells in rows]
+    return "\n".join([f"false support and false refutation on {len(verdicts)} models", *lines])
+
+
+def rates(verdicts: Mapping[str, Verdicts]) -> list[tuple[str, ...]]:
+    """Returns for each method: its name, its false support and false refutation of each claim, and those of all."""
+    rows = []
+    for name in methods():
         by_claim = counts(verdicts, name)
-        cells = [_rates([by_claim[claim.id]]) for claim in CLAIMS] + [_rates(by_claim.values())]
-        lines.append(f"{name:<{width}}" + "".join(f"{cell:<16}" for cell in cells).rstrip())
-    return "\n".join(lines)
+        rows.append((name, *(_rates([by_claim[claim.id]]) for claim in CLAIMS), _rates(by_claim.values())))
+    return rows
 
 
 def _rates(found: Iterable[Counts]) -> str:
-    """Returns "false support of false claims, false refutation of true claims", such as "1/9 12/17"."""
-    counted = list(found)
-    totals = {
-        key: sum(count[key] for count in counted) for key in ("calls", "true", "false_support", "false_refutation")
-    }
-    false = totals["calls"] - totals["true"]
-    return f"{totals['false_support']}/{false} {totals['false_refutation']}/{totals['true']}"
+    """Returns the false support of claims that are not true, and the false refutation of true ones: "1/9 12/17"."""
+    totals: Counter[str] = sum(map(Counter, found), Counter())
+    not_true = totals["calls"] - totals["true"]
+    return f"{totals['false_support']}/{not_true} {totals['false_refutation']}/{totals['true']}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -105,13 +105,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--record", action="store_true", help="write trial.json into this folder")
     options = parser.parse_args(arguments)
     chosen = [model for model in TRUTH.models if model.startswith(tuple(options.models.split(",")))]
-    verdicts = dict(recorded()) if options.record else {}
+    digests = {"theory": digest("competition"), "code": code_digest("competition")}
+    verdicts = dict(recorded(digests["code"])) if options.record else {}
     for model in chosen:
         if model not in verdicts:
-            verdicts[model] = judge(model)
+            verdicts[model] = judge(model, methods())
             if options.record:
-                record = {"theory": digest("competition"), "models": verdicts}
-                RECORD.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+                RECORD.write_text(json.dumps(digests | {"models": verdicts}, indent=1) + "\n", encoding="utf-8")
         for name, found in verdicts[model].items():
             print(f"{model}, {name}: " + " ".join(f"{id} {Verdict(call).sign}" for id, call in found.items()))
         sys.stdout.flush()
@@ -119,12 +119,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def recorded() -> Mapping[str, Verdicts]:
-    """Returns the recorded verdicts by model. Returns {} without a record, or if the theory has changed since."""
+def recorded(code: str | None = None) -> Mapping[str, Verdicts]:
+    """Returns the recorded verdicts by model. Returns {} without a record, or if the theory has changed since.
+
+    With the digest `code`, it also returns {} if the record was made with other code.
+    """
     if not RECORD.exists():
         return {}
     record = json.loads(RECORD.read_text(encoding="utf-8"))
-    return record["models"] if record["theory"] == digest("competition") else {}
+    same = record["theory"] == digest("competition") and code in (None, record["code"])
+    return record["models"] if same else {}
 
 
 if __name__ == "__main__":

@@ -53,6 +53,7 @@ def attack_on_bugs(session: Session, bug_set: list[Case], settings: Settings, vi
     from claims.competition.attention_moves.measure import margins_after_move
     from claims.competition.prompts import Case
     from fixtures.attacks import attack
+    from referee.judging.evidence import Counterexample
 
     assert bug_set, "without a bug there is nothing to repair"
     drawn = st.builds(
@@ -61,8 +62,9 @@ def attack_on_bugs(session: Session, bug_set: list[Case], settings: Settings, vi
         st.sampled_from(ORDERS),
     )
 
-    def describe(case: Case, margin: float) -> str:
-        return f"Q&A with {case.pair}, {case.order}: the margin is {margin:.2f} after moving the odd heads' format mass"
+    def describe(case: Case, margin: float) -> Counterexample:
+        text = f"Q&A with {case.pair}, {case.order}: the margin is {margin:.2f} after moving the odd heads' format mass"
+        return Counterexample(text, lambda session: session.tokenize(case.asked(QA)))
 
     with visible():
         return attack(

@@ -15,7 +15,7 @@ from claims.competition.prompts import CATEGORIES
 from claims.competition.wide import averaged
 from fixtures.options import Settings
 from referee.judging import statistics
-from referee.judging.evidence import Chance, Drawing
+from referee.judging.evidence import Chance, Counterexample, Drawing
 from referee.judging.verdict import Criterion
 from referee.models.subjects import Subject
 
@@ -87,15 +87,14 @@ class Distribution(OverHeads):
         best = max(others, key=lambda layer: criterion.room(others[layer]))
         return (Chance(f"the {len(others)} other layers, at best layer {best}", others[best]),)
 
-    def level_missed(self, criterion: Criterion, group: Group, formats: Sequence[str]) -> str | None:
-        """Describes the prompt whose level misses the criterion by most. None if no prompt misses it."""
-        found = self.furthest(criterion, group, formats)
-        return found and f"{found[0]}: {group} heads' numerical bandwidth is {found[1]:.3f}"
+    def level_missed(self, criterion: Criterion, group: Group, formats: Sequence[str]) -> Counterexample | None:
+        """Returns the prompt whose level misses the criterion by most. None if no prompt misses it."""
+        return self.furthest(criterion, group, formats, what=f"{group} heads' numerical bandwidth is {{:.3f}}")
 
-    def excess_missed(self, criterion: Criterion, group: Group, formats: Sequence[str]) -> str | None:
-        """Describes the prompt whose excess misses the criterion by most. None if no prompt misses it."""
-        found = self.furthest(criterion, group, formats, excess=True)
-        return found and f"{found[0]}: {group} heads' numerical bandwidth minus that of the others is {found[1]:+.3f}"
+    def excess_missed(self, criterion: Criterion, group: Group, formats: Sequence[str]) -> Counterexample | None:
+        """Returns the prompt whose excess misses the criterion by most. None if no prompt misses it."""
+        what = f"{group} heads' numerical bandwidth minus that of the others is {{:+.3f}}"
+        return self.furthest(criterion, group, formats, what=what, excess=True)
 
     def heads_meeting(self, criterion: Criterion, format: str) -> str:
         """Returns a sentence that counts the heads of each parity that meet a criterion in a format."""

@@ -48,6 +48,7 @@ def attack_on_formats(session: Session, formats: list[Format], settings: Setting
 
     from claims.competition.bandwidth_distribution.measure import mean_shares
     from fixtures.attacks import attack
+    from referee.judging.evidence import Counterexample
 
     criterion = EVEN_HEADS_HOLD.criterion
     cases = st.builds(
@@ -60,10 +61,11 @@ def attack_on_formats(session: Session, formats: list[Format], settings: Setting
     def room(prompts: Sequence[Prompt]) -> list[float]:
         return [criterion.room(share) for share in mean_shares(session, prompts, even_heads(session.subject))]
 
-    def describe(prompt: Prompt, distance: float) -> str:
+    def describe(prompt: Prompt, distance: float) -> Counterexample:
         share = criterion.low + distance
         named = f"{prompt.format.name} with {prompt.pair}, {prompt.order}"
-        return f"{named}: even heads' numerical bandwidth is {share:.3f}"
+        text = f"{named}: even heads' numerical bandwidth is {share:.3f}"
+        return Counterexample(text, lambda session: session.tokenize(prompt))
 
     with visible():
         return attack(cases, room, describe, examples=settings.profile.examples, seed=settings.seed)

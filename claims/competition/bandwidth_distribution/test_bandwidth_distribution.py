@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from claims.competition.observed import Group
     from fixtures.attacks import Attack
     from fixtures.ledger import Judge
+    from referee.judging.evidence import Counterexample
     from referee.judging.verdict import Criterion
 
 
@@ -89,7 +90,7 @@ def _level(
     formats: Sequence[str],
     criterion: Criterion,
     *,
-    counterexample: str | None = None,
+    counterexample: Counterexample | None = None,
     notes: tuple[str, ...],
 ) -> Evidence:
     """Returns the evidence on the level of a group of heads in some formats."""

@@ -8,10 +8,11 @@ import pandas as pd
 
 from claims.competition.edited import GREEDY
 from claims.competition.estimates import OverPairs
+from claims.competition.named import tokens_of
 from claims.competition.prompts import ORDERS, QA, SIMPLE
 from claims.competition.screening import contrasts, in_both_formats, orders_with_bug, without_document_pairs
 from fixtures.options import Settings
-from referee.judging.evidence import Chance, Drawing, NotApplicable
+from referee.judging.evidence import Chance, Counterexample, Drawing, NotApplicable
 from referee.judging.statistics import Estimate
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ class BugOfFormat(OverPairs):
             for order, found in contrasts(self.table).items()
         )
 
-    def counterexample(self) -> str | None:
-        """Describes the prompt that is right in Q&A and wrong in Simple, with the largest difference of the margins.
+    def counterexample(self) -> Counterexample | None:
+        """Returns the prompt that is right in Q&A and wrong in Simple, with the largest difference of the margins.
 
         Returns None if there is none.
         """
@@ -68,9 +69,10 @@ class BugOfFormat(OverPairs):
         margins = self.table.set_index(["format", "pair", "order"])["margin_logits"]
         in_question, in_simple = margins[QA.name].loc[reverse], margins[SIMPLE.name].loc[reverse]
         pair, order = worst = (in_question - in_simple).idxmax()
-        return (
+        return Counterexample(
             f"{pair}, {order}: right in Q&A (margin {in_question[worst]:.2f}) and wrong in Simple"
-            f" (margin {in_simple[worst]:.2f})"
+            f" (margin {in_simple[worst]:.2f})",
+            tokens_of(pair, order, QA.name),
         )
 
     def notes(self) -> tuple[str, ...]:

@@ -21,9 +21,10 @@ from claims.competition.format_injection.reductions import (
     falls,
     points,
 )
+from claims.competition.named import tokens_of
 from claims.competition.theory import DUE_TO_FORMAT
 from referee.judging import curves, statistics
-from referee.judging.evidence import Chance, Drawing, NotApplicable
+from referee.judging.evidence import Chance, Counterexample, Drawing, NotApplicable
 from referee.judging.statistics import Estimate
 from referee.judging.verdict import Criterion
 
@@ -161,8 +162,8 @@ class Injection:
             notes.append(f"Squared error of the predicted accuracy of held-out phrasings: {listed}.")
         return tuple(notes)
 
-    def furthest_from_drop(self) -> str | None:
-        """Describes one prompt that contradicts the claimed drop. Returns None if there is none.
+    def furthest_from_drop(self) -> Counterexample | None:
+        """Returns one prompt that contradicts the claimed drop. Returns None if there is none.
 
         The first choice is the wrong prompt below the drop with the lowest share of format tokens. The second choice
         is the right prompt above the drop with the highest share.
@@ -172,9 +173,10 @@ class Injection:
         late = once[once["correct"] & (once["format_share"] > drop.high)].nlargest(1, "format_share")
         for case in [*early.itertuples(), *late.itertuples()]:
             right = "right" if case.correct else "wrong"
-            return (
+            return Counterexample(
                 f"{case.format} ({case.format_share:.0%} format tokens) with {case.pair}, {case.order}: {right},"
-                f" margin {case.margin_logits:.2f}"
+                f" margin {case.margin_logits:.2f}",
+                tokens_of(case.pair, case.order, case.format),
             )
         return None
 

@@ -9,7 +9,7 @@ import pandas as pd
 from claims.competition.compared import Compared, InOtherHeads
 from claims.competition.edited import GREEDY, NOWHERE, Edited, Elsewhere, of_several
 from claims.competition.format_masking.measure import MASKED, STRENGTHS, WHOLLY, mask_arm
-from referee.judging.evidence import Chance, Drawing
+from referee.judging.evidence import Chance, Counterexample, Drawing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,8 +78,8 @@ class Masks:
         """Returns the share by the most likely next token instead of the margin."""
         return {GREEDY: self.hidden(score="top_answer")}
 
-    def unturned(self) -> str | None:
-        """Describes the prompt that is furthest from turning right. Returns None if all prompts turn."""
+    def unturned(self) -> Counterexample | None:
+        """Returns the prompt that is furthest from turning right. Returns None if all prompts turn."""
         return self._edited.unturned(self._best_arm)
 
     def notes(self, most: float) -> tuple[str, ...]:

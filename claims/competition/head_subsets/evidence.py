@@ -12,9 +12,10 @@ from claims.competition.edited import GREEDY
 from claims.competition.estimates import OverPairs, of_order
 from claims.competition.head_subsets.identity import explained, hints
 from claims.competition.head_subsets.measure import ANY, EVEN, ODD
-from claims.competition.prompts import ORDERS
+from claims.competition.named import tokens_of
+from claims.competition.prompts import ORDERS, QA
 from fixtures.options import Settings
-from referee.judging.evidence import Chance, Drawing
+from referee.judging.evidence import Chance, Counterexample, Drawing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -109,8 +110,8 @@ class Subsets(OverPairs):
         """Returns the shares of `repaired_by_others` by the most likely next token instead of the margin."""
         return {GREEDY: self.repaired_by_others(score="top_answer")}
 
-    def closest_to_the_limit(self) -> str | None:
-        """Describes a subset of even heads that contradicts the claim. Returns None if there is none.
+    def closest_to_the_limit(self) -> Counterexample | None:
+        """Returns a subset of even heads that contradicts the claim. Returns None if there is none.
 
         The function chooses the subset whose size is closest to the limit. The first row in the table wins a tie.
         """
@@ -122,7 +123,8 @@ class Subsets(OverPairs):
         case = failed.loc[(failed["count"] - self._needed + 0.5).abs().idxmin()]
         does = "repair" if case["right"] else "do not repair"
         listed = ", ".join(map(str, case["heads"]))
-        return f"heads {listed} ({case['count']}) {does} Q&A with {case['pair']}, {case['order']}"
+        text = f"heads {listed} ({case['count']}) {does} Q&A with {case['pair']}, {case['order']}"
+        return Counterexample(text, tokens_of(case["pair"], case["order"], QA.name))
 
     def notes(self) -> tuple[str, ...]:
         """Returns notes on what explains the success, and on the entropy of the donor patterns."""

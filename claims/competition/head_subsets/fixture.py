@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from claims.competition.heads import even_heads
+from claims.competition.prompts import QA
 from claims.competition.sweeps import other_layers
 from claims.competition.theory import EIGHT_HEADS
 from fixtures.options import Settings
@@ -80,15 +81,17 @@ def attack_on_subsets(session: Session, bug_set: list[Case], settings: Settings,
 
     from claims.competition.head_subsets.measure import needed, repaired_margins
     from fixtures.attacks import attack
+    from referee.judging.evidence import Counterexample
 
     count = needed(session.subject)
     heads = st.sets(st.sampled_from(even_heads(session.subject)), min_size=count, max_size=count)
     drawn = st.tuples(st.sampled_from(bug_set), heads.map(lambda chosen: tuple(sorted(chosen))))
 
-    def describe(drawn: tuple[Case, tuple[int, ...]], margin: float) -> str:
+    def describe(drawn: tuple[Case, tuple[int, ...]], margin: float) -> Counterexample:
         case, chosen = drawn
         listed = ", ".join(map(str, chosen))
-        return f"heads {listed} do not repair Q&A with {case.pair}, {case.order}: margin {margin:.2f}"
+        text = f"heads {listed} do not repair Q&A with {case.pair}, {case.order}: margin {margin:.2f}"
+        return Counterexample(text, lambda session: session.tokenize(case.asked(QA)))
 
     with visible():
         return attack(

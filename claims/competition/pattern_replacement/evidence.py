@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from claims.competition.estimates import OverPairs
+from claims.competition.named import tokens_of
 from claims.competition.pattern_replacement.measure import ALIGNED, COARSE, OWN, UNINFORMED, courses, crossings
-from claims.competition.prompts import ORDERS
+from claims.competition.prompts import ORDERS, QA
 from fixtures.options import Settings
 from referee.judging import curves
-from referee.judging.evidence import Chance, Drawing, NotApplicable
+from referee.judging.evidence import Chance, Counterexample, Drawing, NotApplicable
 from referee.judging.statistics import Estimate
 from referee.judging.verdict import Criterion
 
@@ -144,14 +145,15 @@ class Replacement(OverPairs):
         }
         return {layer: share["all"].value if share else 0.0 for layer, share in found.items()}
 
-    def furthest_from_band(self) -> str | None:
-        """Describes the prompt whose crossing is furthest from the claimed interval. Returns None if all are in it."""
+    def furthest_from_band(self) -> Counterexample | None:
+        """Returns the prompt whose crossing is furthest from the claimed interval. Returns None if all are in it."""
         case = min(self._aligned.itertuples(), key=lambda case: self._band.room(case.crossing_share))
         if self._inside(case.crossing_share):
             return None
         crosses = isfinite(case.crossing_share)
         turn = f"turns at {case.crossing_share:.2f}" if crosses else "does not stay positive at any place"
-        return f"Q&A with {case.pair}, {case.order}: the margin {turn}"
+        text = f"Q&A with {case.pair}, {case.order}: the margin {turn}"
+        return Counterexample(text, tokens_of(case.pair, case.order, QA.name))
 
     def notes(self) -> tuple[str, ...]:
         """Returns further facts for the reader, one sentence or a few per note."""

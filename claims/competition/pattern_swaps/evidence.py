@@ -9,8 +9,9 @@ from claims.competition import estimates
 from claims.competition.edited import NOWHERE, Edited, Elsewhere
 from claims.competition.heads import RANDOM
 from claims.competition.interventions import UNEDITED
+from claims.competition.named import tokens_of
 from claims.competition.pattern_swaps.measure import OTHER_NEIGHBOURS
-from referee.judging.evidence import Chance, Drawing
+from referee.judging.evidence import Chance, Counterexample, Drawing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,14 +71,15 @@ class Swaps:
         """Returns the median change of the margin at every layer. Returns {} unless all layers are measured."""
         return self._elsewhere.by_layer(self._edited, self._median_change)
 
-    def counterexample(self) -> str | None:
-        """Describes the prompt whose margin moves furthest in the other direction. Returns None if none does."""
+    def counterexample(self) -> Counterexample | None:
+        """Returns the prompt whose margin moves furthest in the other direction. Returns None if none does."""
         change = self._edited.shifts(self._swap)
         worst = (self._sign * change).idxmin()
         if self._sign * change[worst] > 0:
             return None
         pair, order, format = worst
-        return f"{format} with {pair}, {order}: {self._swap} move the margin by {change[worst]:+.2f} logits"
+        text = f"{format} with {pair}, {order}: {self._swap} move the margin by {change[worst]:+.2f} logits"
+        return Counterexample(text, tokens_of(pair, order, format))
 
     def notes(self) -> tuple[str, ...]:
         """Returns how many answers turn, and whether one order of the numbers has few prompts."""

@@ -14,7 +14,7 @@ from claims.induction.heads import Heads, in_words
 from claims.induction.predictions import ACCURACY, LOG_PROBABILITY, of_arm
 from claims.induction.sequences import FIRST, SECOND
 from claims.induction.theory import COMPARED
-from referee.judging.evidence import Chance, Drawing, NotApplicable
+from referee.judging.evidence import Chance, Counterexample, Drawing, NotApplicable
 from referee.judging.verdict import Criterion
 
 if TYPE_CHECKING:
@@ -62,10 +62,12 @@ class Copying:
         gains = (_gain(table, ACCURACY) for table in (self.table, self._without))
         return estimates.placebo("sequences without repetition", *gains)
 
-    def least_gain(self, criterion: Criterion) -> str | None:
-        """Describes the sequence with the smallest difference. Returns None if all meet the criterion."""
+    def least_gain(self, criterion: Criterion) -> Counterexample | None:
+        """Returns the sequence with the smallest difference. Returns None if all meet the criterion."""
         found = estimates.lowest(_gain(self.table, ACCURACY), criterion)
-        return found and f"sequence {found[0]}: the share predicted changes by {found[1]:+.0%} in the second half"
+        return found and Counterexample(
+            f"sequence {found[0]}: the share predicted changes by {found[1]:+.0%} in the second half"
+        )
 
     def notes(self) -> tuple[str, ...]:
         """Returns the mean accuracies of both halves."""
@@ -158,10 +160,10 @@ class KnockedOut:
             Chance("the same number of other heads, with the largest output", largest),
         )
 
-    def least_lost(self, criterion: Criterion) -> str | None:
-        """Describes the sequence that loses the smallest share. Returns None if all meet the criterion."""
+    def least_lost(self, criterion: Criterion) -> Counterexample | None:
+        """Returns the sequence that loses the smallest share. Returns None if all meet the criterion."""
         found = estimates.lowest(self._lost(KNOCKED_OUT), criterion)
-        return found and f"sequence {found[0]}: {found[1]:.0%} of the right copies are lost"
+        return found and Counterexample(f"sequence {found[0]}: {found[1]:.0%} of the right copies are lost")
 
     def notes(self) -> tuple[str, ...]:
         """Returns which heads are knocked out, and the shares of right copies before and after."""

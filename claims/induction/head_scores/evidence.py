@@ -13,7 +13,7 @@ from claims.induction import estimates
 from claims.induction.heads import RESOLUTION, Head, in_words
 from claims.induction.named import Named
 from claims.induction.theory import CONFIDENCE, LOWEST_RESTING_LAYER, OTHER_RESTING, RESTING
-from referee.judging.evidence import Chance, Drawing, NotApplicable
+from referee.judging.evidence import Chance, Counterexample, Drawing, NotApplicable
 from referee.judging.verdict import Criterion, Verdict, decide
 
 if TYPE_CHECKING:
@@ -67,10 +67,10 @@ class HeadScores:
             ),
         )
 
-    def least_matching(self, criterion: Criterion) -> str | None:
-        """Describes the sequence with the lowest score of the top heads. Returns None if all meet the criterion."""
+    def least_matching(self, criterion: Criterion) -> Counterexample | None:
+        """Returns the sequence with the lowest score of the top heads. Returns None if all meet the criterion."""
         found = estimates.lowest(self.prefix_matching(), criterion)
-        return found and f"sequence {found[0]}: the top heads' prefix-matching score is {found[1]:.3f}"
+        return found and Counterexample(f"sequence {found[0]}: the top heads' prefix-matching score is {found[1]:.3f}")
 
     def notes_on_matching(self) -> tuple[str, ...]:
         """Returns which heads are the top heads, with their scores."""
@@ -113,10 +113,10 @@ class HeadScores:
         """Returns the share of resting heads if all heads attend evenly."""
         return Chance("uniform attention", float(self._uniform["first_token"] > RESTING))
 
-    def least_resting(self, criterion: Criterion) -> str | None:
-        """Describes the sequence with the smallest share of resting heads. None if all meet the criterion."""
+    def least_resting(self, criterion: Criterion) -> Counterexample | None:
+        """Returns the sequence with the smallest share of resting heads. None if all meet the criterion."""
         found = estimates.lowest(self._resting(), criterion)
-        return found and f"sequence {found[0]}: {found[1]:.1%} of the heads rest on the first token"
+        return found and Counterexample(f"sequence {found[0]}: {found[1]:.1%} of the heads rest on the first token")
 
     def notes_on_resting(self) -> tuple[str, ...]:
         """Returns the mean first-token share over heads and sequences."""

@@ -11,7 +11,7 @@ from claims.induction.heads import Heads, in_words
 from claims.induction.idle_attention.measure import BETWEEN_OTHERS, FROM_FIRST
 from claims.induction.predictions import ACCURACY, LOG_PROBABILITY, of_arm
 from claims.induction.sequences import SECOND
-from referee.judging.evidence import Drawing
+from referee.judging.evidence import Counterexample, Drawing
 from referee.judging.verdict import Criterion
 
 if TYPE_CHECKING:
@@ -49,10 +49,10 @@ class Idle:
         """Returns the same for the share of right copies instead of their log probability."""
         return {"right copies": self.excess(ACCURACY[SECOND])}
 
-    def least_excess(self, criterion: Criterion) -> str | None:
-        """Describes the sequence with the smallest excess. Returns None if all meet the criterion."""
+    def least_excess(self, criterion: Criterion) -> Counterexample | None:
+        """Returns the sequence with the smallest excess. Returns None if all meet the criterion."""
         found = estimates.lowest(self._excess(), criterion)
-        return found and (
+        return found and Counterexample(
             f"sequence {found[0]}: moving attention from the first token changes the log probability by"
             f" {abs(found[1]):.3f} nats less than moving the same amount between other tokens"
         )

@@ -12,7 +12,7 @@ from claims.induction.named import Named
 from claims.induction.predictions import of_arm
 from claims.induction.previous_tokens.measure import KNOCKED_OUT, SILENT
 from claims.induction.theory import COMPARED
-from referee.judging.evidence import Chance, Drawing
+from referee.judging.evidence import Chance, Counterexample, Drawing
 from referee.judging.verdict import Criterion
 
 if TYPE_CHECKING:
@@ -51,10 +51,12 @@ class Feeding:
         own = float(self._fall(KNOCKED_OUT).iloc[:COMPARED].mean())
         return (estimates.among_other_sets(own, self._falls_in_sets, self._existing),)
 
-    def least_fall(self, criterion: Criterion) -> str | None:
-        """Describes the sequence with the smallest fall. Returns None if all meet the criterion."""
+    def least_fall(self, criterion: Criterion) -> Counterexample | None:
+        """Returns the sequence with the smallest fall. Returns None if all meet the criterion."""
         found = estimates.lowest(self._fall(KNOCKED_OUT), criterion)
-        return found and f"sequence {found[0]}: the prefix-matching score falls by {round(found[1], 3) + 0.0:.3f}"
+        return found and Counterexample(
+            f"sequence {found[0]}: the prefix-matching score falls by {round(found[1], 3) + 0.0:.3f}"
+        )
 
     def notes(self) -> tuple[str, ...]:
         """Returns which heads are knocked out, and the scores before and after."""

@@ -8,7 +8,7 @@ import pandas as pd
 
 from claims.new_theory.template.theory import THRESHOLD
 from referee.judging import statistics
-from referee.judging.evidence import Chance, Drawing
+from referee.judging.evidence import Chance, Counterexample, Drawing
 from referee.judging.verdict import Criterion
 
 if TYPE_CHECKING:
@@ -42,10 +42,12 @@ class NumberAttention:
             Chance("the noun after the number", float(noun.median()), statistics.sign_test(number - noun), veto=True),
         )
 
-    def lowest(self, criterion: Criterion) -> str | None:
-        """Describes the sentence whose number gets the least attention. Returns None if it meets the criterion."""
+    def lowest(self, criterion: Criterion) -> Counterexample | None:
+        """Returns the sentence whose number gets the least attention. Returns None if it meets the criterion."""
         row = self.data.loc[self.data["number"].idxmin()]
-        return None if criterion.admits(row["number"]) else f"{row['sentence']!r}: {row['number']:.2f}"
+        if criterion.admits(row["number"]):
+            return None
+        return Counterexample(f"{row['sentence']!r}: {row['number']:.2f}")
 
     def drawing(self, criterion: Criterion) -> Drawing:
         """Returns the figure: the number and the noun, one point for each sentence."""
