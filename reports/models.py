@@ -111,6 +111,8 @@ class Theory(Model):
     folder: Text
     """Name of its folder in claims/. Claims and headlines name their theory by it."""
     name: Text
+    summary: Text
+    """What the theory says, for a reader who does not know it."""
     digest: Text
     """First 12 hexadecimal digits of the SHA-256 digest of the file that states the theory."""
     unit: Text

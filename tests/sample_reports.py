@@ -30,7 +30,13 @@ KNOWN = replace(
 )
 OTHER = replace(THEORY, name="Another theory", claims=(replace(CLAIM, id="O1", headline=None),), headlines={})
 OF_THEORY = models.Theory(
-    folder="a_theory", name="A theory", digest="abc", unit="pairs", stratum="order of the numbers", known=False
+    folder="a_theory",
+    name="A theory",
+    summary="Numbers win.",
+    digest="abc",
+    unit="pairs",
+    stratum="order of the numbers",
+    known=False,
 )
 GOOD, BAD, OPEN = Estimate(0.8, 0.7, 0.9, 20), Estimate(0.2, 0.1, 0.3, 20), Estimate(0.625, 0.375, 0.875, 20)
 

@@ -140,3 +140,10 @@ def test_equal_reports_give_equal_pages():
 def test_markup_in_a_text_is_escaped():
     """The only scripts of the page are its own: one of the page, one of the token view, and the data of the view."""
     assert page.html(hostile()).count("<script") == page.html(everything()).count("<script") == 3
+
+
+def test_the_first_screen_says_what_the_theory_claims():
+    """The summary of the theory on trial comes before the verdicts on its headlines."""
+    text = page.html(everything())
+
+    assert text.index("Numbers win.") < text.index("Headlines")

@@ -35,7 +35,7 @@ def build(name):
 
     return build("planted:bug=none")
 
-STUDY = Study(check_prompts=check_prompts, depth=None, builders={"facts": build})
+STUDY = Study(summary="It has facts.", check_prompts=check_prompts, depth=None, builders={"facts": build})
 """,
     "test_facts.py": """
 import pandas as pd

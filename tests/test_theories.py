@@ -18,7 +18,7 @@ from referee.measuring.self_checks import Check
 
 
 def study(depth=None, check_prompts=None, **builders):
-    return Study(check_prompts=check_prompts or (lambda subject: [subject]), depth=depth, builders=builders)
+    return Study(summary="", check_prompts=check_prompts or (lambda subject: [subject]), depth=depth, builders=builders)
 
 
 def test_the_layer_is_that_of_the_theory_that_names_one():

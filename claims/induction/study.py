@@ -25,4 +25,11 @@ def _build(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     return model.build(name)
 
 
-STUDY = Study(check_prompts=_check_prompts, builders={"induction": _build})
+STUDY = Study(
+    summary=(
+        "Induction heads copy what followed an equal token earlier in the text, and most heads rest on the first token"
+        " when they have nothing to do."
+    ),
+    check_prompts=_check_prompts,
+    builders={"induction": _build},
+)

@@ -21,4 +21,8 @@ def _check_prompts(subject: Subject) -> list[Tokens]:
 
 # Layer 10 of 32, in proportion: the layer of interest of the planted models. Theories of one run must name the same
 # depth. A theory that names no layer has the depth None.
-STUDY = Study(check_prompts=_check_prompts, depth=10 / 32)
+STUDY = Study(
+    summary="Write one or two sentences for a reader who does not know the theory.",
+    check_prompts=_check_prompts,
+    depth=10 / 32,
+)
