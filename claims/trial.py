@@ -161,9 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the table and the error rates. Returns 1 if any verdict was wrong, else 0."""
     options = _parser().parse_args(arguments)
     if options.record and options.dtype != "auto":
-        sys.exit(
-            f"--record keeps the trial in the default data type; got --dtype {options.dtype}. Leave one of them out."
-        )
+        sys.exit(f"--record needs the default data type; got --dtype {options.dtype}. Leave one of them out.")
     wanted = tuple(options.models.split(",")) if options.models else ("",)
     models = [model for model in truth_of(options.theory).models if model.startswith(wanted)]
     fixed = (options.profile, options.dtype)

@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--render", action="store_true", help="use the reports of an earlier call")
     given = parser.parse_args(arguments)
     try:
-        browser = found_browser()  # before the runs, which take minutes
+        browser = found_browser()  # before the runs, which take long
         for model in MODELS:
             if not given.render:
                 judge(model)
@@ -60,7 +60,7 @@ def found_browser() -> str:
 
 
 def judge(model: str) -> None:
-    """Judges all claims on a model. The report says which command does the same. Raises InstrumentFault."""
+    """Judges all claims on a model. The report names this command. Raises InstrumentFault if the run fails."""
     words = ["claims/", f"--model={model}", "--profile=quick", f"--report=reports/samples/{model}"]
     code = subprocess.run([sys.executable, "-m", "pytest", *words], cwd=ROOT).returncode
     if code not in _JUDGED:
@@ -68,7 +68,7 @@ def judge(model: str) -> None:
 
 
 def render(model: str) -> Path:
-    """Makes the page of a sample. Returns its path. Raises InstrumentFault."""
+    """Makes the page of a sample. Returns its path. Raises InstrumentFault if its report cannot be read."""
     made = ROOT / "docs" / "samples" / f"{model}.html"
     made.parent.mkdir(exist_ok=True)
     write_text(made, page.html(read(ROOT / "reports" / "samples" / model / "report.json")))
@@ -76,7 +76,7 @@ def render(model: str) -> Path:
 
 
 def picture(browser: str, shown: Path, made: Path) -> None:
-    """Makes a picture of the top of a page, in a browser without a window. Raises UnwritableFolder if it fails."""
+    """Makes a picture of the top of a page with a headless browser. Raises UnwritableFolder if it fails."""
     with tempfile.TemporaryDirectory() as profile:
         command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
                    f"--user-data-dir={profile}", f"--window-size={_WINDOW}", f"--screenshot={made}",

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from referee.judging.findings import Finding
 
 _LARGEST_SVG = 100_000
-"""Largest size of an SVG in bytes, unless a PNG of the same figure is even larger. It grows with the points drawn."""
+"""Largest size of an SVG in bytes, unless a PNG of the same figure is even larger. Each point makes an SVG larger."""
 _PLACE = re.compile(rb' (?:d|x|y)="[^"]*"')
-"""The coordinates of a path or of a mark in an SVG."""
+"""The coordinates of a path or of a marker in an SVG."""
 _DPI = 160
 """Resolution of a PNG, in dots per inch. A page shows about 96, so the figure is sharp on most screens."""
 
@@ -98,5 +98,5 @@ def picture(drawing: Drawing) -> tuple[str, bytes]:
 
 
 def _rounded(place: re.Match[bytes]) -> bytes:
-    """Returns coordinates in hundredths of a point."""
+    """Returns coordinates with two decimals."""
     return re.sub(rb"(\.\d\d)\d+", rb"\1", place.group())

@@ -1,7 +1,7 @@
 """The token view of a report: the tokens of prompts by category, and the attention patterns of every head.
 
-A pattern is text: each share is one byte, the bytes are in base64. The byte of a share p is 255 √p, rounded. The square
-root keeps small shares, which are many. The shares of a category are then exact to about 0.002.
+A pattern is text: each share is one byte, and the bytes are in base64. The byte of a share p is 255 √p, rounded. The
+square root makes small shares more exact, and most shares are small. The shares of a category are exact to about 0.002.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class PromptTokens(Model):
         return tuple(found)
 
     def mean_shares(self, rows: Sequence[Sequence[float]]) -> tuple[float, ...]:
-        """Returns the share of all rows that goes to each category, in the order of the labels."""
+        """Returns the share that goes to each category as a mean over rows, in the order of the labels."""
         return tuple(sum(shares) / len(rows) for shares in zip(*map(self.shares, rows), strict=True))
 
 
@@ -88,7 +88,7 @@ class AttentionView(Model):
 
     @property
     def layers(self) -> tuple[int, ...]:
-        """The layers that can be looked at, in order."""
+        """The layers that have patterns, in order."""
         return tuple(sorted(self.prompts[0].patterns))
 
     @property

@@ -250,7 +250,7 @@ class Report(Model):
     views: tuple[AttentionView, ...]
     """The token view of each theory that has one."""
     missing_views: dict[Text, Text]
-    """Why a theory has no token view in this run, by its folder."""
+    """Why the token view of a theory, or the tokens of a counterexample, are missing, by the folder of the theory."""
     data: dict[Text, Text]
     """The content of each CSV by its path: compressed with gzip, in base64."""
 

@@ -50,7 +50,7 @@
     form.querySelector(".all").hidden = fields().length === 0;
   }
 
-  // A search replaces the address, because each letter would be a step back otherwise.
+  // A search replaces the address. Otherwise the back button would take away one letter of it at a time.
   function changed(event) {
     if (event.target.name === "theory") form.elements.experiment.value = "";
     show();

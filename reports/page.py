@@ -25,7 +25,7 @@ _BECAUSE = {
     Verdict.INCONCLUSIVE: "It is undecided because of",
     Verdict.SUPPORTED: "Its weakest claim is",
 }
-"""How a headline's verdict leads to the claim that decides it."""
+"""The words before the claim that decides a headline, by the verdict on the headline."""
 
 
 def render(folder: Path) -> Path:

@@ -12,7 +12,7 @@ from reports.models import ClaimEntry
 LEFT, RIGHT = 8, 312
 """Where the axis begins and ends in the drawing, which is 320 units wide."""
 _APART = 34
-"""Smallest distance between the middles of two labels."""
+"""Smallest distance between the ticks of two labels."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _clean(value: float) -> float:
 
 
 def _ticks(wanted: Iterable[tuple[float, float, bool]]) -> tuple[Tick, ...]:
-    """Returns the labels that have room, the most important first in `wanted`."""
+    """Returns the labels that have room. In `wanted`, the most important labels come first."""
     ticks: list[Tick] = []
     for value, x, threshold in wanted:
         if all(abs(x - tick.x) >= _APART for tick in ticks):

@@ -1,4 +1,4 @@
-// The token view: draws the attention of the chosen prompt, layer, heads, token and edit. Nothing is computed but means.
+// The token view: draws the attention of the chosen prompt, layer, heads, token and edit. It computes only sums and means of shares.
 (() => {
   "use strict";
   const unpacked = new Map();
@@ -144,7 +144,7 @@
       drawTable(before, after, place);
       const { texts, labels } = prompt().tokens;
       const main = ofCategory(shown[place], prompt().tokens, view.category);
-      // An element isolates the text of the token, which may turn the direction of the line.
+      // An element isolates the text of the token, which may change the direction of the line.
       find(".state").replaceChildren(
         `Layer ${layer}, ${input.dataset.name}${edit ? `, after the edit “${edit.name}”` : ""}: token ${place + 1}, “`,
         element("bdi", { textContent: texts[place] }),

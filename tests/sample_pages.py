@@ -92,7 +92,7 @@ def everything(**changed: Any) -> models.Report:
 
 
 def hostile() -> models.Report:
-    """Returns a report whose texts try to be markup, to turn the direction of the line, or to be too long for it."""
+    """Returns a report whose texts try to be markup, to change the direction of the line, or to be too long for it."""
     name = "<script>document.title = 'hacked'</script>" + "\u202e" + "x" * 400
     whole = everything(options=options(model=name), command=f"pytest --model {name}")
     tokens = PromptTokens(texts=(name, "9"), labels=(name,), categories=(0, 0))

@@ -13,7 +13,7 @@ from claims.competition.named import tokens_of
 from claims.competition.prompts import DOCUMENT_PAIRS, ORDERS, POSITIONS, QA, SIMPLE, Case, filled, injected
 from claims.competition.study import STUDY
 from fixtures import attention_view as module
-from fixtures.attention_view import Triangles, attention_view, layers_shown, look
+from fixtures.attention_view import Triangles, attention_view, collect, layers_shown
 from fixtures.run import Result, Views
 from referee.attention.edits import edited_pattern
 from referee.errors import UnscorableTokens
@@ -94,7 +94,7 @@ def test_a_bos_has_a_category_of_its_own(session):
     ],
 )
 def test_layers_are_evenly_spaced_and_contain_the_layer_of_interest(n_layers, layer, most, expected):
-    """If there is no room for all layers, those in even distances are shown."""
+    """If there is no room for all layers, evenly spaced ones are shown."""
     assert layers_shown(n_layers, layer, most) == expected
 
 
@@ -131,7 +131,7 @@ def test_a_name_of_no_format_is_refused(session):
 
 
 def run_of(finding, *, remote=False, figures=True):
-    """Returns what `look` needs of a run in which one claim of the theory was judged."""
+    """Returns what `collect` needs of a run in which one claim of the theory was judged."""
     settings = SimpleNamespace(remote=remote, figures=figures)
     results = [Result(finding, "competition", "test_x", 1.0)]
     return SimpleNamespace(settings=settings, results=results, theories=("competition",), found={}, views=Views())
@@ -145,7 +145,7 @@ def test_a_run_collects_the_view_and_the_counterexample(session):
     """The counterexample has the tokens of its prompt."""
     run = run_of(refuted())
 
-    look(session, run)
+    collect(session, run)
 
     assert run.views.missing == {}
     assert [view.theory for view in run.views.attention] == ["competition"]
@@ -156,7 +156,7 @@ def test_without_figures_there_is_no_view(session):
     """The tokens of counterexamples cost nothing, so they stay."""
     run = run_of(refuted(), figures=False)
 
-    look(session, run)
+    collect(session, run)
 
     assert (run.views.attention, run.views.missing) == ([], {})
     assert list(run.views.counterexamples) == ["9.9a"]
@@ -166,7 +166,7 @@ def test_a_run_that_measured_nothing_has_no_view(session):
     """Only a theory of which something was measured has a view."""
     run = run_of(replace(refuted(), evidence=None, decisive=None))
 
-    look(session, run)
+    collect(session, run)
 
     assert run.views == Views()
 
@@ -175,7 +175,7 @@ def test_a_hosted_model_has_no_view(session):
     """The report says why."""
     run = run_of(found(), remote=True)
 
-    look(session, run)
+    collect(session, run)
 
     assert run.views.missing == {"competition": "patterns of hosted models are not read for the token view"}
 
@@ -196,7 +196,7 @@ def test_a_view_that_fails_costs_only_the_view(session, monkeypatch, problem, wh
     monkeypatch.setattr(module, "study_of", lambda _: replace(STUDY, view=fail))
     run = run_of(found())
 
-    look(session, run)
+    collect(session, run)
 
     assert (run.views.attention, run.views.missing) == ([], {"competition": why})
 
@@ -214,7 +214,7 @@ def test_the_page_shows_the_last_row_without_a_script():
 
 
 def test_unpacked_patterns_are_those_that_were_packed():
-    """The rows of every head have one share more from token to token."""
+    """Each row of a head has one share more than the row before."""
     heads = unpacked(pattern(), len(ON_NUMBERS))
 
     assert [sum(head[-1][1:]) for head in heads] == pytest.approx(ON_NUMBERS, abs=0.005)
@@ -225,4 +225,4 @@ def test_the_page_says_why_there_is_no_view():
     """The reason is escaped."""
     html = page.html(report_of(found(), missing_views={"a_theory": "it <failed>"}))
 
-    assert "The report shows no attention of A theory: it &lt;failed&gt;." in html
+    assert "The token view of A theory is missing or incomplete: it &lt;failed&gt;." in html

@@ -43,11 +43,11 @@ def test_both_methods_are_shown_side_by_side(study):
     assert rows["4.2"][5] == "none"
 
 
-def test_the_table_says_that_only_one_prompt_speaks(study):
-    """Where too few pairs have the bug for a verdict, the bug of the published pair is all that there is."""
+def test_the_table_says_that_only_one_prompt_has_the_bug(study):
+    """If too few pairs have the bug for a verdict, only the published pair shows anything about the repair."""
     titles = [tables.claim_by_claim(study, OF_DOCUMENT, {"4.1a": v}).title for v in ("NOT APPLICABLE", "REFUTED")]
 
-    assert [title.endswith("so only this prompt says anything about it") for title in titles] == [True, False]
+    assert [title.endswith("so only this prompt shows anything about it") for title in titles] == [True, False]
 
 
 def test_a_measured_figure_is_compared_with_a_published_one(monkeypatch, on_document, study):

@@ -210,7 +210,7 @@ def test_a_model_that_is_too_large_for_the_gpu(llama, llama_folder, monkeypatch)
     ("room", "says"),
     [
         (1.01, "a run without --device puts the weights on cuda:0"),
-        (0.51, "a run without --device puts the weights spread over 2 GPUs"),
+        (0.51, "a run without --device spreads the weights over 2 GPUs"),
         (0.49, None),
     ],
 )

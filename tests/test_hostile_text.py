@@ -41,7 +41,7 @@ def test_only_characters_that_change_other_text_are_escaped(text, shown):
 
 
 def is_harmless(text):
-    """Checks that a text has no markup of the hostile text, and none of its characters that act."""
+    """Checks that a text has no markup of the hostile text, and none of its control characters."""
     assert "<script>alert" not in text
     assert TURNED not in text
     assert "\x1b[31m" not in text
@@ -62,7 +62,7 @@ def test_hostile_text_in_a_report():
 
 
 def test_a_run_on_a_model_with_a_hostile_name(llama_folder, tmp_path):
-    """The run judges its claim, and nothing that it prints or writes acts."""
+    """The run judges its claim, and prints and writes no control character of the name."""
     shutil.copytree(llama_folder, tmp_path / HOSTILE)
 
     done = run(f"--model={tmp_path / HOSTILE}", "-k", "headline2", "--no-figures", f"--report={tmp_path / 'r'}",
@@ -82,7 +82,7 @@ def test_a_run_on_a_model_with_a_hostile_name(llama_folder, tmp_path):
 
 
 def test_a_fault_with_a_hostile_name(tmp_path):
-    """The line on a model that cannot be loaded is harmless, too."""
+    """The line about a model that cannot be loaded is harmless, too."""
     (tmp_path / HOSTILE).mkdir()
 
     done = run(f"--model={tmp_path / HOSTILE}", "-k", "headline2", f"--report={tmp_path / 'r'}")

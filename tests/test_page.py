@@ -104,7 +104,7 @@ def test_claims_are_grouped_by_experiment():
     assert [[control.id for control in group.controls] for group in groups] == [["C1"], []]
 
 
-def test_a_claim_has_everything_that_a_reviewer_asks(tmp_path):
+def test_a_claim_has_everything_that_a_reviewer_asks_for(tmp_path):
     """Its source, published figure, controls, error rates beside their target, and the command that judges it again."""
     (tmp_path / "index.html").write_text(page.html(everything()), encoding="utf-8")
     text = text_of(tmp_path)

@@ -34,7 +34,7 @@ def test_everything_is_shown_at_first(page):
 
 
 def test_a_verdict_filters_the_claims_and_the_list(page):
-    """Several verdicts add up. Experiments and theories without a claim that fits disappear."""
+    """Claims with any chosen verdict are shown. Experiments and theories without such a claim disappear."""
     page.get_by_role("checkbox", name="REFUTED").check()
     assert shown(page) == REFUTED
     assert page.locator("#shown").inner_text() == "2 of 8 claims shown"
@@ -48,7 +48,7 @@ def test_a_verdict_filters_the_claims_and_the_list(page):
 
 
 def test_another_theory_has_other_experiments(page):
-    """The choice of a theory takes back the experiment of another theory."""
+    """The choice of a theory clears the choice of another theory's experiment."""
     page.get_by_label("Experiment").select_option("Coins and dice")
     assert shown(page) == ["8.1", "8.2", "9.9c"]
 
@@ -58,7 +58,7 @@ def test_another_theory_has_other_experiments(page):
 
 
 def test_words_are_searched_in_what_a_claim_says(page):
-    """Every word must be there, in any order and case. Without a match, one step leads back."""
+    """Every word must be there, in any order and case. If nothing matches, one button shows all claims again."""
     page.get_by_label("Search").fill("9.9c PART")
     assert shown(page) == ["9.9c"]
 
@@ -70,7 +70,7 @@ def test_words_are_searched_in_what_a_claim_says(page):
 
 
 def test_the_address_restores_the_filter(page):
-    """A reload keeps the filter, and the back button takes back one choice."""
+    """A reload keeps the filter, and the back button undoes one choice."""
     page.get_by_role("checkbox", name="REFUTED").check()
     page.get_by_label("Theory").select_option("Known Facts")
     page.get_by_label("Search").fill("fact 2")
@@ -207,7 +207,7 @@ def test_a_narrow_window_folds_the_list(opened):
 
 
 def test_hostile_text_is_text(opened):
-    """Markup in a name is not executed, and a name that turns the direction of the line does not turn what follows."""
+    """Markup in a name is not executed. A name that changes the direction of the line does not change what follows."""
     page = opened(html(hostile()))
 
     assert page.title().startswith("A theory on <script>document.title = 'hacked'")
@@ -226,7 +226,7 @@ def test_only_the_script_of_the_page_may_run(browser, tmp_path):
 
 
 def test_the_page_needs_no_script(opened):
-    """Without it, everything is shown, and nothing that would not work."""
+    """Without scripts, every claim is shown, and no control that needs a script."""
     page = opened(html(everything()), java_script_enabled=False)
 
     assert shown(page) == ALL

@@ -15,7 +15,7 @@ from fixtures.record import digest, recorded
 from referee.judging.verdict import Verdict
 
 QUICK = "planted:heads=4"
-"""A model with the bug, on which the published method calls one claim wrong."""
+"""A model with the bug, on which one call of the published method is wrong."""
 NOTHING = {claim.id: "NOT APPLICABLE" for claim in CLAIMS}
 
 
@@ -76,7 +76,7 @@ def test_the_pages_quote_the_record():
 
 
 def test_errors_of_a_method_are_counted_as_those_of_the_suite():
-    """Support on a model in which a claim is false is false support, and refutation where it is true is false, too."""
+    """SUPPORTED on a model in which a claim is false is false support. REFUTED where it is true is false refutation."""
     refuted = verdicts("planted", "as published", "REFUTED")
     supported = verdicts("planted:heads=4", "as published", "SUPPORTED")
 
@@ -114,7 +114,7 @@ def test_a_recording_continues_after_an_interruption(monkeypatch, tmp_path, caps
 
 
 def test_a_record_of_another_theory_is_not_quoted(monkeypatch):
-    """A changed threshold may change every call, so the record counts no more."""
+    """Another threshold may change every call, so the record is not used."""
     monkeypatch.setattr(trial, "digest", lambda theory: "other")
 
     assert trial.recorded() == {}
@@ -135,6 +135,6 @@ def test_the_tables_say_how_often_each_method_is_wrong():
     assert by_method["as published"][3] == "1/1 0/1"
     assert by_method[left][-1] == "0/2 1/10"
     assert (
-        "4.2: As published, this claim would have been called SUPPORTED on 1 of 1 models in which it is not true, and"
-        " REFUTED on 0 of 1 in which it is true. This suite: 1 of 6 and 2 of 4 verdicts."
+        "4.2: The published method calls this claim SUPPORTED on 1 of 1 models in which it is not true, and REFUTED on"
+        " 0 of 1 in which it is true. This suite: 1 of 6 and 2 of 4 verdicts."
     ) in trial_tables.in_words(by_claim)

@@ -192,7 +192,7 @@ def test_claims_are_grouped_by_theory_on_the_page(tmp_path):
     places = [page.index(text) for text in below]
     assert places == sorted(places)
     assert page.startswith("Skip to the claims A theory on tiny ")
-    assert "All 1 claims of the theory: ✗ 1 REFUTED" in page
+    assert "The claim of the theory: ✗ 1 REFUTED" in page
     assert "Theory Known Facts, digest def" in page
     assert "Theory A theory, digest abc" in page
 

@@ -34,7 +34,7 @@ _WRITTEN = {format.name: format for format in (SIMPLE, COMPARE, *QUESTIONS, *INJ
 def tokens_of(pair: str, order: str, format: str) -> Callable[[Session], Tokens]:
     """Returns a function that tokenizes a prompt, from the names with which tables identify it.
 
-    The function raises ValueError for names of no prompt of this theory.
+    The function raises ValueError if this theory has no prompt with these names.
     """
 
     def tokens(session: Session) -> Tokens:

@@ -1,4 +1,4 @@
-"""What this theory gives to a run: its layer, prompts for the self-checks, models that it builds, and a view."""
+"""What this theory gives to a run: its layer, prompts for the self-checks, models that it builds, a token view."""
 
 from __future__ import annotations
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from referee.prompts.tokens import Tokens
 
 _CAPTION = (
-    "Each token reads itself and the tokens before it, and a head's attention says how much it reads from each one: the"
-    " shares of a token sum to 1. The numerical bandwidth of a head is the share of its attention that goes to the two"
-    " numbers, and the theory says that it is more than {:.0%} in the even heads, in every format."
+    "Each token attends to itself and to the tokens before it. A head's attention pattern has the share that each of"
+    " them gets, and the shares of a token sum to 1. The numerical bandwidth of a head is the share of its attention"
+    " that goes to the two numbers. The theory says that it is more than {:.0%} in the even heads, in every format."
 )
 
 

@@ -138,8 +138,10 @@ def _on_several(name: str, size: int) -> Line:
         chosen = placement.of_size(name, size)
     except NoSuchDevice as fault:
         return Line("fits on the GPUs", str(fault), missing=True)
-    where = f"spread over {len(chosen.rooms)} GPUs" if chosen.rooms else f"on {chosen.device}"
-    return Line("fits on the GPUs", f"a run without --device puts the weights {where}")
+    where = (
+        f"spreads the weights over {len(chosen.rooms)} GPUs" if chosen.rooms else f"puts the weights on {chosen.device}"
+    )
+    return Line("fits on the GPUs", f"a run without --device {where}")
 
 
 def _structure(subject: Subject) -> Iterator[Line]:

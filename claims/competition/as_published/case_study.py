@@ -36,7 +36,7 @@ STATED = replace(AS_STATED, one_prompt=True)
 _DECIDING = ("one_prompt", "repeated")
 """The switches that change nothing about one prompt. They change only what is concluded from it."""
 _MAIN = (OF_SCRIPTS, OF_DOCUMENT)
-"""The prompts on which every deviation runs, and the odd heads and other layers as well."""
+"""The prompts on which every deviation runs. Odd heads and other layers are tried on these alone."""
 
 
 @dataclass(frozen=True)

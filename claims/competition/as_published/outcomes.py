@@ -39,8 +39,8 @@ class Course:
         sharp: whether the turn is sharp. None if the answer does not turn.
         repairing: the numbers of even heads or blocks that repair.
         tried: the numbers of even heads or blocks that were tried.
-        odd: the numbers of odd heads or blocks that repair. The same numbers were tried as far as there are so many.
-        mixed: whether half as many heads or blocks of both kinds repair.
+        odd: the numbers of odd heads or blocks that repair. The same numbers of them were tried, up to all of them.
+        mixed: whether a mix of even and odd heads or blocks repairs, as many as half of the even ones.
         layers: the other layers at which the whole replacement repairs.
     """
 

@@ -50,7 +50,7 @@ def claim_by_claim(study: CaseStudy, prompts: Prompts, verdicts: Mapping[str, st
     )
     title = f"The published method beside ours, {prompts.name} prompts (facts about one prompt, no verdicts)"
     if verdicts.get(SIXTY_PERCENT.id) == Verdict.NOT_APPLICABLE and _bugged(study, prompts):
-        title += ". Too few pairs have the bug for verdicts on the repair, so only this prompt says anything about it"
+        title += ". Too few pairs have the bug for verdicts on the repair, so only this prompt shows anything about it"
     return Table(title, columns, tuple(rows))
 
 
@@ -165,7 +165,7 @@ def _counts(course: Course | None) -> str:
 
 
 def _runs(counts: Sequence[int]) -> str:
-    """Returns rising numbers in words, such as "3, 8 to 16"."""
+    """Returns increasing numbers in words, such as "3, 8 to 16"."""
     runs = [[count] for count in counts[:1]]
     for before, count in pairwise(counts):
         if count == before + 1:

@@ -4,7 +4,7 @@ python -m claims.competition.as_published.trial --models planted:graded,planted:
 python -m claims.competition.as_published.trial --record     every model; writes trial.json into this folder
 
 Each model is written as soon as it is judged. So an interrupted recording continues, unless the code has changed since.
-Nothing is drawn on one prompt, and one seed draws the prompts and heads of the methods with many.
+On one prompt nothing is random. Methods with many prompts draw these and the heads with one seed.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def methods() -> dict[str, Method]:
 
 
 def judge(model: str, methods: Mapping[str, Method], seed: int = 0) -> Verdicts:
-    """Returns what each of some methods calls each claim on a model, with the prompts of the seed document."""
+    """Returns the call of each method on each claim, on one model, with the prompts of the seed document."""
     from claims.competition.as_published.comparison import compare
     from claims.competition.prompts import pairs
     from claims.competition.study import STUDY

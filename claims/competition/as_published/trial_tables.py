@@ -45,9 +45,9 @@ def in_words(table: Table) -> str:
     for claim_id, *cells in table.rows:
         support, refutation, _, _, suite_support, suite_refutation, _ = cells
         lines.append(
-            f"{claim_id}: As published, this claim would have been called SUPPORTED on {support} models in which it is"
-            f" not true, and REFUTED on {refutation} in which it is true. This suite: {suite_support} and"
-            f" {suite_refutation} verdicts."
+            f"{claim_id}: The published method calls this claim SUPPORTED on {support} models in which it is not true,"
+            f" and REFUTED on {refutation} in which it is true. This suite: {suite_support} and {suite_refutation}"
+            " verdicts."
         )
     return "\n".join(lines)
 
