@@ -1,7 +1,7 @@
 """The token view of a report: the tokens of prompts by category, and the attention patterns of every head.
 
 A pattern is text: each share is one byte, the bytes are in base64. The byte of a share p is 255 √p, rounded. The square
-root keeps small shares, which are many. The shares of a category are then exact to about 0.002.
+root keeps small shares, which are many. The shares of a category in one row are then exact to about 0.01.
 """
 
 from __future__ import annotations
