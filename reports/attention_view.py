@@ -1,7 +1,7 @@
 """The token view of a report: the tokens of prompts by category, and the attention patterns of every head.
 
 A pattern is text: each share is one byte, and the bytes are in base64. The byte of a share p is 255 √p, rounded. The
-square root makes small shares more exact, and most shares are small. The shares of a category are exact to about 0.002.
+square root makes small shares more exact, and most shares are small. The shares of a category are exact to about 0.01.
 """
 
 from __future__ import annotations

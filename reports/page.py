@@ -105,6 +105,13 @@ def _found(verdict: Verdict, count: int) -> str:
 
 
 def opposed(claim: ClaimEntry) -> list[str]:
-    """Returns the names of the analysis choices that give the opposite verdict."""
-    opposite = {Verdict.SUPPORTED: Verdict.REFUTED, Verdict.REFUTED: Verdict.SUPPORTED}.get(claim.verdict)
-    return [variant.name for variant in claim.variants if variant.verdict and variant.verdict is opposite]
+    """Returns the names of the analysis choices that give the opposite of the verdict of the intervals alone.
+
+    A comparison or a lack of units can make this verdict INCONCLUSIVE. Then the place of the interval tells it.
+    """
+    if not claim.fragile or claim.estimate is None:
+        return []
+    low, high = claim.criterion.low, claim.criterion.high
+    met = (low is None or low <= claim.estimate.low) and (high is None or claim.estimate.high <= high)
+    opposite = Verdict.REFUTED if met else Verdict.SUPPORTED
+    return [variant.name for variant in claim.variants if variant.verdict is opposite]
