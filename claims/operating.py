@@ -20,7 +20,7 @@ import numpy as np
 from claims.simulations import EDGE, INSIDE, OUTSIDE, PLACES, simulations_of
 from fixtures.discovery import only_theory_on_trial, theories
 from fixtures.options import PROFILES, Settings
-from fixtures.record import code_digest, operating_of
+from fixtures.record import code_digest, digest, operating_of
 from referee.judging.statistics import proportion
 from referee.judging.verdict import Verdict
 
@@ -89,7 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{claim_id:<6} {profile:<9} {shares[0]:>14} {shares[1]:>17} {shares[2]:>7}"
                   f"{'   above 5 %' if wrong else ''}", flush=True)  # fmt: skip
     if options.record:
-        content = {"code": code_digest(options.theory), "tables": options.tables, "claims": record}
+        digests = {"theory": digest(options.theory), "code": code_digest(options.theory)}
+        content = {**digests, "tables": options.tables, "claims": record}
         operating_of(options.theory).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return int(options.check and bad > 0)
 

@@ -66,6 +66,8 @@ class ChanceWorld(Model):
     """Probability in this world of a value at least as extreme as the estimate."""
     explains: bool
     """True if this is another explanation that fits the finding as well. Then the claim is not SUPPORTED."""
+    only_listed: bool
+    """True for a comparison that is no chance world, such as the same edit in other heads."""
 
 
 class Variant(Model):

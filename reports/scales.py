@@ -84,8 +84,9 @@ def scale(claim: ClaimEntry) -> Scale:
 
 
 def chance_world(claim: ClaimEntry) -> ChanceWorld | None:
-    """Returns the first chance world with a value. A rival that explains the finding is not chance."""
-    return next((world for world in claim.chance if world.value is not None and not world.explains), None)
+    """Returns the first chance world with a value. Rivals and comparisons that are only listed are not chance."""
+    chance = (world for world in claim.chance if not world.explains and not world.only_listed)
+    return next((world for world in chance if world.value is not None), None)
 
 
 def axis(marks: Sequence[float], bounds: Iterable[float]) -> tuple[float, float]:

@@ -25,7 +25,8 @@ def number(value: float | None) -> str:
     """Returns a number with three digits. Returns a dash for a missing number."""
     if value is None:
         return "–"
-    return f"{value:.3f}" if abs(value) < 1000 else f"{value:.3g}"
+    text = f"{value:.3f}" if abs(value) < 1000 else f"{value:.3g}"
+    return "0.000" if text == "-0.000" else text
 
 
 def interval(estimate: Estimate) -> str:

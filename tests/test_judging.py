@@ -12,6 +12,7 @@ from runs import run
 from claims.operating import too_many
 from fixtures import discovery, record
 from fixtures.ledger import Judge
+from fixtures.options import PROFILES
 from referee.judging.claims import Claim, Theory
 from referee.judging.evidence import Estimates, Evidence
 from referee.judging.findings import judged
@@ -103,3 +104,13 @@ def test_the_recorded_trial_belongs_to_the_theory():
     for counts in recorded.values():
         assert not too_many(counts["false_support"], counts["calls"] - counts["true"])
         assert not too_many(counts["false_refutation"], counts["true"])
+
+
+def test_error_rates_are_quoted_only_for_the_recorded_theory(monkeypatch):
+    """Every claim has rates at every profile. After a change of theory.py, none is quoted."""
+    ids = {claim.id for claim in discovery.theories()["competition"].claims}
+    for profile in PROFILES:
+        assert set(record.operating("competition", profile)) == ids
+
+    monkeypatch.setattr(record, "digest", lambda theory: "another")
+    assert record.operating("competition", "quick") == {}

@@ -40,9 +40,9 @@ def drawn(estimate=None, criterion=None, against=()):
 
 
 def test_marks_are_in_proportion():
-    """A rival that explains the finding is not chance."""
-    rival = Chance("every fourth", 0.9, explains=True)
-    found = drawn(against=(rival, Chance("coin", None), Chance("die", 0.25)))
+    """Neither a rival that explains the finding nor a comparison that is only listed is chance."""
+    rival, other = Chance("every fourth", 0.9, explains=True), Chance("other heads", 0.1, only_listed=True)
+    found = drawn(against=(rival, other, Chance("coin", None), Chance("die", 0.25)))
 
     def share(x):
         return round((x - LEFT) / (RIGHT - LEFT), 3)

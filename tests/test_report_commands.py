@@ -6,9 +6,10 @@ import json
 
 import pytest
 from matplotlib.figure import Figure
-from sample_reports import found, report_of, written
+from sample_reports import THEORY, found, report_of, written
 
 from referee.judging.evidence import Drawing
+from referee.judging.findings import headline_findings
 from reports.__main__ import main
 from reports.models import SCHEMA_VERSION
 
@@ -25,6 +26,19 @@ def test_a_page_is_rendered_from_the_report_alone(tmp_path):
 
     assert pages[0] == pages[1] == (tmp_path / "r" / "index.html").read_bytes()
     assert b'src="data:image/svg+xml;base64,' in pages[0]
+
+
+def test_parts_that_do_not_fit_together_are_one_line(tmp_path, capsys):
+    """A headline may name a claim that the report does not have. No page is written, and nothing else is shown."""
+    report = report_of(found(), headlines=headline_findings([found()], THEORY))
+    headline = report.headlines[0].model_copy(update={"parts": ("8.8",)})
+    file = tmp_path / "r.json"
+    file.write_text(report.model_copy(update={"headlines": (headline,)}).model_dump_json(), encoding="utf-8")
+
+    assert main(["render", str(file), "-o", str(tmp_path / "p.html")]) == 2
+
+    assert "The parts of a report must fit together; got UndefinedError" in capsys.readouterr().err
+    assert not (tmp_path / "p.html").exists()
 
 
 VALID = json.loads(report_of(found()).model_dump_json())

@@ -8,6 +8,7 @@ import pytest
 from sample_reports import BAD, CLAIM, GOOD, OF_THEORY, THEORY, found, options, report_of
 
 from referee.errors import UnreadableReport
+from referee.judging.evidence import Chance
 from referee.judging.findings import headline_findings
 from referee.judging.statistics import Estimate
 from reports import models
@@ -148,6 +149,49 @@ def test_the_drift_is_that_of_the_margins():
     assert replay.drift(report_of(found())) == replay.ROUNDING
     assert replay.drift(report_of(found(), margins=margins)) == 0.03
     assert replay.drift(report_of(found(), margins=margins.model_copy(update={"precise": None}))) == 0.02
+
+
+def test_a_report_cannot_choose_its_drift():
+    """The smaller drift of both runs counts, so a report that states a huge one gains nothing."""
+    margins = models.Margins(margins=9, smallest=0.1, alone=0.02, again=0, precise=None, turned=0)
+    boasting = report_of(found(), margins=margins.model_copy(update={"alone": 1e300}))
+
+    assert replay.drift(boasting, report_of(found(), margins=margins)) == 0.02
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"statement": "Numbers lose."},
+        {"criterion": models.Criterion(low=0.1, high=None, text="> 0.1")},
+        {"decisive_part": "another"},
+        {"chance": ()},
+        {"variants": ()},
+        {"agreement": None},
+        {"fragile": False},
+    ],
+)
+def test_what_a_reader_sees_of_a_claim_is_compared(changed):
+    """A report whose statement, criterion or comparisons were changed by hand diverges."""
+    report = report_of(found(against=(Chance("coin", 0.5),), variants={"last row": {"all": BAD}}))
+    claim = report.claims[0].model_copy(update=changed)
+
+    (line,) = replay.divergences(report.model_copy(update={"claims": (claim,)}), report, 0.1)
+
+    assert line == f"the field {next(iter(changed))!r} of 9.9a differs from the report"
+
+
+@pytest.mark.parametrize("changed", [{"p_holm": 0.9}, {"decisive": None}, {"statement": "None <win>."}])
+def test_what_a_reader_sees_of_a_headline_is_compared(changed):
+    """The same holds for a headline. A headline that one of the reports lacks diverges, too."""
+    report = report_of(found(), headlines=headline_findings([found()], THEORY))
+    headline = report.headlines[0].model_copy(update=changed)
+
+    (line,) = replay.divergences(report.model_copy(update={"headlines": (headline,)}), report, 0.1)
+    (missing,) = replay.divergences(report.model_copy(update={"headlines": ()}), report, 0.1)
+
+    assert line == f"the field {next(iter(changed))!r} of headline 1 differs from the report"
+    assert missing == "headline 1 is SUPPORTED, and not judged in the report"
 
 
 def test_estimates_within_the_drift_agree():

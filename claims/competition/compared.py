@@ -62,7 +62,7 @@ class InOtherHeads:
                 found.append(Chance(f"fewer than {FEWEST_GROUPS} other groups{where}: no test", None))
         edit_name = self.arm.partition(" heads")[2]
         rivals = (
-            Chance(arm.removesuffix(edit_name), mean - middle, explains=self._explains(arm))
+            Chance(arm.removesuffix(edit_name), mean - middle, explains=self._explains(arm), only_listed=True)
             for arm, mean in means.items()
         )
         return (*found, *rivals)

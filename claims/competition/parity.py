@@ -70,7 +70,8 @@ class Parity:
 
         def chance(name: str, heads: list[int]) -> Chance:
             rival = float(statistic(self.members(heads))[0])
-            return Chance(name, rival, explains=sign * value > 0 and sign * rival >= sign * value - 1e-9)
+            as_strong = sign * value > 0 and sign * rival >= sign * value - 1e-9
+            return Chance(name, rival, explains=as_strong, only_listed=True)
 
         # Parity itself is no rival, and a grouping without a head of the claim explains nothing about it.
         groups = self.rivals()

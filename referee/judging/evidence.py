@@ -57,6 +57,8 @@ class Chance:
         p: the probability in this world of a value at least as extreme as the estimate.
         veto: True if a large p prevents the verdict SUPPORTED.
         explains: True if this world is a rival cause that explains the finding as well. It prevents SUPPORTED.
+        only_listed: True for a comparison that is no chance world, such as the same edit in other heads. Reports list
+            it and do not show it as the chance value of the claim.
     """
 
     world: str
@@ -64,6 +66,12 @@ class Chance:
     p: float | None = None
     veto: bool = False
     explains: bool = False
+    only_listed: bool = False
+
+    @property
+    def shown(self) -> bool:
+        """True if reports can show the value as the chance value of the claim."""
+        return self.value is not None and not self.explains and not self.only_listed
 
 
 @dataclass(frozen=True)

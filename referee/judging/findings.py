@@ -65,7 +65,7 @@ class Finding:
     def chance(self) -> float | None:
         """The first measured value of a chance world."""
         worlds = self.evidence.against if self.evidence else ()
-        return next((world.value for world in worlds if world.value is not None and not world.explains), None)
+        return next((world.value for world in worlds if world.shown), None)
 
     @property
     def line(self) -> str:
@@ -75,8 +75,7 @@ class Finding:
         e = self.estimate
         part = f"{self.decisive}: " if len(self.parts) > 1 else ""
         text = f"{part}{e.value:.3f} [{e.low:.3f}, {e.high:.3f}], claimed {self.claim.criterion}, n = {e.n} {self.unit}"
-        worlds = [f"chance {c.value:.3f} ({c.world})" for c in self.evidence.against
-                  if c.value is not None and not c.explains]  # fmt: skip
+        worlds = [f"chance {c.value:.3f} ({c.world})" for c in self.evidence.against if c.shown]
         return "; ".join(filter(None, [text, *worlds[:1], self.reason]))
 
     @property

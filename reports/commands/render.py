@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from referee.errors import UnreadableReport
 from reports.reading import read
 from reports.writing import write_text
 
@@ -17,7 +18,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
+    from jinja2 import TemplateError
+
     from reports import page
 
-    write_text(given.output, page.html(read(given.report)))
+    report = read(given.report)
+    try:
+        made = page.html(report)
+    except (TemplateError, LookupError, ArithmeticError, RuntimeError, ValueError) as problem:
+        # The schema cannot say that one part of a report refers to another part.
+        got = f"{type(problem).__name__}: {problem}"
+        raise UnreadableReport("The parts of a report must fit together", got, "Name an unchanged file.") from problem
+    write_text(given.output, made)
     return 0

@@ -1,8 +1,10 @@
 """Runs again what a report says that it ran, and compares verdicts and estimates.
 
-The run has the same tests, model, revision, layer, data type, profile and seed, and it uses no kept results. Estimates
-agree if they differ by no more than the drift that the report states: how far a margin moves if its trial runs in
-another batch, or in float32. The exit code is 0 if the runs agree, 1 if they diverge, and 2 if they cannot be compared.
+The run has the same tests, model, revision, layer, data type, profile and seed, and it uses no kept results. Numbers
+agree if they differ by no more than the drift: how far a margin moves if its trial runs in another batch, or in
+float32. Both runs measure the drift, and the smaller value counts, because a report can state any.
+
+The exit code is 0 if the runs agree, 1 if they diverge, and 2 if they cannot be compared.
 """
 
 from __future__ import annotations
@@ -11,16 +13,22 @@ import argparse
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from referee.errors import InstrumentFault, OtherSubject, UnreadableReport
 from reports import differences
 from reports.commands.claims import ROOT, run_claims
+from reports.entry_parts import Model
 from reports.models import ClaimEntry, Estimate, Report
 from reports.reading import read
 
 HELP = "run again what a report says that it ran"
 ROUNDING = 1e-5
 """Drift of a report that states none, or a smaller one. Numbers in float32 have about seven digits."""
+_OF_CLAIMS = (
+    "statement", "criterion", "control", "decisive_part", "by_stratum", "chance", "variants", "agreement", "fragile",
+)  # fmt: skip
+_OF_HEADLINES = ("statement", "p_holm", "parts", "decisive")
 _JUDGED = (0, 1)
 """Exit codes of a run that judged its claims."""
 
@@ -29,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("report", type=Path, metavar="report.json")
     parser.add_argument("--model", help="where the same model is on this machine (default: as in the report)")
     parser.add_argument("--device", help="another device (default: as in the report)")
-    parser.add_argument("--drift", type=float, help="largest difference of estimates (default: as the report states)")
+    parser.add_argument("--drift", type=float, help="largest difference of numbers (default: the drift of the margins)")
 
 
 def run(given: argparse.Namespace) -> int:
@@ -47,7 +55,7 @@ def run(given: argparse.Namespace) -> int:
         raise OtherSubject("The replay must study the same model", got, "Name the right one with --model.")
     if code not in _JUDGED:
         raise InstrumentFault("The run must judge its claims", f"exit code {code}", "See its output above.")
-    allowed = drift(before) if given.drift is None else given.drift
+    allowed = drift(before, after) if given.drift is None else given.drift
     found = list(divergences(before, after, allowed))
     for name, old, new in differences.provenance_changes(*map(differences.provenance, (before, after))):
         if not name.startswith("option"):  # the replay gives every option that the report only implies
@@ -88,10 +96,13 @@ def _in_claims(test: str) -> bool:
     return test.startswith("claims/") and claims in (ROOT / test.partition("::")[0]).resolve().parents
 
 
-def drift(report: Report) -> float:
-    """Returns how far an estimate may move in a replay: the drift of the margins, and at least rounding."""
-    margins = report.margins
-    return max(ROUNDING, margins.alone, margins.precise or 0.0) if margins else ROUNDING
+def drift(*reports: Report) -> float:
+    """Returns how far a number may move in a replay: the smallest drift that one of the reports states.
+
+    The drift of a report is that of its margins, and at least rounding.
+    """
+    stated = (report.margins for report in reports)
+    return min(max(ROUNDING, margins.alone, margins.precise or 0.0) if margins else ROUNDING for margins in stated)
 
 
 def divergences(before: Report, after: Report, allowed: float) -> Iterator[str]:
@@ -102,11 +113,35 @@ def divergences(before: Report, after: Report, allowed: float) -> Iterator[str]:
         if old.verdict is not new.verdict:
             yield f"{old.id} is {new.verdict}, and {old.verdict} in the report"
         yield from _estimates(old, new, allowed)
-    others = {(headline.theory, headline.number): headline.verdict for headline in after.headlines}
-    for headline in before.headlines:
-        verdict = others.get((headline.theory, headline.number), "not judged")
-        if verdict != headline.verdict:
-            yield f"headline {headline.number} is {verdict}, and {headline.verdict} in the report"
+        yield from _unequal(old.id, old, new, _OF_CLAIMS, allowed)
+    headlines = [{(found.theory, found.number): found for found in run.headlines} for run in (before, after)]
+    for key in {**headlines[0], **headlines[1]}:
+        one, other = (found.get(key) for found in headlines)
+        verdicts = [found.verdict if found else "not judged" for found in (one, other)]
+        if verdicts[0] != verdicts[1]:
+            yield f"headline {key[1]} is {verdicts[1]}, and {verdicts[0]} in the report"
+        elif one and other:
+            yield from _unequal(f"headline {key[1]}", one, other, _OF_HEADLINES, allowed)
+
+
+def _unequal(name: str, old: Model, new: Model, fields: tuple[str, ...], allowed: float) -> Iterator[str]:
+    """Yields one line for each field that differs. Numbers in it may differ by `allowed`, and texts must be equal."""
+    # A p-value counts other groups that do as well. A difference within the drift can change the count.
+    without_p = {field: {"__all__": {"world", "value", "explains"}} if field == "chance" else True for field in fields}
+    one, other = (entry.model_dump(mode="json", include=without_p) for entry in (old, new))
+    for field in fields:
+        if not _same(one[field], other[field], allowed):
+            yield f"the field {field!r} of {name} differs from the report"
+
+
+def _same(one: Any, other: Any, allowed: float) -> bool:
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(one[key], other[key], allowed) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(_same(a, b, allowed) for a, b in zip(one, other, strict=True))
+    if isinstance(one, float) and isinstance(other, float):
+        return _close(one, other, allowed)
+    return bool(one == other)
 
 
 def _estimates(old: ClaimEntry, new: ClaimEntry, allowed: float) -> Iterator[str]:
@@ -123,7 +158,12 @@ def _agree(one: Estimate | None, other: Estimate | None, allowed: float) -> bool
     if one is None or other is None:
         return one is other
     both = ((one.value, other.value), (one.low, other.low), (one.high, other.high))
-    return one.n == other.n and all(abs(a - b) <= allowed * max(1.0, abs(a)) for a, b in both)
+    return one.n == other.n and all(_close(a, b, allowed) for a, b in both)
+
+
+def _close(one: float, other: float, allowed: float) -> bool:
+    """Returns True if two numbers differ by at most `allowed`, relative to numbers above 1."""
+    return abs(one - other) <= allowed * max(1.0, abs(one))
 
 
 def _exactly(estimate: Estimate | None) -> str:

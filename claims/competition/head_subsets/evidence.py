@@ -95,12 +95,14 @@ class Subsets(OverPairs):
     def other_populations(self) -> tuple[Chance, ...]:
         """Returns the success of `needed` odd heads, and of as many heads of any kind."""
         return tuple(
-            Chance(f"repair by {self._needed} {name}", share.value) for name, share in self.repaired_by_others().items()
+            Chance(f"repair by {self._needed} {name}", share.value, only_listed=True)
+            for name, share in self.repaired_by_others().items()
         )
 
     def even_heads_alone(self) -> tuple[Chance, ...]:
         """Returns the success of `needed` even heads."""
-        return (Chance(f"repair by {self._needed} even heads", self._success(EVEN, self._needed).value),)
+        share = self._success(EVEN, self._needed).value
+        return (Chance(f"repair by {self._needed} even heads", share, only_listed=True),)
 
     def variants(self) -> dict[str, Parts]:
         """Returns the shares by the most likely next token instead of the margin."""
