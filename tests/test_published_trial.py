@@ -66,11 +66,11 @@ def test_the_pages_quote_the_record():
         if name.startswith("as stated, but"):
             assert f" | {' | '.join(cells[:-1])} |" in pages["docs/method.md"], name
     text = " ".join(pages["README.md"].split())
-    assert f"run on {len(record)} models" in text
+    assert f"on {len(record)} models whose truth is known" in text
     assert f"REFUTED in {total(published, 'false_refutation')} of {total(published, 'true')} cases" in text
     assert f"SUPPORTED in {total(published, 'false_support')} of {not_true(published)} in which" in text
     assert (
-        f"in {total(of_suite, 'false_refutation')} of {total(of_suite, 'true')}"
+        f"does so in {total(of_suite, 'false_refutation')} of {total(of_suite, 'true')}"
         f" and {total(of_suite, 'false_support')} of {not_true(of_suite)}."
     ) in text
 
