@@ -14,7 +14,7 @@ from claims.competition.pattern_replacement import measure as thresholds
 from claims.competition.pattern_replacement import test_pattern_replacement as of_replacement
 from claims.competition.pattern_replacement.evidence import Replacement
 from claims.competition.prompts import ORDERS
-from claims.competition.theory import CROSSING_BAND, EIGHT_HEADS, SIXTY_PERCENT
+from claims.competition.theory import CROSSING_BAND, EIGHT_HEADS, ONLY_EVEN_HEADS, SIXTY_PERCENT
 from fixtures.attacks import Attack
 from referee.judging.evidence import Estimates, Evidence
 from referee.judging.verdict import Verdict, within
@@ -270,6 +270,18 @@ def test_every_layer_has_its_own_subsets():
 
     assert evidence.as_claimed_by_layer() == {2: 1.0, 3: 0.0, 4: 0.0}
     assert evidence.repaired_by_others_by_layer() == {2: 0.0, 3: 1.0, 4: 1.0}
+
+
+def test_the_repair_by_other_heads_is_not_shown_as_chance():
+    """Even heads are the cause in the claim, and other heads repair or not for reasons of their own."""
+    world = repaired({"even": eight, "odd": lambda chosen: False, "any": eight})
+
+    for claim, against in ((EIGHT_HEADS, world.other_populations()), (ONLY_EVEN_HEADS, world.even_heads_alone())):
+        found = verdict(claim, Evidence(Estimates(world.as_claimed()), against=against))
+
+        assert against
+        assert found.chance is None
+        assert "chance" not in found.line
 
 
 @pytest.mark.slow
