@@ -214,3 +214,11 @@ def test_an_interrupted_run_keeps_what_it_has(llama_folder, tmp_path):
     report = report_of(tmp_path / "r")
     assert not report["complete"]
     assert 1 <= len(report["claims"]) < len(CLAIMS)
+
+
+def test_words_that_select_no_claim():
+    """One line says what to do, and the exit code is that of pytest for a run without tests."""
+    done = pytest_claims("-k", "nothing")
+
+    assert done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert "-k must select a claim; got 'nothing'. `pytest claims/ --collect-only -q` lists all claims." in done.stdout
