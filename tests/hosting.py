@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from huggingface_hub import constants, hf_api
+from transformers.utils import hub
 
 KEY = "right-key"
 MODEL = "someone/tiny"
@@ -73,3 +74,4 @@ def hub_at(host: str, cache: Path, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(constants, "HF_HUB_CACHE", str(cache))
     patch.setattr(constants, "HF_HUB_OFFLINE", False)
     patch.setattr(hf_api.api, "endpoint", host)
+    patch.setattr(hub.hf_api(), "endpoint", host)  # transformers keeps a client of its own

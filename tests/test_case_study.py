@@ -98,4 +98,4 @@ def test_a_run_says_whether_a_figure_is_reproduced(monkeypatch, llama_folder, tm
     rows = next(table["rows"] for table in report["tables"] if table["title"] == "Published figures")
     assert [row[2:] for row in rows] == [[measured, "REPRODUCED"], [measured, "NOT REPRODUCED"]], done.output
     assert "The published method on trial on 26 models of known truth" in {table["title"] for table in report["tables"]}
-    assert "4.2: As published, this claim would have been called SUPPORTED on" in done.output
+    assert "4.2: The published method calls this claim SUPPORTED on" in done.output

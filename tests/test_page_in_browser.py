@@ -107,6 +107,8 @@ def test_a_link_to_a_claim_that_the_filter_hides_leads_to_it(page):
     page.get_by_role("checkbox", name="REFUTED").check()
 
     page.locator("#summary").get_by_role("link", name="9.9b").click()
+    page.wait_for_url("**#9.9b")  # the event that ends the filter comes after the click
+    page.wait_for_function("document.querySelectorAll('article.filtered').length === 0")
 
     assert shown(page) == ALL
     assert page.locator("article[id='9.9b']").evaluate("claim => claim.getBoundingClientRect().top") < 800
