@@ -42,7 +42,7 @@ def test_every_model_can_be_built(model):
     STUDY.builders["induction"](model)
 
 
-SOME = ("induction", "induction:feeders=others", "induction:rest=read")
+SOME = ("induction", "induction:rest=read")
 """Models that differ most in their truth. A weekly job runs `python -m claims.trial`, which judges all models."""
 
 
@@ -57,10 +57,9 @@ def test_known_answers(model):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_known_answers_in_a_short_dtype(dtype):
+def test_known_answers_in_bfloat16():
     """Patterns, edits and margins are in float32 whatever the dtype of the weights, so the verdicts are the same."""
-    calls = trial.judge("induction", "induction", seed=0, dtype=dtype, only="I1 or I2 or S1")
+    calls = trial.judge("induction", "induction", seed=0, dtype="bfloat16", only="I1 or I2 or S1")
 
     assert {call.claim_id: call.verdict for call in calls} == dict.fromkeys(["I1", "I2", "S1"], Verdict.SUPPORTED)
 
