@@ -10,12 +10,13 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
+from referee.judging.evidence import chance_world
 from referee.judging.verdict import Verdict
 from reports import words
 from reports.models import ClaimEntry, HeadlineEntry, Report
 from reports.ordering import WORST_FIRST, experiments, of_theory
 from reports.reading import read
-from reports.scales import chance_world, scale
+from reports.scales import scale
 
 _FOLDER = Path(__file__).parent
 _STYLES = ("base.css", "page.css", "token_view.css")
@@ -107,7 +108,7 @@ def _found(verdict: Verdict, count: int) -> str:
 def opposed(claim: ClaimEntry) -> list[str]:
     """Returns the names of the analysis choices that give the opposite of the verdict of the intervals alone.
 
-    A comparison or a lack of units can make this verdict INCONCLUSIVE. Then the place of the interval tells it.
+    A comparison or a lack of units can make this verdict INCONCLUSIVE. Then the place of the interval decides.
     """
     if not claim.fragile or claim.estimate is None:
         return []

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from reports.entry_parts import ChanceWorld
+from referee.judging.evidence import chance_world
 from reports.models import ClaimEntry
 
 LEFT, RIGHT = 8, 312
@@ -59,7 +59,7 @@ class Scale:
 
 def scale(claim: ClaimEntry) -> Scale:
     """Returns the drawing of a claim's estimate. The claim must have one."""
-    criterion, estimate, world = claim.criterion, claim.estimate, chance_world(claim)
+    criterion, estimate, world = claim.criterion, claim.estimate, chance_world(claim.chance)
     assert estimate is not None
     chance = world.value if world else None
     bounds = [bound for bound in (criterion.low, criterion.high) if bound is not None]
@@ -81,12 +81,6 @@ def scale(claim: ClaimEntry) -> Scale:
         ticks=_ticks([(bound, place(bound), True) for bound in bounds]
                      + [(value, place(value), False) for value in (low, high, 0.0) if low <= value <= high]),
     )  # fmt: skip
-
-
-def chance_world(claim: ClaimEntry) -> ChanceWorld | None:
-    """Returns the first chance world with a value. Rivals and comparisons that are only listed are not chance."""
-    chance = (world for world in claim.chance if not world.explains and not world.only_listed)
-    return next((world for world in chance if world.value is not None), None)
 
 
 def axis(marks: Sequence[float], bounds: Iterable[float]) -> tuple[float, float]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 from unittest import SkipTest
 
 if TYPE_CHECKING:
@@ -68,10 +68,26 @@ class Chance:
     explains: bool = False
     only_listed: bool = False
 
+
+class _Comparison(Protocol):
     @property
-    def shown(self) -> bool:
-        """True if reports can show the value as the chance value of the claim."""
-        return self.value is not None and not self.explains and not self.only_listed
+    def value(self) -> float | None: ...
+    @property
+    def explains(self) -> bool: ...
+    @property
+    def only_listed(self) -> bool: ...
+
+
+World = TypeVar("World", bound=_Comparison)
+
+
+def chance_world(worlds: Iterable[World]) -> World | None:
+    """Return the comparison whose value is shown as the chance value of a claim.
+
+    It is the first chance world with a value. Rivals that explain the finding are not chance, and neither are
+    comparisons that are only listed.
+    """
+    return next((w for w in worlds if w.value is not None and not w.explains and not w.only_listed), None)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from referee.errors import SelfCheckFailed
+from referee.judging.evidence import chance_world
 from referee.judging.verdict import Verdict, decide, decide_all, hardest, p_value, tied_at_the_bound, what_would_settle
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ class Finding:
     @property
     def chance(self) -> float | None:
         """The first measured value of a chance world."""
-        worlds = self.evidence.against if self.evidence else ()
-        return next((world.value for world in worlds if world.shown), None)
+        world = chance_world(self.evidence.against) if self.evidence else None
+        return world.value if world else None
 
     @property
     def line(self) -> str:
@@ -75,8 +76,9 @@ class Finding:
         e = self.estimate
         part = f"{self.decisive}: " if len(self.parts) > 1 else ""
         text = f"{part}{e.value:.3f} [{e.low:.3f}, {e.high:.3f}], claimed {self.claim.criterion}, n = {e.n} {self.unit}"
-        worlds = [f"chance {c.value:.3f} ({c.world})" for c in self.evidence.against if c.shown]
-        return "; ".join(filter(None, [text, *worlds[:1], self.reason]))
+        world = chance_world(self.evidence.against)
+        chance = f"chance {world.value:.3f} ({world.world})" if world else None
+        return "; ".join(filter(None, [text, chance, self.reason]))
 
     @property
     def agreeing(self) -> tuple[int, int] | None:

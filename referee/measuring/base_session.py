@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from referee.prompts.prompt import Prompt
 
 
-class BaseSession:
+class BaseSession(ABC):
     """The subject of a session, the tokens of its prompts, and the observers of its margins.
 
     Attributes:
@@ -47,9 +48,9 @@ class BaseSession:
         """Returns a table with the column `margin_logits` and one row for each trial; see `scores`."""
         return self.scores(trials, Margin(), progress=progress)
 
+    @abstractmethod
     def scores(self, trials: Sequence[Trial], *scores: Score, progress: str | None = None) -> pd.DataFrame:
         """Returns a table with one row for each trial, in order, and one column for each score."""
-        raise NotImplementedError
 
     def _observe(self, trials: Sequence[Trial], table: pd.DataFrame) -> pd.DataFrame:
         """Gives the margins of a table of scores to the observers. Returns the table."""
