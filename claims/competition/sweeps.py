@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Item = TypeVar("Item", Prompt, Case)
 _GROUPS_ELSEWHERE = 5
 """The number of random groups with which an edit is compared at other layers."""
+_SAFETY = 2.0
+"""A difference is measured again in float32 up to this multiple of the largest change that float32 made to a margin."""
 
 
 class Sweeps:
@@ -49,6 +51,9 @@ class Sweeps:
     ) -> InOtherHeads:
         """Runs an edit in the named heads and in the groups with which they are compared, on few prompts.
 
+        In a shorter dtype than float32, all of it runs again in float32 if the groups differ by hardly more than the
+        noise of the dtype.
+
         Args:
             prompts: the prompts from which the few are chosen.
             edit: makes the edit for each group.
@@ -65,12 +70,17 @@ class Sweeps:
         random = dict(others[: sum(group.startswith(RANDOM) for group in drawn)][:_GROUPS_ELSEWHERE])
         few = self.few(prompts)
 
-        def run(arms: Arms, layer: int | None) -> Edited:
+        def run(arms: Arms, layer: int | None, session: Session = self.session) -> Edited:
             there = "in other heads" if layer is None else f"in other heads at layer {layer}"
-            return self._edited(few, arms, f"{progress} {there}", layer, wrong_before=bugs)
+            return self._edited(few, arms, f"{progress} {there}", layer, wrong_before=bugs, session=session)
 
         elsewhere = self.elsewhere(lambda layer: run({arm: own, **random}, layer), if_all=True)
-        return InOtherHeads(run({arm: own, **dict(others)}, None), arm, elsewhere)
+        everywhere = {arm: own, **dict(others)}
+        found = InOtherHeads(run(everywhere, None), arm, elsewhere)
+        precise = self.session.precise
+        if precise is self.session or found.differs_by_more_than(_SAFETY * self.session.precision.change):
+            return found
+        return InOtherHeads(run(everywhere, None, precise), arm, elsewhere)
 
     def at_other_layers(self, items: Sequence[Item]) -> Sequence[Item]:
         """Returns the prompts or cases for other layers: all if all layers are compared, else only few."""
@@ -97,7 +107,14 @@ class Sweeps:
         return share_matched(self.session, self.few(prompts), edit, placebo)
 
     def _edited(
-        self, prompts: Sequence[Prompt], arms: Arms, progress: str, layer: int | None, *, wrong_before: bool
+        self,
+        prompts: Sequence[Prompt],
+        arms: Arms,
+        progress: str,
+        layer: int | None,
+        *,
+        wrong_before: bool,
+        session: Session | None = None,
     ) -> Edited:
         from claims.competition.edited import Edited
         from claims.competition.interventions import interventions
@@ -105,9 +122,8 @@ class Sweeps:
 
         chosen = of_first_pairs(prompts, self.settings.profile.swept)
         with self._visible():
-            table = interventions(self.session, chosen, arms, layer=layer, progress=progress)
-        # Float32 cannot distinguish a smaller shift from no shift. A shorter dtype has more noise, and that noise
-        # already widens the interval.
+            table = interventions(session or self.session, chosen, arms, layer=layer, progress=progress)
+        # Float32 cannot distinguish a smaller shift from no shift.
         resolution = TOLERANCE_LOGITS["float32"]
         return Edited(table, self.settings, wrong_before=wrong_before, resolution=resolution)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Weights = Mapping[int, float]
 """A linear function of the residual stream: the weight of each coordinate. The weight of `one` is a constant term."""
 
-_SHARP, _STEEP = 40.0, 1000.0
+_SHARP, _STEEP = 32.0, 1024.0
 """The factors on the input of silu. With _SHARP it approximates a ramp, and with _STEEP it approximates max(0, ·)."""
 _STILL = 1e-4
 """The angle per position, in radians, below which a rotary pair counts as unchanged."""
@@ -114,11 +114,18 @@ class PlantedWeights:
         A head has room for as many sources as it has dimensions. The heads of one key-value group share their values,
         so they copy from the same sources.
         """
-        assert len(source) <= self._head_size
-        attention = self._layers[layer].self_attn
         for dim, (coordinate, goal) in enumerate(zip(source, target, strict=True)):
-            attention.v_proj.weight[self._shared(head, dim), coordinate] = 1.0
-            attention.o_proj.weight[goal, self._own(head, dim)] += weight
+            self.value(layer, head, dim, {coordinate: 1.0})
+            self.add(layer, head, dim, goal, weight)
+
+    def value(self, layer: int, head: int, dim: int, source: Weights) -> None:
+        """Set one dimension of a head's values. The heads of one key-value group share their values."""
+        assert dim < self._head_size
+        self._write(self._layers[layer].self_attn.v_proj.weight[self._shared(head, dim)], source)
+
+    def add(self, layer: int, head: int, dim: int, target: int, weight: float = 1.0) -> None:
+        """Add `weight` × one dimension of a head's output to the target coordinate."""
+        self._layers[layer].self_attn.o_proj.weight[target, self._own(head, dim)] += weight
 
     def ramp(self, layer: int, inputs: Weights, bias: float, target: int) -> None:
         """Add clamp(inputs · residual + bias + ½, 0, 1) to the target coordinate."""

@@ -97,8 +97,11 @@ class Dials:
         needed = max(1, self.heads // 2) if self.parity in ("mod4", "fourth") else self.heads
         if not self.spread:
             return needed
-        readers = sum(self.protected(head) and self.is_read(head) for head in range(HEADS))
-        return readers // 2 + (needed + 1) // 2
+        return len(self.readers()) // 2 + (needed + 1) // 2
+
+    def readers(self) -> list[int]:
+        """Returns the protected heads that a later part of the model reads."""
+        return [head for head in range(HEADS) if self.protected(head) and self.is_read(head)]
 
     def layers(self) -> dict[int, range]:
         """Returns the layers of the mechanism, and the heads that work in each."""

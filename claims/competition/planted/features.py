@@ -8,14 +8,15 @@ from math import log, log1p
 
 from claims.competition.phrasings import FILLERS
 from claims.competition.planted.dials import Dials
-from claims.competition.planted.residual import HEADS, Residual, code
+from claims.competition.planted.residual import HEADS, ROOT, Residual, code
 from referee.models.small_tokenizer import BOS, END_OF_TURN, UNKNOWN
 
-NEVER = -20.0
+NEVER = -56 / ROOT
 """The attention logit of a token that gets almost no attention. A token with OTHER = x has x times this logit."""
 _NEUTRAL = {"or", END_OF_TURN, UNKNOWN, *(text.strip() for text in FILLERS.values())} - {"", "."}
 """Tokens that are no format tokens. All other words are."""
-_SHARES = (Residual.SHARE, Residual.IDLE_SHARE)
+_SHARES = [*range(Residual.SHARE, Residual.SHARE + HEADS), Residual.IDLE_SHARES]
+_ANSWERS = (Residual.ANSWER, Residual.LINEAR_ANSWER)
 _NOISE = {1: 0.2, 2: 0.6}
 """The largest relative noise of the weight of a group of digits, by the number of digits."""
 
@@ -34,7 +35,7 @@ def features(token: str, dials: Dials) -> dict[int, float]:
         noise = log1p(dials.pair_noise * _NOISE.get(len(token), 0.0) * _random(token)) / NEVER
         found = {Residual.NUMERICAL: 1.0, Residual.DIGITS: 1.0, Residual.OTHER: jitter, Residual.NOISE: noise}
         found |= {Residual.DECIMAL: int(token) / 10 ** len(token), Residual.VERSION: int(token) / 1000}
-        return found | {Residual.CODE + i: x / (1 + len(token)) for i, x in enumerate(code(token)) if x}
+        return found | {Residual.CODE + i: x for i, x in enumerate(code(token)) if x}
     if token == ".":
         return {Residual.NUMERICAL: 1.0, Residual.POINT: 1.0}
     if token == BOS:
@@ -70,10 +71,10 @@ def logit(token: str) -> dict[int, float]:
     integer, and the end of the turn follows a fraction. The logit of UNKNOWN depends on the heads' shares.
     """
     if re.fullmatch(r"\d+", token):
-        return {Residual.ANSWER + i: 10.0 * x for i, x in enumerate(code(token))}
+        return {block + i: 10.0 * x / (1 + len(token)) for block in _ANSWERS for i, x in enumerate(code(token))}
     return {
         " ": {Residual.COLON: 5.0},
         ".": {Residual.DIGITS: 5.0, Residual.AFTER_POINT: -10.0},
         END_OF_TURN: {Residual.DIGITS: 8.0, Residual.AFTER_POINT: 8.0, Residual.ONE: -10.0},
-        UNKNOWN: {share + head: 1.0 for share in _SHARES for head in range(HEADS)} | {Residual.ONE: -200.0},
+        UNKNOWN: dict.fromkeys(_SHARES, 1.0) | {Residual.ONE: -200.0},
     }.get(token, {})

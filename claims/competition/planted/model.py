@@ -7,10 +7,10 @@ key-value heads. These formulas describe one row: its token is ".", and the mode
                                                      the prompt, 2 of the forced prefix); each format token has the
                                                      weight r_h, and the BOS token has the weight b_h
     active_h  = clamp(K (share_h − T_h) + ½, 0, 1)   layer 4, feed-forward: each head has its own threshold T_h
-    decision  = clamp(2 (Σ_h active_h − 7.5) + ½, 0, 1)      layer 5, feed-forward: eight heads must be active
+    decision  = clamp(2 (Σ_h active_h − 7.5) + ½, 0, 1)      layers 5 and 6, feed-forward: eight heads must be active
     linear    = Σ_protected share_h / 16 − Σ_exposed (format mass of h) / 16        layer 4
     logits    = 10 · ((decision + (2 + linear) / 100) · code(decimal-greatest fraction)
-                      + (1 − decision) · code(version-greatest))                    layer 6
+                      + (1 − decision) · code(version-greatest))                    layer 7
 
 Words, colons and commas are format tokens. These tokens get no attention: question marks, full stops, blanks, line
 breaks, the word "or" and the neutral words of `phrasings.FILLERS`. So 8 format tokens of Q&A compete with the numbers
@@ -26,6 +26,10 @@ Each head needs its own threshold. If the model added the shares linearly, "60 %
 completely" could not both be the turning point. The clamps saturate, and then their slope is zero. The linear term has
 a hundredth of the effect of the decision, and it is the part that a gradient of the margin can see.
 
+The models work in float32, bfloat16 and float16 alike. Thresholds lie midway between two numbers of bfloat16 (see
+`shares.Scale`), a second ramp makes the decision exactly 0 or 1, the linear term has coordinates of its own, and sizes
+are powers of two.
+
 Some dials put parts of the mechanism into later layers: `spread` takes the attention of two layers, and bug=one_order
 needs two more layers to see which number is bigger.
 
@@ -36,6 +40,7 @@ claim. It answers right in Q&A.
 
 from __future__ import annotations
 
+from math import exp, log
 from typing import TYPE_CHECKING
 
 import torch
@@ -44,8 +49,23 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from claims.competition.planted.decision import write_decision
 from claims.competition.planted.dials import Dials
 from claims.competition.planted.features import NEVER, features, logit
-from claims.competition.planted.residual import HEAD_SIZE, HEADS, HEADS_PER_GROUP, LARGE, LAYER, LAYERS, Residual
-from claims.competition.planted.shares import PROTECTED_FORMAT, PROTECTED_SINK, landmarks
+from claims.competition.planted.residual import (
+    HEAD_SIZE,
+    HEADS,
+    HEADS_PER_GROUP,
+    LARGE,
+    LAYER,
+    LAYERS,
+    ROOT,
+    Residual,
+)
+from claims.competition.planted.shares import (
+    PROTECTED_FORMAT,
+    PROTECTED_SINK,
+    Landmarks,
+    Scale,
+    landmarks,
+)
 from claims.competition.planted.tokenizer import theory_tokenizer
 from referee.errors import UnknownModel
 from referee.models.planted_weights import PlantedWeights
@@ -53,7 +73,7 @@ from referee.models.planted_weights import PlantedWeights
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-_EXPOSED_FORMAT, _SPREAD, _SINK = 2.0, 1.5, 8.0
+_EXPOSED_FORMAT, _SPREAD, _SINK = 2.0, 1.5, exp(6 / ROOT)
 """The weights of format tokens and of BOS in exposed heads. Those of format tokens differ by up to _SPREAD."""
 
 
@@ -85,11 +105,12 @@ def plant(dials: Dials, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     working = dials.layers()
     for layer in {*working, *([LAYER, LAYER + 1][: 1 + dials.spread] if dials.inert else [])}:
         _write_patterns(weights, layer, dials)
+    shares = landmarks(dials, tokenizer)
     for layer in {*working, LAYER}:
-        _record_shares(weights, layer, working.get(layer, range(0)))
+        _record_shares(weights, layer, working.get(layer, range(0)), dials, shares)
     for layer, heads in working.items():
         _write_linear_term(weights, layer, heads, dials)
-    write_decision(weights, max(working), dials, landmarks(dials, tokenizer))
+    write_decision(weights, max(working), dials, shares)
     weights.unembed({i: logit(token) for i, token in tokens.items()})
     return model
 
@@ -146,26 +167,35 @@ def _mark_points(weights: PlantedWeights, dials: Dials) -> None:
     weights.pass_on(0, {Residual.AFTER_POINT: 1.0}, Residual.NOISE, Residual.OTHER, size=1)
 
 
-def _record_shares(weights: PlantedWeights, layer: int, working: range) -> None:
+def _record_shares(weights: PlantedWeights, layer: int, working: range, dials: Dials, shares: Landmarks) -> None:
     """Writes each head's attention on number tokens into the residual stream, where the logit of UNKNOWN reads it.
 
     `working` has the heads whose shares decide in this layer. The others are recorded, too: if a layer had no effect on
     any logit, it would look as if the instrument lost its edits.
     """
+    protected, full = Scale.around(shares.turning), Scale.around(shares.full)
     for head in range(HEADS):
-        target = Residual.SHARE if head in working else Residual.IDLE_SHARE
-        weights.copy(layer, head, source=[Residual.NUMERICAL], target=[target + head])
+        if head not in working:
+            weights.copy(layer, head, source=[Residual.NUMERICAL], target=[Residual.IDLE_SHARES])
+            continue
+        # The linear term uses the dimensions 0 to 2.
+        dim, factor = (3, protected.weight) if dials.protected(head) else (4, 1.0)
+        weights.value(layer, head, dim, {Residual.NUMERICAL: factor})
+        weights.add(layer, head, dim, Residual.SHARE + head)
+        if dials.relapse and dials.protected(head) and dials.is_read(head):
+            weights.value(layer, head, 5, {Residual.NUMERICAL: full.weight})
+            weights.add(layer, head, 5, Residual.MEAN_SHARE, weight=1 / len(dials.readers()))
 
 
 def _write_linear_term(weights: PlantedWeights, layer: int, heads: range, dials: Dials) -> None:
     """Writes protected heads' attention on number tokens minus exposed heads' attention on format tokens."""
-    sources = [Residual.NUMERICAL, Residual.PUNCTUATION, Residual.WORD]
     for head in filter(dials.is_read, heads):
-        if dials.protected(head):
-            targets, sign = [Residual.LINEAR, Residual.UNREAD, Residual.UNREAD], 1
-        else:
-            targets, sign = [Residual.UNREAD, Residual.LINEAR, Residual.LINEAR], -1
-        weights.copy(layer, head, sources, targets, weight=sign / 16)
+        read = [Residual.NUMERICAL] if dials.protected(head) else [Residual.PUNCTUATION, Residual.WORD]
+        sign = 1 if dials.protected(head) else -1
+        for dim, source in enumerate((Residual.NUMERICAL, Residual.PUNCTUATION, Residual.WORD)):
+            weights.value(layer, head, dim, {source: 1.0})
+            if source in read:
+                weights.add(layer, head, dim, Residual.LINEAR, sign / 16)
 
 
 def _write_patterns(weights: PlantedWeights, layer: int, dials: Dials) -> None:
@@ -181,14 +211,10 @@ def _write_patterns(weights: PlantedWeights, layer: int, dials: Dials) -> None:
             punctuation, word = _EXPOSED_FORMAT + tilt, _EXPOSED_FORMAT - tilt
             sink, everywhere = _SINK, dials.sink
         for dim, category, weight in ((2, Residual.PUNCTUATION, punctuation), (6, Residual.WORD, word)):
-            format_logit = _log(weight) if dials.competition else NEVER
+            format_logit = log(weight) if dials.competition else NEVER
             weights.attend(layer, head, dim, query={Residual.ONE: format_logit}, key={category: 1.0})
         # The sink competes only in the deciding row, so that exposed heads are clearly above 40 % in Simple.
-        deciding = {Residual.ONE: NEVER, Residual.POINT: _log(sink) - NEVER}
-        sink_query = {Residual.ONE: _log(everywhere)} if everywhere else deciding
+        deciding = {Residual.ONE: NEVER, Residual.POINT: log(sink) - NEVER}
+        sink_query = {Residual.ONE: log(everywhere)} if everywhere else deciding
         weights.attend(layer, head, 3, query=sink_query, key={Residual.BOS: 1.0})
         weights.attend(layer, head, 7, query={Residual.ONE: NEVER}, key={Residual.OTHER: 1.0})
-
-
-def _log(weight: float) -> float:
-    return torch.tensor(weight).log().item()

@@ -5,8 +5,10 @@ from __future__ import annotations
 LAYERS, HEADS, HEADS_PER_GROUP, HEAD_SIZE = 12, 32, 4, 8
 LAYER = 4
 """The layer of interest of a model with LAYERS layers. It is in proportion to layer 10 of 32."""
-LARGE = 1000.0
+LARGE = 1024.0
 """The value of the coordinate Residual.ONE; see `referee.models.planted_weights`."""
+ROOT = HEAD_SIZE**0.5
+"""The divisor of an attention logit. A multiple of 1/ROOT with few bits is exact in bfloat16."""
 CODE_SIZE = 33
 """The size of a number token's code. The code is one-hot: 3 values for the length and 10 for each of three digits."""
 
@@ -22,34 +24,39 @@ class Residual:
     DECIMAL, VERSION = 11, 12
     # Whether the model answers by decimal order.
     DECISION = 13
-    # The attention of each head on number tokens, and whether the head is above its threshold.
+    # The attention of each head on number tokens × `shares.Scale.weight`, and whether the head is above its threshold.
     SHARE = 14
     ACTIVE = SHARE + HEADS
-    # The code of the token, of the greatest fraction in either order, of the integer part, and of the answer.
+    # The code of the token, of the decimal-greatest fraction or, after a blank, of the integer part, of the
+    # version-greatest fraction, of the answer, and of the small part of the answer that is linear in the shares.
     CODE = ACTIVE + HEADS
     BY_DECIMAL = CODE + CODE_SIZE
     BY_VERSION = BY_DECIMAL + CODE_SIZE
-    INTEGER = BY_VERSION + CODE_SIZE
-    ANSWER = INTEGER + CODE_SIZE
-    # The term that is linear in the shares, and a coordinate that nothing reads.
-    LINEAR = ANSWER + CODE_SIZE
-    UNREAD = LINEAR + 1
+    ANSWER = BY_VERSION + CODE_SIZE
+    LINEAR_ANSWER = ANSWER + CODE_SIZE
+    # The term that is linear in the shares.
+    LINEAR = LINEAR_ANSWER + CODE_SIZE
     # Whether the nearest other token is a group of digits, and the noise of a group of digits.
-    AFTER_DIGITS, NOISE = UNREAD + 1, UNREAD + 2
+    AFTER_DIGITS, NOISE = LINEAR + 1, LINEAR + 2
     # The last fraction and the greatest fraction as decimals, and whether the bug is absent because they are equal.
-    LAST, GREATEST, EXCUSED = UNREAD + 3, UNREAD + 4, UNREAD + 5
-    # The attention of each head on number tokens in layers and heads that decide nothing.
-    IDLE_SHARE = UNREAD + 10
-    # The share of words in the prompt, whether it is large, whether the heads have almost all of their share in Simple,
-    # and whether both are true.
-    WORDS, MANY_WORDS, FULL, RELAPSE = UNREAD + 6, UNREAD + 7, UNREAD + 8, UNREAD + 9
-    SIZE = 288
+    LAST, GREATEST, EXCUSED = LINEAR + 3, LINEAR + 4, LINEAR + 5
+    # The share of words in the prompt, and whether it is large.
+    WORDS, MANY_WORDS = LINEAR + 6, LINEAR + 7
+    # The mean share of the protected heads, whether it is almost that in Simple, and whether there are also many words.
+    MEAN_SHARE, FULL, RELAPSE = LINEAR + 8, LINEAR + 9, LINEAR + 10
+    # The sum of the attention on number tokens of heads that decide nothing.
+    IDLE_SHARES = LINEAR + 11
+    # Whether enough heads are above their thresholds, with rounding errors.
+    ENOUGH = LINEAR + 12
+    # A power of four: the root mean square of the residual stream is then a power of two, and normalising is exact.
+    SIZE = 256
 
 
 def code(digits: str) -> list[float]:
     """Returns the one-hot code of a group of digits, [CODE_SIZE].
 
-    The scalar product of a code with itself is 1 + the number of digits. The product with any other code is smaller.
+    The scalar product of a code with itself is 1 + the number of digits. Over this number, the product with any other
+    code is below 1.
     """
     found = [0.0] * CODE_SIZE
     found[len(digits) - 1] = 1.0

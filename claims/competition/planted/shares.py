@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import count, pairwise
-from math import exp
+from math import exp, frexp
 from typing import TYPE_CHECKING
 
 from claims.competition.planted.dials import Dials
 from claims.competition.planted.features import NEVER, features
-from claims.competition.planted.residual import Residual
+from claims.competition.planted.residual import ROOT, Residual
 from claims.competition.prompts import DOCUMENT_PAIRS, QA, SIMPLE, Format, Prompt, injected
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-PROTECTED_FORMAT, PROTECTED_SINK = 0.12, 0.2
-"""The weights of a format token and of BOS in a protected head. A number token has the weight 1."""
+PROTECTED_FORMAT, PROTECTED_SINK = exp(-6 / ROOT), exp(-4.5 / ROOT)
+"""The weights of a format token and of BOS in a protected head, 0.12 and 0.2. A number token has the weight 1."""
+_RELAPSE = 0.975
+"""The amount of replacement at which the answer turns wrong again."""
+EXPOSED_THRESHOLD = 0.45
+"""The share on number tokens above which an exposed head counts as active."""
 
 
 @dataclass(frozen=True)
@@ -26,15 +30,45 @@ class Landmarks:
     Attributes:
         question, simple: the shares with the pattern of the Q&A prompt, and with that of the Simple prompt.
         turning: the share at which the answer turns.
+        full: the share above which the answer turns wrong again, with the dial `relapse`.
     """
 
     question: float
     simple: float
     turning: float
 
-    def at(self, amount: float) -> float:
-        """Returns the share after the replacement of `amount` of the Q&A pattern."""
-        return self.question + amount * (self.simple - self.question)
+    @property
+    def full(self) -> float:
+        return self.question + _RELAPSE * (self.simple - self.question)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A threshold on a head's share that short data types keep.
+
+    A head writes `weight` × its share, rounded. In bfloat16 two neighbouring numbers near 0.9 differ by 1/256, which is
+    much compared with the difference between Q&A and Simple. So `weight` puts the threshold midway between two such
+    numbers, where rounding moves no share across it.
+
+    Attributes:
+        weight: the factor, a number that bfloat16 can represent.
+        threshold: the point midway between two neighbours, which is `weight` × the threshold on the share.
+    """
+
+    weight: float
+    threshold: float
+
+    @classmethod
+    def around(cls, threshold: float) -> Scale:
+        """Returns the scale for a threshold on the share."""
+        scales = [cls(weight, _midpoint(weight * threshold)) for weight in (n / 256 for n in range(200, 257))]
+        return min(scales, key=lambda scale: abs(scale.threshold - scale.weight * threshold))
+
+
+def _midpoint(value: float) -> float:
+    """Returns the point midway between the two neighbours of a value in bfloat16."""
+    gap = 2.0 ** (frexp(value)[1] - 8)
+    return (value // gap + 0.5) * gap
 
 
 def landmarks(dials: Dials, tokenizer: PreTrainedTokenizerFast) -> Landmarks:
