@@ -71,9 +71,9 @@ def single() -> PreTrainedTokenizerFast:
     return theory_tokenizer(digits_per_token=1, bos=False)
 
 
-def built(name: str = "planted") -> Subject:
+def built(name: str = "planted", dtype: str = "auto") -> Subject:
     """Returns a planted or random model, at the layer at which the theory studies it."""
-    return subjects.load(name, depth=10 / 32, builders={"planted": build, "random": build})
+    return subjects.load(name, depth=10 / 32, dtype=dtype, builders={"planted": build, "random": build})
 
 
 def tiny(shape: str, tokenizer: PreTrainedTokenizerFast, *, seed: int = 0) -> Subject:
