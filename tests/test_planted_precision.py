@@ -1,4 +1,4 @@
-"""The planted models keep their mechanism in every data type."""
+"""The planted models keep their mechanism in float32, bfloat16 and float16."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DTYPES = ("float32", "bfloat16", "float16")
 
 @given(threshold=st.floats(0.6, 0.99), share=st.floats(0, 1))
 def test_rounding_moves_no_share_across_a_threshold(threshold, share):
-    """In bfloat16, the scaled share lies on the side of the threshold on which the share itself lies."""
+    """In bfloat16, the scaled share is on the same side as the share itself, if this is not within 0.0005 of it."""
     scale = Scale.around(threshold)
     rounded = torch.tensor(scale.weight * share, dtype=torch.bfloat16).item()
 
@@ -36,7 +36,7 @@ def test_rounding_moves_no_share_across_a_threshold(threshold, share):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("amount", [0.58, 0.62])
 def test_the_answer_turns_at_the_same_amount(dtype, amount):
-    """The answer turns right between 58 % and 62 % of the Simple pattern, and a dial of 57 % turns it before 58 %."""
+    """The answer turns right between 58 % and 62 % of the Simple pattern, and with threshold=0.57 before 58 %."""
     case = Case(PAIRS[4], ORDERS[0])
 
     def right(name):
@@ -52,7 +52,7 @@ def test_the_answer_turns_at_the_same_amount(dtype, amount):
 @pytest.mark.parametrize("dtype", DTYPES[1:])
 @pytest.mark.parametrize("dials", ["", "relapse", "bug=one_order", "spread", "graded", "dilution", "parity=fourth"])
 def test_answers_do_not_depend_on_the_data_type(dials, dtype):
-    """A model answers in both orders and three formats as in float32. These dials have mechanisms of their own."""
+    """In both orders and three formats, a model answers as in float32. Each dial changes the mechanism in its way."""
 
     def answers(dtype):
         subject = built(f"planted:{dials}", dtype)
@@ -64,7 +64,7 @@ def test_answers_do_not_depend_on_the_data_type(dials, dtype):
 
 @pytest.mark.slow
 def test_known_answers_in_bfloat16():
-    """Claims that read patterns, edit them, compare heads and use gradients get the same verdicts as in float32."""
+    """Claims that read patterns, edit them, compare heads and use gradients get the right verdicts."""
     calls = trial.judge("competition", "planted", seed=0, dtype="bfloat16", only="1.1c or 2.2 or 4.1a or 5.1b")
 
     assert len(calls) == 4

@@ -11,7 +11,7 @@ from claims.competition.planted.model import build
 from claims.competition.planted.tokenizer import theory_tokenizer
 from conftest import built, tiny
 from referee.errors import LayerOutOfRange, NoOffsets, NoSuchDevice, TooFewHeads, UnknownModel
-from referee.models import subjects
+from referee.models import pretrained, subjects
 
 BUILDERS = {"planted": build, "random": build}
 """The models that the theory builds."""
@@ -98,6 +98,15 @@ def test_a_model_that_is_nowhere(tmp_path):
         subjects.load(str(tmp_path / "empty"))
     with pytest.raises(UnknownModel, match=r"one of smollm2, planted, random, llama-3.1-8b, a folder .* got '.*empty'"):
         subjects.load(str(tmp_path / "empty"), builders=BUILDERS)
+
+
+@pytest.mark.parametrize(("name", "meant"), [("plantd:graded", "planted"), ("smolm2", "smollm2")])
+def test_a_misspelt_name_is_not_looked_up_at_the_hub(name, meant, monkeypatch):
+    """The message suggests the built-in name at once, without a round of retries."""
+    monkeypatch.setattr(pretrained.AutoConfig, "from_pretrained", lambda *_, **__: pytest.fail("looked up"))
+
+    with pytest.raises(UnknownModel, match=rf"got '{name}'\. Did you mean {meant}\?"):
+        subjects.load(name, builders=BUILDERS)
 
 
 def test_a_gpu_that_is_not_there():

@@ -43,7 +43,10 @@ class InOtherHeads:
         return self.edited.median(self._excess(self.edited), order, resolution=self.edited.resolution)
 
     def differs_by_more_than(self, noise: float) -> bool:
-        """Returns whether named heads and random groups differ by more than `noise` logits, in the median."""
+        """Returns whether named heads and random groups differ by more than `noise`, in logits.
+
+        The difference is the median of its absolute values over prompts.
+        """
         return bool(self._excess(self.edited).abs().median() > noise)
 
     def against(self) -> tuple[Chance, ...]:

@@ -25,7 +25,8 @@ Item = TypeVar("Item", Prompt, Case)
 _GROUPS_ELSEWHERE = 5
 """The number of random groups with which an edit is compared at other layers."""
 _SAFETY = 2.0
-"""A difference is measured again in float32 up to this multiple of the largest change that float32 made to a margin."""
+"""A comparison is measured again in float32 if its difference is at most this multiple of the noise. The noise is the
+largest change so far of a margin that was measured again."""
 
 
 class Sweeps:
@@ -51,8 +52,8 @@ class Sweeps:
     ) -> InOtherHeads:
         """Runs an edit in the named heads and in the groups with which they are compared, on few prompts.
 
-        In a shorter dtype than float32, all of it runs again in float32 if the groups differ by hardly more than the
-        noise of the dtype.
+        If the model has a shorter dtype than float32, and named heads and random groups differ by no more than twice
+        its noise, the edits at the layer of interest run again in float32. Those at other layers do not.
 
         Args:
             prompts: the prompts from which the few are chosen.
@@ -75,12 +76,12 @@ class Sweeps:
             return self._edited(few, arms, f"{progress} {there}", layer, wrong_before=bugs, session=session)
 
         elsewhere = self.elsewhere(lambda layer: run({arm: own, **random}, layer), if_all=True)
-        everywhere = {arm: own, **dict(others)}
-        found = InOtherHeads(run(everywhere, None), arm, elsewhere)
+        all_groups = {arm: own, **dict(others)}
+        found = InOtherHeads(run(all_groups, None), arm, elsewhere)
         precise = self.session.precise
         if precise is self.session or found.differs_by_more_than(_SAFETY * self.session.precision.change):
             return found
-        return InOtherHeads(run(everywhere, None, precise), arm, elsewhere)
+        return InOtherHeads(run(all_groups, None, precise), arm, elsewhere)
 
     def at_other_layers(self, items: Sequence[Item]) -> Sequence[Item]:
         """Returns the prompts or cases for other layers: all if all layers are compared, else only few."""

@@ -20,7 +20,8 @@ Weights = Mapping[int, float]
 """A linear function of the residual stream: the weight of each coordinate. The weight of `one` is a constant term."""
 
 _SHARP, _STEEP = 32.0, 1024.0
-"""The factors on the input of silu. With _SHARP it approximates a ramp, and with _STEEP it approximates max(0, ·)."""
+"""The factors on the input of silu. With _SHARP it approximates a ramp, and with _STEEP it approximates max(0, ·).
+Multiplying and dividing by powers of two is exact in every data type."""
 _STILL = 1e-4
 """The angle per position, in radians, below which a rotary pair counts as unchanged."""
 _FAST = 4
@@ -115,16 +116,19 @@ class PlantedWeights:
         so they copy from the same sources.
         """
         for dim, (coordinate, goal) in enumerate(zip(source, target, strict=True)):
-            self.value(layer, head, dim, {coordinate: 1.0})
-            self.add(layer, head, dim, goal, weight)
+            self.set_value(layer, head, dim, {coordinate: 1.0})
+            self.add_output(layer, head, dim, goal, weight)
 
-    def value(self, layer: int, head: int, dim: int, source: Weights) -> None:
-        """Set one dimension of a head's values. The heads of one key-value group share their values."""
+    def set_value(self, layer: int, head: int, dim: int, source: Weights) -> None:
+        """Set the dimension `dim` of a head's values to source · residual.
+
+        The heads of one key-value group share their values.
+        """
         assert dim < self._head_size
         self._write(self._layers[layer].self_attn.v_proj.weight[self._shared(head, dim)], source)
 
-    def add(self, layer: int, head: int, dim: int, target: int, weight: float = 1.0) -> None:
-        """Add `weight` × one dimension of a head's output to the target coordinate."""
+    def add_output(self, layer: int, head: int, dim: int, target: int, weight: float = 1.0) -> None:
+        """Add `weight` × the dimension `dim` of a head's output to the coordinate `target`."""
         self._layers[layer].self_attn.o_proj.weight[target, self._own(head, dim)] += weight
 
     def ramp(self, layer: int, inputs: Weights, bias: float, target: int) -> None:

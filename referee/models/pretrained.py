@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,9 @@ def tokenizer(name: str, source: str, revision: str | None, *, named: Sequence[s
         f"--model must be one of {', '.join(named)}, a folder with a saved causal language model and its tokenizer,"
         " or a hub id that can be reached"
     )
+    similar = get_close_matches(name.partition(":")[0], named, n=1, cutoff=0.8)
+    if similar and name not in named and not Path(source).is_dir():
+        raise UnknownModel(rule, repr(name), f"Did you mean {similar[0]}?")
     # A path is never looked up at the hub: its name may be private.
     if name[:1] in (".", "/", "~", "") and not Path(source).is_dir():
         raise UnknownModel(rule, f"{name!r} (no such folder)", "Check the spelling.")

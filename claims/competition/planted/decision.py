@@ -15,16 +15,19 @@ from claims.competition.planted.shares import EXPOSED_THRESHOLD, Landmarks, Scal
 from referee.models.planted_weights import PlantedWeights
 
 _STEEPNESS = 256.0
-"""The steepness of a ramp at a threshold of `shares.Scale`. With this number, short data types keep the ramp exact."""
+"""The steepness of a ramp at the threshold of a `shares.Scale`. From 0.5 to 1, the nearest numbers of bfloat16 are
+1/512 away from the threshold, and there the ramp is exactly 0 or 1."""
+_EXPOSED_STEEPNESS = 20.0
+"""The steepness for exposed heads. Their shares are far from their threshold, so a gentle ramp is enough."""
 _STARVED = 0.6
 """The threshold of protected heads where bug=one_order causes no bug. It is below the share in Q&A."""
 _WORDY = 0.18
 """The share of words in a prompt that is above that of Simple and below that of Q&A."""
 _KIND = 8000.0
-"""The weight of the kind of token to which a head of the later layers attends. Twice this weight times HEAD_SIZE**0.5
-fits into float16."""
+"""The attention logit that separates the kind of token to which a head attends from other kinds. The largest product of
+query and key is 2 · _KIND · SQRT_HEAD_SIZE. It must be below 65,504, the largest number of float16."""
 _GAIN = 3000.0
-"""The weight of the value of a fraction among the fractions of a prompt."""
+"""The attention logit per unit of a fraction's value. It makes a head attend to the greatest fraction."""
 _FRACTION = {Residual.DIGITS: 1.0, Residual.AFTER_POINT: 1.0, Residual.ONE: -2.0}
 _INTEGER = {Residual.DIGITS: 1.0, Residual.AFTER_POINT: -1.0, Residual.ONE: -1.0}
 
@@ -40,7 +43,7 @@ def write_decision(weights: PlantedWeights, layer: int, dials: Dials, shares: La
     if dials.bug == "one_order":
         _write_excuse(weights, layer + 1)
     _write_thresholds(weights, layer + later, dials, shares)
-    _write_enough(weights, layer + later + 1, dials)
+    _write_head_count(weights, layer + later + 1, dials)
     if dials.relapse:
         _write_relapse(weights, layer + later, dials, shares)
     _write_answer(weights, LAYER + 3 + later + dials.spread, dials)
@@ -52,26 +55,27 @@ def _write_thresholds(weights: PlantedWeights, layer: int, dials: Dials, shares:
     gradual = 1 / (0.8 * protected.weight * (shares.simple - shares.question))
     of_protected = (protected.threshold, gradual if dials.graded else _STEEPNESS)
     for head in filter(dials.is_read, range(HEADS)):
-        threshold, steepness = of_protected if dials.protected(head) else (EXPOSED_THRESHOLD, 20.0)
+        threshold, steepness = of_protected if dials.protected(head) else (EXPOSED_THRESHOLD, _EXPOSED_STEEPNESS)
         inputs = {Residual.SHARE + head: steepness}
         if dials.bug == "one_order" and dials.protected(head):
             inputs[Residual.EXCUSED] = steepness * (threshold - protected.weight * _STARVED)
         weights.ramp(layer, inputs, -steepness * threshold, target=Residual.ACTIVE + head)
 
 
-def _write_enough(weights: PlantedWeights, layer: int, dials: Dials) -> None:
+def _write_head_count(weights: PlantedWeights, layer: int, dials: Dials) -> None:
     """Writes the decision: whether enough heads are above their thresholds.
 
-    The second ramp removes the rounding errors of the first one, so that the decision is exactly 0 or 1.
+    The second ramp removes the rounding errors of the first one: the decision is exactly 0 or 1. With the dial
+    `graded`, it passes the value on.
     """
     if dials.bug == "none":
-        weights.ramp(layer, {}, 1.0, target=Residual.ENOUGH)
+        weights.ramp(layer, {}, 1.0, target=Residual.ENOUGH_HEADS)
     else:
         slope, needed = (1 / 16, dials.needed() - 0.25) if dials.graded else (2.0, dials.needed() - 0.5)
         heads = {Residual.ACTIVE + head: slope for head in range(HEADS)}
-        weights.ramp(layer, heads, -slope * needed, target=Residual.ENOUGH)
+        weights.ramp(layer, heads, -slope * needed, target=Residual.ENOUGH_HEADS)
     steepness = 1.0 if dials.graded else 4.0
-    weights.ramp(layer + 1, {Residual.ENOUGH: steepness}, -steepness / 2, target=Residual.DECISION)
+    weights.ramp(layer + 1, {Residual.ENOUGH_HEADS: steepness}, -steepness / 2, target=Residual.DECISION)
 
 
 def _write_many_words(weights: PlantedWeights) -> None:
@@ -84,9 +88,9 @@ def _write_excuse(weights: PlantedWeights, layer: int) -> None:
     """Writes whether the prompt has many words and its greatest fraction is the last one."""
     for head, target in ((0, Residual.LAST), (HEADS_PER_GROUP, Residual.GREATEST)):
         weights.attend(layer, head, 3, query={Residual.ONE: _KIND}, key=_FRACTION)
-        # The dimensions below may record shares.
-        weights.value(layer, head, 6, {Residual.DECIMAL: 1.0})
-        weights.add(layer, head, 6, target)
+        # The dimensions 0 to 5 may have the values that record shares in this layer.
+        weights.set_value(layer, head, 6, {Residual.DECIMAL: 1.0})
+        weights.add_output(layer, head, 6, target)
     weights.prefer_near(layer, 0)
     weights.attend(layer, HEADS_PER_GROUP, 2, query={Residual.ONE: _GAIN}, key={Residual.DECIMAL: 1.0})
     # Different fractions of a pair differ by at least 0.01.
@@ -96,9 +100,9 @@ def _write_excuse(weights: PlantedWeights, layer: int) -> None:
 
 def _write_relapse(weights: PlantedWeights, layer: int, dials: Dials, shares: Landmarks) -> None:
     """Writes whether the heads have almost all of their share in Simple although the prompt has many words."""
-    threshold = Scale.around(shares.full).threshold
-    weights.ramp(layer, {Residual.MEAN_SHARE: _STEEPNESS}, -_STEEPNESS * threshold, target=Residual.FULL)
-    weights.ramp(layer + 1, {Residual.MANY_WORDS: 2.0, Residual.FULL: 2.0}, -3.0, target=Residual.RELAPSE)
+    threshold = Scale.around(shares.relapse).threshold
+    weights.ramp(layer, {Residual.MEAN_SHARE: _STEEPNESS}, -_STEEPNESS * threshold, target=Residual.ALMOST_SIMPLE)
+    weights.ramp(layer + 1, {Residual.MANY_WORDS: 2.0, Residual.ALMOST_SIMPLE: 2.0}, -3.0, target=Residual.RELAPSE)
 
 
 def _write_answer(weights: PlantedWeights, layer: int, dials: Dials) -> None:
@@ -123,7 +127,7 @@ def _write_answer(weights: PlantedWeights, layer: int, dials: Dials) -> None:
     for when, source, target in (
         (decided, Residual.BY_DECIMAL, Residual.ANSWER),
         (undecided, Residual.BY_VERSION, Residual.ANSWER),
-        # A block of its own keeps its small values exact in short data types.
+        # In a block of their own, small values are not lost when large ones are added.
         (linear, Residual.BY_DECIMAL, Residual.LINEAR_ANSWER),
     ):
         weights.pass_on(layer, when, source, target, CODE_SIZE)

@@ -97,9 +97,9 @@ class Dials:
         needed = max(1, self.heads // 2) if self.parity in ("mod4", "fourth") else self.heads
         if not self.spread:
             return needed
-        return len(self.readers()) // 2 + (needed + 1) // 2
+        return len(self.read_protected_heads()) // 2 + (needed + 1) // 2
 
-    def readers(self) -> list[int]:
+    def read_protected_heads(self) -> list[int]:
         """Returns the protected heads that a later part of the model reads."""
         return [head for head in range(HEADS) if self.protected(head) and self.is_read(head)]
 

@@ -8,10 +8,10 @@ from math import log, log1p
 
 from claims.competition.phrasings import FILLERS
 from claims.competition.planted.dials import Dials
-from claims.competition.planted.residual import HEADS, ROOT, Residual, code
+from claims.competition.planted.residual import HEADS, SQRT_HEAD_SIZE, Residual, code
 from referee.models.small_tokenizer import BOS, END_OF_TURN, UNKNOWN
 
-NEVER = -56 / ROOT
+NEVER = -56 / SQRT_HEAD_SIZE
 """The attention logit of a token that gets almost no attention. A token with OTHER = x has x times this logit."""
 _NEUTRAL = {"or", END_OF_TURN, UNKNOWN, *(text.strip() for text in FILLERS.values())} - {"", "."}
 """Tokens that are no format tokens. All other words are."""

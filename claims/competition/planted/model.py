@@ -19,16 +19,16 @@ breaks, the word "or" and the neutral words of `phrasings.FILLERS`. So 8 format 
 Protected (even) heads have r = 0.12 and b = 0.2. Their T lies 60 % of the way from their share in Q&A, 8 / 9.16, to
 their share in Simple, 8 / 8.44. The tokens of the two prompts decide both shares (see `shares`). An alignment of
 patterns turns the answer at 60 % if it keeps the proportions of Simple's last row. Exposed (odd) heads have r ≈ 2,
-b = 8 and T = 0.45. Their T lies above the share of their Simple pattern, and below the share that they have when format
-mass is removed.
+b ≈ 8.3 and T = 0.45. Their T lies above the share of their Simple pattern, and below the share that they have when
+format mass is removed.
 
 Each head needs its own threshold. If the model added the shares linearly, "60 % of all heads" and "8 of 16 heads
 completely" could not both be the turning point. The clamps saturate, and then their slope is zero. The linear term has
 a hundredth of the effect of the decision, and it is the part that a gradient of the margin can see.
 
 The models work in float32, bfloat16 and float16 alike. Thresholds lie midway between two numbers of bfloat16 (see
-`shares.Scale`), a second ramp makes the decision exactly 0 or 1, the linear term has coordinates of its own, and sizes
-are powers of two.
+`shares.Scale`), a second ramp makes the decision exactly 0 or 1 (except with the dial `graded`), the linear term has
+coordinates of its own, and normalisation does not round, because LARGE and SIZE are powers of two.
 
 Some dials put parts of the mechanism into later layers: `spread` takes the attention of two layers, and bug=one_order
 needs two more layers to see which number is bigger.
@@ -56,7 +56,7 @@ from claims.competition.planted.residual import (
     LARGE,
     LAYER,
     LAYERS,
-    ROOT,
+    SQRT_HEAD_SIZE,
     Residual,
 )
 from claims.competition.planted.shares import (
@@ -73,7 +73,7 @@ from referee.models.planted_weights import PlantedWeights
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-_EXPOSED_FORMAT, _SPREAD, _SINK = 2.0, 1.5, exp(6 / ROOT)
+_EXPOSED_FORMAT, _SPREAD, _SINK = 2.0, 1.5, exp(6 / SQRT_HEAD_SIZE)
 """The weights of format tokens and of BOS in exposed heads. Those of format tokens differ by up to _SPREAD."""
 
 
@@ -168,34 +168,36 @@ def _mark_points(weights: PlantedWeights, dials: Dials) -> None:
 
 
 def _record_shares(weights: PlantedWeights, layer: int, working: range, dials: Dials, shares: Landmarks) -> None:
-    """Writes each head's attention on number tokens into the residual stream, where the logit of UNKNOWN reads it.
+    """Writes the shares of the heads on number tokens into the residual stream, where the logit of UNKNOWN reads them.
 
-    `working` has the heads whose shares decide in this layer. The others are recorded, too: if a layer had no effect on
-    any logit, it would look as if the instrument lost its edits.
+    `working` has the heads whose shares decide in this layer. Each of their shares is written × a scale. The others are
+    written as a sum: if a layer had no effect on any logit, it would look as if the instrument lost its edits. With the
+    dial `relapse`, the mean share of the protected heads is written, too.
     """
-    protected, full = Scale.around(shares.turning), Scale.around(shares.full)
+    protected, full = Scale.around(shares.turning), Scale.around(shares.relapse)
     for head in range(HEADS):
         if head not in working:
             weights.copy(layer, head, source=[Residual.NUMERICAL], target=[Residual.IDLE_SHARES])
             continue
-        # The linear term uses the dimensions 0 to 2.
+        # The heads of a key-value group share their values, so protected and exposed heads have a dimension each. The
+        # linear term uses the dimensions 0 to 2.
         dim, factor = (3, protected.weight) if dials.protected(head) else (4, 1.0)
-        weights.value(layer, head, dim, {Residual.NUMERICAL: factor})
-        weights.add(layer, head, dim, Residual.SHARE + head)
-        if dials.relapse and dials.protected(head) and dials.is_read(head):
-            weights.value(layer, head, 5, {Residual.NUMERICAL: full.weight})
-            weights.add(layer, head, 5, Residual.MEAN_SHARE, weight=1 / len(dials.readers()))
+        weights.set_value(layer, head, dim, {Residual.NUMERICAL: factor})
+        weights.add_output(layer, head, dim, Residual.SHARE + head)
+        if dials.relapse and head in dials.read_protected_heads():
+            weights.set_value(layer, head, 5, {Residual.NUMERICAL: full.weight})
+            weights.add_output(layer, head, 5, Residual.MEAN_SHARE, weight=1 / len(dials.read_protected_heads()))
 
 
 def _write_linear_term(weights: PlantedWeights, layer: int, heads: range, dials: Dials) -> None:
     """Writes protected heads' attention on number tokens minus exposed heads' attention on format tokens."""
     for head in filter(dials.is_read, heads):
-        read = [Residual.NUMERICAL] if dials.protected(head) else [Residual.PUNCTUATION, Residual.WORD]
+        sources = [Residual.NUMERICAL] if dials.protected(head) else [Residual.PUNCTUATION, Residual.WORD]
         sign = 1 if dials.protected(head) else -1
         for dim, source in enumerate((Residual.NUMERICAL, Residual.PUNCTUATION, Residual.WORD)):
-            weights.value(layer, head, dim, {source: 1.0})
-            if source in read:
-                weights.add(layer, head, dim, Residual.LINEAR, sign / 16)
+            weights.set_value(layer, head, dim, {source: 1.0})
+            if source in sources:
+                weights.add_output(layer, head, dim, Residual.LINEAR, sign / 16)
 
 
 def _write_patterns(weights: PlantedWeights, layer: int, dials: Dials) -> None:

@@ -6,9 +6,11 @@ LAYERS, HEADS, HEADS_PER_GROUP, HEAD_SIZE = 12, 32, 4, 8
 LAYER = 4
 """The layer of interest of a model with LAYERS layers. It is in proportion to layer 10 of 32."""
 LARGE = 1024.0
-"""The value of the coordinate Residual.ONE; see `referee.models.planted_weights`."""
-ROOT = HEAD_SIZE**0.5
-"""The divisor of an attention logit. A multiple of 1/ROOT with few bits is exact in bfloat16."""
+"""The value of the coordinate Residual.ONE; see `referee.models.planted_weights`. As a power of two, it
+multiplies and divides without rounding."""
+SQRT_HEAD_SIZE = HEAD_SIZE**0.5
+"""The number by which attention divides query · key. An attention logit n / SQRT_HEAD_SIZE needs a query of n. If n has
+few bits, bfloat16 can represent it."""
 CODE_SIZE = 33
 """The size of a number token's code. The code is one-hot: 3 values for the length and 10 for each of three digits."""
 
@@ -24,10 +26,11 @@ class Residual:
     DECIMAL, VERSION = 11, 12
     # Whether the model answers by decimal order.
     DECISION = 13
-    # The attention of each head on number tokens × `shares.Scale.weight`, and whether the head is above its threshold.
+    # The attention of each head on number tokens × `shares.Scale.weight` (1 for exposed heads), and whether the head is
+    # above its threshold.
     SHARE = 14
     ACTIVE = SHARE + HEADS
-    # The code of the token, of the decimal-greatest fraction or, after a blank, of the integer part, of the
+    # The codes of the token, of the decimal-greatest fraction (after a blank, of the integer part), of the
     # version-greatest fraction, of the answer, and of the small part of the answer that is linear in the shares.
     CODE = ACTIVE + HEADS
     BY_DECIMAL = CODE + CODE_SIZE
@@ -42,21 +45,22 @@ class Residual:
     LAST, GREATEST, EXCUSED = LINEAR + 3, LINEAR + 4, LINEAR + 5
     # The share of words in the prompt, and whether it is large.
     WORDS, MANY_WORDS = LINEAR + 6, LINEAR + 7
-    # The mean share of the protected heads, whether it is almost that in Simple, and whether there are also many words.
-    MEAN_SHARE, FULL, RELAPSE = LINEAR + 8, LINEAR + 9, LINEAR + 10
+    # The mean of the protected heads' shares × a `shares.Scale.weight`, whether it is almost as large as in Simple, and
+    # whether there are also many words.
+    MEAN_SHARE, ALMOST_SIMPLE, RELAPSE = LINEAR + 8, LINEAR + 9, LINEAR + 10
     # The sum of the attention on number tokens of heads that decide nothing.
     IDLE_SHARES = LINEAR + 11
     # Whether enough heads are above their thresholds, with rounding errors.
-    ENOUGH = LINEAR + 12
-    # A power of four: the root mean square of the residual stream is then a power of two, and normalising is exact.
+    ENOUGH_HEADS = LINEAR + 12
+    # A power of four, so the root mean square LARGE / √SIZE is a power of two, and normalisation does not round.
     SIZE = 256
 
 
 def code(digits: str) -> list[float]:
     """Returns the one-hot code of a group of digits, [CODE_SIZE].
 
-    The scalar product of a code with itself is 1 + the number of digits. Over this number, the product with any other
-    code is below 1.
+    The scalar product of a code with itself is 1 + the number of digits. Divided by this number, the
+    product with any other code is below 1.
     """
     found = [0.0] * CODE_SIZE
     found[len(digits) - 1] = 1.0

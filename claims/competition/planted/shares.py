@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from claims.competition.planted.dials import Dials
 from claims.competition.planted.features import NEVER, features
-from claims.competition.planted.residual import ROOT, Residual
+from claims.competition.planted.residual import SQRT_HEAD_SIZE, Residual
 from claims.competition.prompts import DOCUMENT_PAIRS, QA, SIMPLE, Format, Prompt, injected
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-PROTECTED_FORMAT, PROTECTED_SINK = exp(-6 / ROOT), exp(-4.5 / ROOT)
+PROTECTED_FORMAT, PROTECTED_SINK = exp(-6 / SQRT_HEAD_SIZE), exp(-4.5 / SQRT_HEAD_SIZE)
 """The weights of a format token and of BOS in a protected head, 0.12 and 0.2. A number token has the weight 1."""
 _RELAPSE = 0.975
 """The amount of replacement at which the answer turns wrong again."""
@@ -30,7 +30,6 @@ class Landmarks:
     Attributes:
         question, simple: the shares with the pattern of the Q&A prompt, and with that of the Simple prompt.
         turning: the share at which the answer turns.
-        full: the share above which the answer turns wrong again, with the dial `relapse`.
     """
 
     question: float
@@ -38,21 +37,22 @@ class Landmarks:
     turning: float
 
     @property
-    def full(self) -> float:
+    def relapse(self) -> float:
+        """The share above which the answer turns wrong again, with the dial `relapse`."""
         return self.question + _RELAPSE * (self.simple - self.question)
 
 
 @dataclass(frozen=True)
 class Scale:
-    """A threshold on a head's share that short data types keep.
+    """A threshold on a head's share that rounding does not move.
 
-    A head writes `weight` × its share, rounded. In bfloat16 two neighbouring numbers near 0.9 differ by 1/256, which is
-    much compared with the difference between Q&A and Simple. So `weight` puts the threshold midway between two such
-    numbers, where rounding moves no share across it.
+    A head writes `weight` × its share, rounded. From 0.5 to 1, neighbouring numbers of bfloat16 differ by 1/256. The
+    shares in Q&A and Simple differ by only about 19 such steps. So `weight` puts the threshold midway between two
+    neighbours, where rounding moves no share across it.
 
     Attributes:
         weight: the factor, a number that bfloat16 can represent.
-        threshold: the point midway between two neighbours, which is `weight` × the threshold on the share.
+        threshold: the midpoint of two neighbouring numbers that is nearest to `weight` × the threshold on the share.
     """
 
     weight: float
@@ -60,13 +60,13 @@ class Scale:
 
     @classmethod
     def around(cls, threshold: float) -> Scale:
-        """Returns the scale for a threshold on the share."""
+        """Returns the scale that fits a threshold on the share best. Its weight is from 200/256 to 1."""
         scales = [cls(weight, _midpoint(weight * threshold)) for weight in (n / 256 for n in range(200, 257))]
         return min(scales, key=lambda scale: abs(scale.threshold - scale.weight * threshold))
 
 
 def _midpoint(value: float) -> float:
-    """Returns the point midway between the two neighbours of a value in bfloat16."""
+    """Returns the midpoint of the two neighbouring numbers of bfloat16 around a value."""
     gap = 2.0 ** (frexp(value)[1] - 8)
     return (value // gap + 0.5) * gap
 
