@@ -42,6 +42,10 @@ class Feeding:
         """Returns how far the prefix-matching score of the top heads falls, median over sequences."""
         return estimates.median(self._fall(arm), resolution=RESOLUTION)
 
+    def differs_by_more_than(self, noise: float) -> bool:
+        """Returns whether the scores change by more than `noise`: the median of the absolute changes of sequences."""
+        return bool(self._fall(KNOCKED_OUT).abs().median() > noise)
+
     def variants(self) -> dict[str, Parts]:
         """Returns the fall if the output of the previous-token heads is zero."""
         return {"output zero": self.fall(SILENT)}
