@@ -25,7 +25,7 @@
   const ofCategory = (row, tokens, category) =>
     row.reduce((sum, share, key) => sum + (tokens.categories[key] === category ? share : 0), 0);
   const ofAll = (rows, tokens, category) => mean(rows.map((row) => ofCategory(row, tokens, category)));
-  const share = (value) => (value < 0.005 ? "0" : value.toFixed(2));
+  const share = (value) => (value === 0 ? "0" : value < 0.005 ? "<0.01" : value.toFixed(2));
   const change = (before, after) => (after === null ? share(before) : `${share(before)} → ${share(after)}`);
   const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2);
 

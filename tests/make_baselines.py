@@ -13,12 +13,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from reports.models import Report
 from reports.reading import read
 
+ROOT = Path(__file__).resolve().parents[1]
 MODELS = ("planted", "smollm2")
 """The models that CI judges at profile quick."""
 FOLDER = ROOT / "tests" / "baselines"

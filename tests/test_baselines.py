@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-
 from check_report import problems
+from make_baselines import FOLDER, MODELS
+
 from fixtures.discovery import theories
 from fixtures.record import digest
-from make_baselines import FOLDER, MODELS
 from reports.reading import read
 
 
