@@ -15,7 +15,7 @@ NEVER = -56 / SQRT_HEAD_SIZE
 """The attention logit of a token that gets almost no attention. A token with OTHER = x has x times this logit."""
 _NEUTRAL = {"or", END_OF_TURN, UNKNOWN, *(text.strip() for text in FILLERS.values())} - {"", "."}
 """Tokens that are no format tokens. All other words are."""
-_SHARES = [*range(Residual.SHARE, Residual.SHARE + HEADS), Residual.IDLE_SHARES]
+_SHARES = {Residual.SHARE + head: 1.0 for head in range(HEADS)} | {Residual.IDLE_SHARE: HEADS}
 _ANSWERS = (Residual.ANSWER, Residual.LINEAR_ANSWER)
 _NOISE = {1: 0.2, 2: 0.6}
 """The largest relative noise of the weight of a group of digits, by the number of digits."""
@@ -76,5 +76,5 @@ def logit(token: str) -> dict[int, float]:
         " ": {Residual.COLON: 5.0},
         ".": {Residual.DIGITS: 5.0, Residual.AFTER_POINT: -10.0},
         END_OF_TURN: {Residual.DIGITS: 8.0, Residual.AFTER_POINT: 8.0, Residual.ONE: -10.0},
-        UNKNOWN: dict.fromkeys(_SHARES, 1.0) | {Residual.ONE: -200.0},
+        UNKNOWN: _SHARES | {Residual.ONE: -200.0},
     }.get(token, {})

@@ -177,7 +177,7 @@ def _record_shares(weights: PlantedWeights, layer: int, working: range, dials: D
     protected, full = Scale.around(shares.turning), Scale.around(shares.relapse)
     for head in range(HEADS):
         if head not in working:
-            weights.copy(layer, head, source=[Residual.NUMERICAL], target=[Residual.IDLE_SHARES])
+            weights.copy(layer, head, source=[Residual.NUMERICAL], target=[Residual.IDLE_SHARE], weight=1 / HEADS)
             continue
         # The heads of a key-value group share their values, so protected and exposed heads have a dimension each. The
         # linear term uses the dimensions 0 to 2.
