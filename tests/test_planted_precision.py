@@ -14,6 +14,7 @@ from claims.competition.planted.shares import Scale
 from claims.competition.prompts import ORDERS, QA, SIMPLE, Case, ask, pairs
 from conftest import built
 from referee.attention.edits import Replace
+from referee.measuring.precision import Precision
 from referee.measuring.requests import Trial
 from referee.measuring.session import Session
 from referee.prompts.tokens import tokenize
@@ -22,21 +23,21 @@ PAIRS = pairs(30, seed=5)
 DTYPES = ("float32", "bfloat16", "float16")
 
 
-@given(threshold=st.floats(0.6, 0.99), share=st.floats(0, 1))
-def test_rounding_moves_no_share_across_a_threshold(threshold, share):
-    """In bfloat16, the scaled share is on the same side as the share itself, if this is not within 0.0005 of it."""
-    scale = Scale.around(threshold)
+@given(threshold=st.floats(0.6, 0.98), offset=st.floats(6e-4, 1e-2), above=st.booleans())
+def test_rounding_moves_no_share_across_a_threshold(threshold, offset, above):
+    """In bfloat16, the scaled share is on the same side of the threshold as the share itself."""
+    scale, share = Scale.around(threshold), threshold + (offset if above else -offset)
     rounded = torch.tensor(scale.weight * share, dtype=torch.bfloat16).item()
 
     assert scale.threshold / scale.weight == pytest.approx(threshold, abs=5e-4)
-    if abs(share - threshold) > 5e-4:
-        assert (rounded > scale.threshold) == (share > threshold)
+    assert (rounded > scale.threshold) == above
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("amount", [0.58, 0.62])
-def test_the_answer_turns_at_the_same_amount(dtype, amount):
+def test_the_answer_turns_at_the_same_amount(dtype, amount, monkeypatch):
     """The answer turns right between 58 % and 62 % of the Simple pattern, and with threshold=0.57 before 58 %."""
+    monkeypatch.setattr(Precision, "settle", lambda self, margins, measured: margins)  # keeps them in the short dtype
     case = Case(PAIRS[4], ORDERS[0])
 
     def right(name):
@@ -50,7 +51,9 @@ def test_the_answer_turns_at_the_same_amount(dtype, amount):
 
 
 @pytest.mark.parametrize("dtype", DTYPES[1:])
-@pytest.mark.parametrize("dials", ["", "relapse", "bug=one_order", "spread", "graded", "dilution", "parity=fourth"])
+@pytest.mark.parametrize(
+    "dials", ["", "relapse", "relapse,spread", "bug=one_order", "spread", "graded", "dilution", "parity=fourth"]
+)
 def test_answers_do_not_depend_on_the_data_type(dials, dtype):
     """In both orders and three formats, a model answers as in float32. Each dial changes the mechanism in its way."""
 

@@ -271,3 +271,17 @@ def test_named_heads_that_are_like_any_others_are_seldom_supported(spread):
         supported += found.verdict is Verdict.SUPPORTED
 
     assert supported <= 3 + 3
+
+
+def test_a_comparison_within_the_noise_is_measured_again():
+    """Named heads must differ by more than the noise from random groups and from each rival, in both orders."""
+
+    def beyond(others):
+        return in_others(move_arm, "odd", 1.0, others).differs_by_more_than(0.1)
+
+    in_one_order = np.array([-1.0, 0.95] * (len(PAIRS) // 2))
+
+    assert beyond(everywhere(-1.0))
+    assert not beyond(everywhere(0.95))
+    assert not beyond(everywhere(-1.0) | {RIVALS[0]: 0.95})
+    assert not beyond(everywhere(in_one_order))

@@ -43,11 +43,15 @@ class InOtherHeads:
         return self.edited.median(self._excess(self.edited), order, resolution=self.edited.resolution)
 
     def differs_by_more_than(self, noise: float) -> bool:
-        """Returns whether named heads and random groups differ by more than `noise`, in logits.
+        """Returns whether the named heads differ by more than `noise`, in logits, from random groups and each rival.
 
-        The difference is the median of its absolute values over prompts.
+        A difference is the median of absolute values over the prompts of one order. It must be larger in both orders.
         """
-        return bool(self._excess(self.edited).abs().median() > noise)
+        drawn = {arm for kind in (RANDOM, BALANCED) for arm in self.edited.random_arms(self.arm, kind)}
+        rivals = [arm for arm in self.edited.arms if arm not in {UNEDITED, self.arm, *drawn}]
+        own = self.edited.shifts(self.arm)
+        differences = [self._excess(self.edited), *(own - self.edited.shifts(rival) for rival in rivals)]
+        return all((found.abs().groupby("order").median() > noise).all() for found in differences)
 
     def against(self) -> tuple[Chance, ...]:
         """Returns the same excess in random groups, in balanced groups, and in the rivals.

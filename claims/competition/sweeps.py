@@ -52,8 +52,8 @@ class Sweeps:
     ) -> InOtherHeads:
         """Runs an edit in the named heads and in the groups with which they are compared, on few prompts.
 
-        If the model has a shorter dtype than float32, and named heads and random groups differ by no more than twice
-        its noise, the edits at the layer of interest run again in float32. Those at other layers do not.
+        If the model has a shorter dtype than float32, and named heads differ from random groups or from a rival by no
+        more than twice its noise, all edits run in float32 instead.
 
         Args:
             prompts: the prompts from which the few are chosen.
@@ -73,15 +73,17 @@ class Sweeps:
 
         def run(arms: Arms, layer: int | None, session: Session = self.session) -> Edited:
             there = "in other heads" if layer is None else f"in other heads at layer {layer}"
+            there += "" if session is self.session else ", in float32"
             return self._edited(few, arms, f"{progress} {there}", layer, wrong_before=bugs, session=session)
 
-        elsewhere = self.elsewhere(lambda layer: run({arm: own, **random}, layer), if_all=True)
-        all_groups = {arm: own, **dict(others)}
-        found = InOtherHeads(run(all_groups, None), arm, elsewhere)
-        precise = self.session.precise
-        if precise is self.session or found.differs_by_more_than(_SAFETY * self.session.precision.change):
-            return found
-        return InOtherHeads(run(all_groups, None, precise), arm, elsewhere)
+        all_groups, session = {arm: own, **dict(others)}, self.session
+        found = run(all_groups, None)
+        noise = _SAFETY * session.precision.change
+        if session.precise is not session and not InOtherHeads(found, arm).differs_by_more_than(noise):
+            session = session.precise
+            found = run(all_groups, None, session)
+        elsewhere = self.elsewhere(lambda layer: run({arm: own, **random}, layer, session), if_all=True)
+        return InOtherHeads(found, arm, elsewhere)
 
     def at_other_layers(self, items: Sequence[Item]) -> Sequence[Item]:
         """Returns the prompts or cases for other layers: all if all layers are compared, else only few."""
@@ -124,7 +126,8 @@ class Sweeps:
         chosen = of_first_pairs(prompts, self.settings.profile.swept)
         with self._visible():
             table = interventions(session or self.session, chosen, arms, layer=layer, progress=progress)
-        # Float32 cannot distinguish a smaller shift from no shift.
+        # Float32 cannot distinguish a smaller shift from no shift. A shorter dtype has more noise, and that noise
+        # already widens the interval.
         resolution = TOLERANCE_LOGITS["float32"]
         return Edited(table, self.settings, wrong_before=wrong_before, resolution=resolution)
 

@@ -7,7 +7,7 @@ key-value heads. These formulas describe one row: its token is ".", and the mode
                                                      the prompt, 2 of the forced prefix); each format token has the
                                                      weight r_h, and the BOS token has the weight b_h
     active_h  = clamp(K (share_h − T_h) + ½, 0, 1)   layer 4, feed-forward: each head has its own threshold T_h
-    decision  = clamp(2 (Σ_h active_h − 7.5) + ½, 0, 1)      layers 5 and 6, feed-forward: eight heads must be active
+    decision  = clamp(8 (Σ_h active_h − 7.5) + ½, 0, 1)      layers 5 and 6, feed-forward: eight heads must be active
     linear    = Σ_protected share_h / 16 − Σ_exposed (format mass of h) / 16        layer 4
     logits    = 10 · ((decision + (2 + linear) / 100) · code(decimal-greatest fraction)
                       + (1 − decision) · code(version-greatest))                    layer 7

@@ -48,8 +48,8 @@ class Residual:
     # The mean of the protected heads' shares × a `shares.Scale.weight`, whether it is almost as large as in Simple, and
     # whether there are also many words.
     MEAN_SHARE, ALMOST_SIMPLE, RELAPSE = LINEAR + 8, LINEAR + 9, LINEAR + 10
-    # The sum, divided by HEADS, of the attention on number tokens of the heads that decide nothing. A larger value would
-    # change the root mean square, and so the margins.
+    # The sum, divided by HEADS, of the attention on number tokens of the heads that decide nothing. A larger value
+    # would change the root mean square, and so the margins.
     IDLE_SHARE = LINEAR + 11
     # Whether enough heads are above their thresholds, with rounding errors.
     ENOUGH_HEADS = LINEAR + 12

@@ -48,7 +48,7 @@ class Scale:
 
     A head writes `weight` × its share, rounded. From 0.5 to 1, neighbouring numbers of bfloat16 differ by 1/256. The
     shares in Q&A and Simple differ by only about 19 such steps. So `weight` puts the threshold midway between two
-    neighbours, where rounding moves no share across it.
+    neighbours, where one rounding moves no share across it. This holds for thresholds above 0.5.
 
     Attributes:
         weight: the factor, a number that bfloat16 can represent.
