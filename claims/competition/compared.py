@@ -47,10 +47,8 @@ class InOtherHeads:
 
         A difference is the median of absolute values over the prompts of one order. It must be larger in both orders.
         """
-        drawn = {arm for kind in (RANDOM, BALANCED) for arm in self.edited.random_arms(self.arm, kind)}
-        rivals = [arm for arm in self.edited.arms if arm not in {UNEDITED, self.arm, *drawn}]
         own = self.edited.shifts(self.arm)
-        differences = [self._excess(self.edited), *(own - self.edited.shifts(rival) for rival in rivals)]
+        differences = [self._excess(self.edited), *(own - self.edited.shifts(rival) for rival in self._rivals)]
         return all((found.abs().groupby("order").median() > noise).all() for found in differences)
 
     def against(self) -> tuple[Chance, ...]:
@@ -61,10 +59,10 @@ class InOtherHeads:
         means = {arm: self._mean(arm) for arm in self.edited.arms if arm != UNEDITED}
         drawn = {kind: self.edited.random_arms(self.arm, kind) for kind in (RANDOM, BALANCED)}
         middle = float(np.mean([means[arm] for arm in drawn[RANDOM]]))
-        own = means.pop(self.arm)
+        own = means[self.arm]
         found = []
         for kind, where in ((RANDOM, ""), (BALANCED, ", balanced within key-value groups")):
-            null = [means.pop(arm) for arm in drawn[kind]]
+            null = [means[arm] for arm in drawn[kind]]
             if null:
                 world = f"{len(null)} other groups of as many heads{where}"
                 p = statistics.permutation_p(own, null)
@@ -73,10 +71,16 @@ class InOtherHeads:
                 found.append(Chance(f"fewer than {FEWEST_GROUPS} other groups{where}: no test", None))
         edit_name = self.arm.partition(" heads")[2]
         rivals = (
-            Chance(arm.removesuffix(edit_name), mean - middle, explains=self._explains(arm), only_listed=True)
-            for arm, mean in means.items()
+            Chance(arm.removesuffix(edit_name), means[arm] - middle, explains=self._explains(arm), only_listed=True)
+            for arm in self._rivals
         )
         return (*found, *rivals)
+
+    @property
+    def _rivals(self) -> list[str]:
+        """The arms with the same edit in rival groups of heads."""
+        drawn = {arm for kind in (RANDOM, BALANCED) for arm in self.edited.random_arms(self.arm, kind)}
+        return [arm for arm in self.edited.arms if arm not in {UNEDITED, self.arm, *drawn}]
 
     def _explains(self, rival: str) -> bool:
         own, other = self.edited.shifts(self.arm), self.edited.shifts(rival)
