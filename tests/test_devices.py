@@ -151,6 +151,17 @@ def test_a_model_is_on_the_device_that_was_asked_for(llama_folder, monkeypatch, 
     assert len(found[0]) == 3
 
 
+def test_weights_are_digested_before_they_move(llama, llama_folder, monkeypatch):
+    """Copying the weights of a large model back from a GPU takes longer than the digest."""
+    expected = llama.fingerprint
+    with FakeDevices():
+        subject = subjects.load(str(llama_folder), layer=1, device="cuda:0", dtype="float32")
+        monkeypatch.setattr(subjects, "_digest", None)
+
+        assert subject.device == FIRST
+        assert subject.fingerprint == expected
+
+
 @dataclass
 class Loader:
     """Stands for `from_pretrained`. It loads onto the CPU and spreads the model by accelerate's own map."""

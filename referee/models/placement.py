@@ -33,21 +33,21 @@ class Placement:
         """The arguments of `pretrained.model` for a spread model."""
         return {} if self.rooms is None else {"device": "auto", "max_memory": self.rooms}
 
-    def put(self, name: str, model: PreTrainedModel) -> PreTrainedModel:
-        """Return the model on its device. Raises NoSuchDevice if it is not wholly on its devices."""
+    def put(self, name: str, model: PreTrainedModel) -> None:
+        """Move the model to its device. Raises NoSuchDevice if it is not wholly on its devices."""
         if self.rooms is None:
             try:
-                return model.to(self.device)
+                model.to(self.device)
             except torch.OutOfMemoryError as problem:
                 reason = (str(problem) or type(problem).__name__).split("\n")[0]
                 raise NoSuchDevice(
                     f"{name} must fit on {self.device}", reason, "Use another --device or --dtype."
                 ) from problem
+            return
         # accelerate puts layers without room into the memory of the machine, where each pass has to load them.
         outside = {str(device) for device in model.hf_device_map.values()} & {"cpu", "disk"}
         if outside:
             raise _too_large(name, f"layers on {', '.join(sorted(outside))}")
-        return model
 
 
 def of_size(name: str, size: int) -> Placement:

@@ -210,8 +210,10 @@ def load(
     if device == "auto" and where.type == "cuda" and torch.cuda.device_count() > 1:
         placement = of_size(name, pretrained.bytes_of_weights(name, source, revision, precision))
     model = pretrained.model(name, source, revision, precision, **placement.options)
-    model = placement.put(name, model)
-    return assemble(model, tokenizer, name=name, layer=layer, depth=depth)
+    subject = assemble(model, tokenizer, name=name, layer=layer, depth=depth)
+    _ = subject.fingerprint  # computed before the weights move: copying them back from a GPU takes longer
+    placement.put(name, model)
+    return subject
 
 
 def assemble(
