@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
+import re
 
-_DIRECTIONS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
-"""The bidirectional classes of the characters that change the direction of the text after them."""
+_CHANGES_OTHER_TEXT = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters except tabs and line ends
+    r"\ud800-\udfff"  # bytes that are not UTF-8
+    r"\u202a-\u202e\u2066-\u2069]"  # direction of writing
+)
 
 
 def readable(text: str) -> str:
@@ -14,9 +17,4 @@ def readable(text: str) -> str:
     These are the characters that control a terminal, those that change the direction of writing, and bytes of a file
     name that are not UTF-8. Line ends and tabs stay.
     """
-    return "".join(char.encode("unicode_escape").decode() if _changes_other_text(char) else char for char in text)
-
-
-def _changes_other_text(char: str) -> bool:
-    category = unicodedata.category(char)
-    return (category in ("Cc", "Cs") and char not in "\n\t") or unicodedata.bidirectional(char) in _DIRECTIONS
+    return _CHANGES_OTHER_TEXT.sub(lambda found: found.group().encode("unicode_escape").decode(), text)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
+import unicodedata
 from xml.etree import ElementTree
 
 import pytest
@@ -38,6 +40,17 @@ def test_only_characters_that_change_other_text_are_escaped(text, shown):
     """Letters of all scripts stay, and a text that was escaped once is not changed again."""
     assert readable(text) == shown
     assert readable(shown) == shown
+
+
+def test_the_escaped_characters_are_those_of_unicode():
+    """They are all control characters and surrogates, without tab and line end, and all that change the direction."""
+    directions = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+    every = list(map(chr, range(sys.maxunicode + 1)))
+    expected = [
+        c for c in every if unicodedata.category(c) in ("Cc", "Cs") or unicodedata.bidirectional(c) in directions
+    ]
+
+    assert [c for c in every if readable(c) != c] == [c for c in expected if c not in "\n\t"]
 
 
 def is_harmless(text):

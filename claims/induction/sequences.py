@@ -44,9 +44,9 @@ def vocabulary(subject: Subject) -> list[int]:
 
     An ordinary token is neither special nor added, its text is not blank, and the subject has an embedding for it.
     """
-    tokenizer = subject.tokenizer
+    tokenizer, size = subject.tokenizer, subject.vocabulary_size
     left_out = {*tokenizer.added_tokens_decoder, *tokenizer.all_special_ids}
-    ids = sorted(id for id in set(tokenizer.get_vocab().values()) - left_out if id < subject.vocabulary_size)
+    ids = sorted(id for id in set(tokenizer.get_vocab().values()) - left_out if id < size)
     return [id for id, text in zip(ids, _texts(tokenizer, ids), strict=True) if text]
 
 

@@ -73,6 +73,7 @@ class Batches(Generic[Asked]):
                 and the time left. Without a label there is neither.
         """
         self._subject, self._layers_kept, self._keys_of, self._progress = subject, layers_kept, keys_of, progress
+        self._devices = subject.devices
         shapes = [_shape(request, rows) for request in requests]
         groups = [
             (shapes[group[0]], [requests[i] for i in group])
@@ -157,7 +158,7 @@ class Batches(Generic[Asked]):
         streams = shape.rows * (8 * size + 4 * wide) * number
         keys = 2 * bytes_of_keys(subject, shape.tokens, self._keys_of)
         patterns = 4 * subject.n_heads * shape.tokens**2 * torch.float32.itemsize
-        return min(map(free_bytes, subject.devices)) // 2 // (self._layers_kept * (streams + keys + patterns))
+        return min(map(free_bytes, self._devices)) // 2 // (self._layers_kept * (streams + keys + patterns))
 
 
 def bytes_of_keys(subject: Subject, tokens: int, layers: int) -> int:
