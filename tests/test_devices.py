@@ -17,7 +17,7 @@ from conftest import SHAPES, tiny
 from referee.attention.edits import Exchange, Flatten, InHeads, KnockOut, Replace, SetShare
 from referee.errors import NoSuchDevice
 from referee.measuring import prefix_cache, self_checks
-from referee.measuring.batches import Batches
+from referee.measuring.batches import Batches, bytes_of_keys
 from referee.measuring.requests import Trial, Whole
 from referee.measuring.scores import (
     LogProbability,
@@ -252,6 +252,14 @@ def test_a_short_dtype_is_measured_again_on_every_device(grouped):
         assert session.precise.subject.devices == [FIRST, SECOND]
         assert (session.precise.subject.dtype, session.precision.again) == ("float32", 4)
     pd.testing.assert_frame_equal(found, expected, atol=1e-4)
+
+
+def test_numbers_in_float32_need_twice_the_memory_of_bfloat16(grouped):
+    """A batch must fit into memory, and it has the same weights in both dtypes."""
+    subject = tiny("Llama", grouped)
+    subject.model.bfloat16()
+
+    assert bytes_of_keys(subject.in_float32(), 10, 3) == 2 * bytes_of_keys(subject, 10, 3)
 
 
 def test_a_machine_without_a_gpu_loads_as_before(llama_folder, monkeypatch, loader):

@@ -68,8 +68,8 @@ def lose_edits(patch):
     """No edited pattern is written."""
     run = Attention.run
 
-    def lost(self, ids, pattern=None, hidden=None, before=None, later=None):
-        return run(self, ids, None, hidden, before)
+    def lost(self, ids, pattern=None, hidden=None, before=None, later=None, lengths=None):
+        return run(self, ids, None, hidden, before, None, lengths)
 
     patch.setattr(Attention, "run", lost)
 

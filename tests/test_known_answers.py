@@ -86,10 +86,10 @@ def change_run(patch, written, read=lambda pattern: pattern):
     """Changes the patterns that `run` writes, and the patterns that it reads for edits of higher layers."""
     run = Attention.run
 
-    def changed(self, ids, pattern=None, hidden=None, before=None, later=None):
+    def changed(self, ids, pattern=None, hidden=None, before=None, later=None, lengths=None):
         pattern = None if pattern is None else written(pattern)
         later = {layer: lambda own, edit=edit: written(edit(read(own))) for layer, edit in (later or {}).items()}
-        return run(self, ids, pattern, hidden, before, later)
+        return run(self, ids, pattern, hidden, before, later, lengths)
 
     patch.setattr(Attention, "run", changed)
 

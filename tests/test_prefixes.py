@@ -184,13 +184,16 @@ def test_answers_go_on_from_what_is_shared(shaped):
 
 
 def test_margins_go_on_from_what_answers_needed(shaped, monkeypatch):
-    """After the answers, the margins need only the last row of each prompt and its forced prefix."""
+    """After the answers, the margins need only the last row of each prompt and its forced prefix.
+
+    One pass computes all of them, from the last row of the shortest prompt.
+    """
     asked = tokens_of(shaped.tokenizer, [QA, injected(9)], pairs=2)
     run, starts = Attention.run, []
 
-    def watched(self, ids, pattern, hidden, before, later):
+    def watched(self, ids, pattern, hidden, before, later, lengths):
         starts.append(rows_of(before))
-        return run(self, ids, pattern, hidden, before, later)
+        return run(self, ids, pattern, hidden, before, later, lengths)
 
     session = Session(shaped)
     session.answers(asked)
@@ -198,7 +201,7 @@ def test_margins_go_on_from_what_answers_needed(shaped, monkeypatch):
         patch.setattr(Attention, "run", watched)
         found = session.margins([Trial(tokens) for tokens in asked])
 
-    assert set(starts) == {tokens.n_prompt - 1 for tokens in asked}
+    assert starts == [min(tokens.n_prompt for tokens in asked) - 1]
     own = Session(shaped).margins_alone([Trial(tokens) for tokens in asked])
     assert (found["margin_logits"] - own["margin_logits"]).abs().max() < 1e-4 * own["margin_logits"].abs().max()
 
@@ -209,9 +212,9 @@ def test_unedited_trials_begin_after_their_prefix(llama, monkeypatch):
     asked = tokens_of(llama.tokenizer, [QA])
     run, starts = Attention.run, []
 
-    def watched(self, ids, pattern, hidden, before, later):
+    def watched(self, ids, pattern, hidden, before, later, lengths):
         starts.extend([rows_of(before)] * len(ids))
-        return run(self, ids, pattern, hidden, before, later)
+        return run(self, ids, pattern, hidden, before, later, lengths)
 
     monkeypatch.setattr(Attention, "run", watched)
     session = Session(llama)

@@ -10,7 +10,7 @@ from torch.nn import functional
 from claims.competition.prompts import ORDERS, QA, SIMPLE, Pair, Prompt, ask, pairs
 from conftest import built
 from referee.attention.edits import Flatten
-from referee.attention.tracing import Readout
+from referee.attention.readout import Readout
 from referee.measuring import scores
 from referee.measuring.answers import greedy_answers
 from referee.measuring.requests import Trial

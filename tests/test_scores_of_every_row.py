@@ -12,7 +12,8 @@ from token_rows import HALVES, in_halves, random_tokens
 
 from referee.attention.edits import Flatten, InHeads, KnockOut, Silence, ToFirstKey
 from referee.attention.kv_cache import rows_of
-from referee.attention.tracing import Attention, Readout
+from referee.attention.readout import Readout
+from referee.attention.tracing import Attention
 from referee.errors import InstrumentFault, UnscorableTokens
 from referee.measuring import scores
 from referee.measuring.requests import Trial
@@ -51,9 +52,9 @@ def starts(monkeypatch):
     """The first row that each call of `run` computes."""
     seen, run = [], Attention.run
 
-    def watched(self, ids, pattern, hidden, before, later):
+    def watched(self, ids, pattern, hidden, before, later, lengths):
         seen.append(rows_of(before))
-        return run(self, ids, pattern, hidden, before, later)
+        return run(self, ids, pattern, hidden, before, later, lengths)
 
     monkeypatch.setattr(Attention, "run", watched)
     return seen
@@ -165,7 +166,9 @@ def test_only_scores_of_every_row_widen_a_pass(llama, monkeypatch):
         seen.append(run(self, *given))
         return seen[-1]
 
-    monkeypatch.setattr(Attention, "_narrow", lambda self, last: narrowed.append(last) or narrow(self, last))
+    monkeypatch.setattr(
+        Attention, "_narrow", lambda self, last, ends: narrowed.append(last) or narrow(self, last, ends)
+    )
     monkeypatch.setattr(Attention, "run", watched)
     session, trial = Session(llama), Trial(in_halves(llama, 1))
 

@@ -163,9 +163,9 @@ def test_rows_that_no_edit_reaches_are_computed_once(llama, monkeypatch):
     starts = []
     run = Attention.run
 
-    def watched(self, ids, pattern, hidden, before, later):
+    def watched(self, ids, pattern, hidden, before, later, lengths):
         starts.append(rows_of(before))
-        return run(self, ids, pattern, hidden, before, later)
+        return run(self, ids, pattern, hidden, before, later, lengths)
 
     monkeypatch.setattr(Attention, "run", watched)
     target, donor = tokens_of(llama, QA)[0], tokens_of(llama, SIMPLE)[0]

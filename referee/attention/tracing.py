@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -14,6 +13,7 @@ from referee.attention.float32 import InFloat32
 from referee.attention.interface import call_of, output_of, pattern_of
 from referee.attention.kv_cache import Keys, cache_of, keys_in, rows_of
 from referee.attention.onednn import quick
+from referee.attention.readout import Readout, at_end, ends_of
 from referee.attention.wrapping import Wrapped, wrap
 from referee.errors import NoReadableAttention
 from referee.models.subjects import Subject
@@ -25,23 +25,6 @@ Later = Mapping[int, Callable[[Tensor], Tensor]]
 """For each edited layer above the layer of interest, a function from its pattern to the pattern to write.
 
 Both are [trial, head, row, key] in float32."""
-
-
-@dataclass(frozen=True)
-class Readout:
-    """The results of a forward pass at the last position, or at all positions.
-
-    Attributes:
-        final: the normalised residual stream, [trial, size]. The unembedding computes logits from it.
-        output_norm: the L2 norm of the residual stream after the layer of interest, at the last position, [trial].
-        rows: like `final`, at all positions, [trial, token, size]. None if only the last position was read.
-        found: what scores have computed from these results. Other scores of the same trials use it again.
-    """
-
-    final: Tensor
-    output_norm: Tensor
-    rows: Tensor | None = None
-    found: dict[Any, Any] = field(default_factory=dict)
 
 
 class Attention:
@@ -138,6 +121,7 @@ class Attention:
         hidden: Tensor | None = None,
         before: Keys | None = None,
         later: Later | None = None,
+        lengths: Sequence[int] | None = None,
     ) -> Readout:
         """Runs one forward pass and stops before the unembedding.
 
@@ -149,8 +133,10 @@ class Attention:
             hidden: the residual stream from `enter`, for all rows. The pass does not compute the layers below again.
             before: keys and values from `keys`. The pass does not compute these first rows again.
             later: the edits of layers above the layer of interest.
+            lengths: the number of tokens of each trial without its padding. By default, there is no padding.
         """
         layer, last, start = self.subject.layer, self.subject.n_layers - 1, rows_of(before)
+        ends = ends_of(lengths or (), ids.shape[1], start)
         cache = cache_of(before) if before else None
         with torch.no_grad(), self.products(), self._trace(ids[:, start:], past_key_values=cache) as tracer:
             if hidden is not None:
@@ -158,11 +144,13 @@ class Attention:
             self._write(layer, pattern)
             output = self._wrapped.layers[layer].output
             stream = output[0] if isinstance(output, tuple) else output
-            norm = stream[:, -1].float().norm(dim=-1).save()
+            norm = at_end(stream, ends).float().norm(dim=-1).save()
             self._write_later(later)
             if last > layer and not self.every_row:
-                self._narrow(last)
-            rows = self._wrapped.unembedding.input[:, 0 if self.every_row else -1 :].clone().save()
+                self._narrow(last, ends)
+            final = self._wrapped.unembedding.input
+            rows: Any = (final if self.every_row else at_end(final, ends)[:, None]).clone()
+            rows = rows.save()
             tracer.stop()
         return Readout(rows[:, -1], norm, rows if self.every_row else None)
 
@@ -190,14 +178,15 @@ class Attention:
             self._wrapped.layers[below].skip(None)
         self._wrapped.layers[self.subject.layer].input = hidden
 
-    def _narrow(self, last: int) -> None:
-        """Inside a trace: computes the last layer's MLP for the last row only, because only this row is read.
+    def _narrow(self, last: int, ends: Tensor | None) -> None:
+        """Inside a trace: computes the last layer's MLP for the end of each trial only, because only this row is read.
 
-        The layer then adds this one MLP output to all rows. The sum is correct only in the last row.
+        The layer then adds this one MLP output to all rows. The sum is correct only in this row. `ends` is that of
+        `at_end`.
         """
         if hasattr(self._wrapped.layers[last], "mlp"):
             entering = self._wrapped.layers[last].mlp.input
-            self._wrapped.layers[last].mlp.input = entering[:, -1:]
+            self._wrapped.layers[last].mlp.input = at_end(entering, ends)[:, None]
 
     def gradients(self, ids: Tensor, hidden: Tensor, score: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
         """Returns the patterns at the layer of interest and the gradient of a score with respect to them.

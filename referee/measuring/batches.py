@@ -21,11 +21,11 @@ from referee.models.subjects import Subject
 Asked = TypeVar("Asked", bound=Request)
 Found = TypeVar("Found")
 
-TOKENS_AT_ONCE = {"cpu": 1200, "cuda": 65_536}
+TOKENS_AT_ONCE = {"cpu": 1200, "cuda": 65_536, "cuda in float32": 8192}
 """The number of tokens of a batch (requests × computed tokens each), by kind of device.
 
 On a CPU, matrix products reach full speed at about 400 rows. Larger products only leave its caches. A GPU needs larger
-products, and it has the memory for them."""
+products, and it has the memory for them. In float32 its products take about ten times as long."""
 LONG = 60.0
 """The search for a better batch size runs only while at least this many seconds are left."""
 WORTH_A_PLAN = 20.0
@@ -64,8 +64,8 @@ class Batches(Generic[Asked]):
             requests: all requests, in any order.
             subject: the model that runs the batches.
             rows: returns how many tokens of a request are computed. By default, all tokens are computed.
-            joined_by: returns a key for a shape. Shapes with equal keys can share a batch, and small groups then do.
-                Such a batch has as many rows as its largest shape. By default, only equal shapes share a batch.
+            joined_by: returns a key for a shape. Shapes with equal keys can share a batch, and small groups then do. By
+                default, only equal shapes share a batch.
             layers_kept: the number of layers whose activations a batch keeps at the same time. Gradients need more
                 than one.
             keys_of: the number of layers for which a batch has keys.
@@ -73,7 +73,7 @@ class Batches(Generic[Asked]):
                 and the time left. Without a label there is neither.
         """
         self._subject, self._layers_kept, self._keys_of, self._progress = subject, layers_kept, keys_of, progress
-        self._devices = subject.devices
+        self._free = min(map(free_bytes, subject.devices))  # asking a GPU takes milliseconds
         shapes = [_shape(request, rows) for request in requests]
         groups = [
             (shapes[group[0]], [requests[i] for i in group])
@@ -153,24 +153,32 @@ class Batches(Generic[Asked]):
         The memory of one request is an estimate from the widths of the model.
         """
         subject = self._subject
-        config, number = subject.model.config.get_text_config(), subject.model.dtype.itemsize
+        config, number = subject.model.config.get_text_config(), subject.itemsize
         size, wide = config.hidden_size, getattr(config, "intermediate_size", None) or 4 * config.hidden_size
         streams = shape.rows * (8 * size + 4 * wide) * number
         keys = 2 * bytes_of_keys(subject, shape.tokens, self._keys_of)
         patterns = 4 * subject.n_heads * shape.tokens**2 * torch.float32.itemsize
-        return min(map(free_bytes, self._devices)) // 2 // (self._layers_kept * (streams + keys + patterns))
+        return self._free // 2 // (self._layers_kept * (streams + keys + patterns))
 
 
 def bytes_of_keys(subject: Subject, tokens: int, layers: int) -> int:
     """Returns the size of the keys and values of `tokens` tokens in `layers` layers, in bytes."""
     config = subject.model.config.get_text_config()
     width = (getattr(config, "head_dim", None) or config.hidden_size // subject.n_heads) * subject.n_kv_heads
-    return 2 * layers * tokens * width * subject.model.dtype.itemsize
+    return 2 * layers * tokens * width * subject.itemsize
 
 
 def of_one_length(shape: Shape) -> Any:
     """For `joined_by`: prompts of equal length can share a batch, even if the number of computed rows differs."""
     return shape.tokens, shape.layers
+
+
+def of_any_length(shape: Shape) -> Any:
+    """For `joined_by`: prompts of any length can share a batch, unless several layers are edited.
+
+    The caller pads shorter prompts at the end.
+    """
+    return shape.tokens if len(shape.layers) > 1 else None, shape.layers
 
 
 def of_one_start(shape: Shape) -> Any:
@@ -183,7 +191,10 @@ def of_one_start(shape: Shape) -> Any:
 
 def tokens_at_once(subject: Subject) -> int:
     """Returns the useful number of tokens of a batch on the subject's device; see `TOKENS_AT_ONCE`."""
-    return TOKENS_AT_ONCE.get(subject.device.type, TOKENS_AT_ONCE["cpu"])
+    kind = subject.device.type
+    if kind == "cuda" and subject.dtype == "float32":
+        kind = "cuda in float32"
+    return TOKENS_AT_ONCE.get(kind, TOKENS_AT_ONCE["cpu"])
 
 
 class Shape(NamedTuple):
@@ -199,6 +210,11 @@ class Shape(NamedTuple):
     rows: int
     layers: tuple[int, ...]
 
+    @property
+    def start(self) -> int:
+        """The first computed row."""
+        return self.tokens - self.rows
+
 
 def _shape(request: Request, rows: Callable[[Any], int] | None) -> Shape:
     """Returns the shape of a request; `rows` is that of `Batches`."""
@@ -211,17 +227,19 @@ def _joined(
 ) -> list[tuple[Shape, list[Asked]]]:
     """Joins groups with fewer rows to larger groups with an equal key `by`.
 
-    The joined requests compute extra rows, up to the rows of the larger group. A group is joined only if it computes at
-    most `worth` extra rows in total.
+    All joined requests compute the same rows: from the smallest first row to the largest last row. A group is joined
+    only if this adds at most `worth` rows that no request needs.
     """
     found: list[tuple[Shape, list[Asked]]] = []
     order = sorted(groups, key=lambda group: group[0].rows, reverse=True)
     for places in alike(order, lambda group: by(group[0])):
         for shape, requests in (order[i] for i in places):
-            largest = found[-1][0] if found and by(found[-1][0]) == by(shape) else None
-            if largest and len(requests) * (largest.rows - shape.rows) <= worth:
-                tokens = max(shape.tokens, largest.tokens)
-                found[-1] = (largest._replace(tokens=tokens), [*found[-1][1], *requests])
+            known, others = found[-1] if found and by(found[-1][0]) == by(shape) else (shape, [])
+            tokens = max(shape.tokens, known.tokens)
+            both = known._replace(tokens=tokens, rows=tokens - min(shape.start, known.start))
+            extra = len(requests) * (both.rows - shape.rows) + len(others) * (both.rows - known.rows)
+            if others and extra <= worth:
+                found[-1] = (both, [*others, *requests])
             else:
                 found.append((shape, requests))
     return found

@@ -13,9 +13,10 @@ from torch.nn import functional
 from referee.attention.edits import Edit, edited
 from referee.attention.grouping import alike
 from referee.attention.kv_cache import Keys, gathered
-from referee.attention.tracing import Attention, Later, Readout
+from referee.attention.readout import Readout
+from referee.attention.tracing import Attention, Later
 from referee.attention.unedited import Unedited
-from referee.measuring.prefix_cache import PrefixCache
+from referee.measuring.prefix_cache import PrefixCache, padded_ids
 from referee.measuring.requests import Trial
 from referee.prompts.tokens import Tokens
 
@@ -87,9 +88,12 @@ class EditedRows:
         return len(trial.tokens) - self._starts[trial]
 
     def run(self, trials: Sequence[Trial]) -> Readout:
-        """Runs one batch. All prompts have the same length, and all trials edit the same layers."""
+        """Runs one batch. All trials edit the same layers.
+
+        The prompts have the same length if several layers are edited or every row is read.
+        """
         ids, pattern, hidden, before, later = self._inputs(trials)
-        return self._attention.run(ids, pattern, hidden, before, later)
+        return self._attention.run(ids, pattern, hidden, before, later, [len(trial.tokens) for trial in trials])
 
     def read(self, trials: Sequence[Trial], layers: Sequence[int]) -> Tensor:
         """Returns patterns of edited prompts, [trial, layer, head, query, key], in layers above all edited ones.
@@ -103,10 +107,17 @@ class EditedRows:
         """Returns the arguments of `Attention.run` for one batch."""
         tokens = [trial.tokens for trial in trials]
         start = min(self._starts[trial] for trial in trials)
-        pattern = self._edited(trials)[:, :, start:] if trials[0].edits else None
-        ids = torch.tensor([t.ids for t in tokens])
+        pattern = self._edited_padded(trials)[:, :, start:] if trials[0].edits else None
         later = {layer: partial(self._edited_later, trials, layer) for layer in trials[0].layers[1:]}
-        return ids, pattern, self._prefixes.hiddens(tokens), self._prefixes.keys(tokens, start), later
+        return padded_ids(tokens), pattern, self._prefixes.hiddens(tokens), self._prefixes.keys(tokens, start), later
+
+    def _edited_padded(self, trials: Sequence[Trial]) -> Tensor:
+        """Like `_edited`, for prompts of any length. The patterns of shorter prompts have zeros at the end."""
+        groups = alike(trials, lambda trial: len(trial.tokens))
+        longest = max(len(trial.tokens) for trial in trials)
+        parts = [_padded(self._edited([trials[i] for i in group]), longest) for group in groups]
+        places = torch.tensor([i for group in groups for i in group])
+        return torch.cat(parts)[places.argsort().to(parts[0].device)] if len(parts) > 1 else parts[0]
 
     def _edited(self, trials: Sequence[Trial]) -> Tensor:
         """Returns the patterns at the lowest edited layer after the edits, [trial, head, query, key].
@@ -165,6 +176,6 @@ def edited_batch(
 
 
 def _padded(pattern: Tensor, length: int) -> Tensor:
-    """Returns a pattern with zeros at the end, [head, length, length]."""
+    """Returns patterns with zeros at the end, [..., head, length, length]."""
     missing = length - pattern.shape[-1]
     return functional.pad(pattern, (0, missing, 0, missing)) if missing else pattern

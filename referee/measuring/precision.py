@@ -40,7 +40,8 @@ class Precision:
         """
         settled = list(margins)
         order = sorted(range(len(settled)), key=lambda i: abs(margins[i]))
-        some, left = order[:_FIRST], order[_FIRST:]
+        count = max(_FIRST, sum(abs(margin) < _SAFETY * self.change for margin in margins))
+        some, left = order[:count], order[count:]
         while some:
             for i, margin in zip(some, measured(some), strict=True):
                 self.again += 1

@@ -59,7 +59,7 @@ class PrefixCache:
             some = [request.tokens for request in requests]
             start = self.prefix(some[0]).rows
             before = first_rows([self._lower[self.prefix(t).prompt] for t in some], start) if start else None
-            hidden, pattern, keys = self._attention.enter(_padded(some), before, keep=self.keeps)
+            hidden, pattern, keys = self._attention.enter(padded_ids(some), before, keep=self.keeps)
             for i, tokens in enumerate(some):
                 new, length = len(tokens) - start, len(tokens)
                 self._lower[tokens] = of_prompt(keys, i)
@@ -99,8 +99,17 @@ class PrefixCache:
         return self._known[tokens][1]
 
     def hiddens(self, prompts: Sequence[Tokens]) -> Tensor:
-        """Returns the residual stream before the layer for prompts of equal length, [prompt, token, size]."""
-        return gathered(prompts, self.hidden)
+        """Returns the residual stream before the layer, [prompt, token, size].
+
+        Shorter prompts are padded with their last row.
+        """
+        longest = max(map(len, prompts))
+
+        def padded(tokens: Tokens) -> Tensor:
+            hidden, missing = self.hidden(tokens), longest - len(tokens)
+            return torch.cat((hidden, hidden[-1:].expand(missing, -1))) if missing else hidden
+
+        return gathered(prompts, padded)
 
     def patterns(self, prompts: Sequence[Tokens]) -> Tensor:
         """Returns the patterns of the layer for prompts of equal length, [prompt, head, query, key]."""
@@ -173,7 +182,7 @@ def prompts_kept(subject: Subject, prompts: Iterable[Tokens]) -> int:
     return max(1, min(PROMPTS, fit))
 
 
-def _padded(prompts: Sequence[Tokens]) -> Tensor:
+def padded_ids(prompts: Sequence[Tokens]) -> Tensor:
     """Returns the ids of prompts as one batch, [prompt, token].
 
     Shorter prompts are padded at the end. Their own tokens do not attend to the padding.

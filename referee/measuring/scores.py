@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from referee.attention.tracing import Readout
+from referee.attention.readout import Readout
 from referee.errors import UnscorableTokens
 from referee.models.subjects import Subject
 from referee.prompts.tokens import Tokens

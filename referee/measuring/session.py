@@ -19,7 +19,7 @@ from referee.attention.wrapping import Wrapped, wrap
 from referee.measuring import measured
 from referee.measuring.answers import GreedyAnswers
 from referee.measuring.base_session import BaseSession, require_scores
-from referee.measuring.batches import of_one_length
+from referee.measuring.batches import of_any_length, of_one_length
 from referee.measuring.dispatcher import Dispatcher
 from referee.measuring.edited_rows import EditedRows
 from referee.measuring.patches import patched_margins, patched_texts
@@ -203,7 +203,7 @@ class Session(BaseSession):
                 progress,
                 prepare=edited.prepare,
                 rows=edited.count,
-                joined_by=of_one_length,
+                joined_by=of_one_length if every_row else of_any_length,
                 keys_of=self.subject.n_layers - layer,
             )
             rows |= dict(zip(group, found, strict=True))

@@ -117,6 +117,11 @@ class Subject:
         """The dtype of the activations."""
         return "float32" if self.float32 else str(self.model.dtype).removeprefix("torch.")
 
+    @property
+    def itemsize(self) -> int:
+        """The size of one number of the activations, in bytes."""
+        return 4 if self.float32 else self.model.dtype.itemsize
+
     def require_room(self, highest: int, length: int) -> None:
         """Raise VocabularyTooSmall for a token without an embedding, and PromptTooLong for too many tokens.
 
