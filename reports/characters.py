@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 _CHANGES_OTHER_TEXT = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters except tabs and line ends
-    r"\ud800-\udfff"  # bytes that are not UTF-8
-    r"\u202a-\u202e\u2066-\u2069]"  # direction of writing
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters except tab and line feed
+    r"\ud800-\udfff"  # surrogates, which stand for bytes that are not UTF-8
+    r"\u202a-\u202e\u2066-\u2069]"  # characters that change the direction of writing
 )
 
 

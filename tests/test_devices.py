@@ -151,8 +151,8 @@ def test_a_model_is_on_the_device_that_was_asked_for(llama_folder, monkeypatch, 
     assert len(found[0]) == 3
 
 
-def test_weights_are_digested_before_they_move(llama, llama_folder, monkeypatch):
-    """Copying the weights of a large model back from a GPU takes longer than the digest."""
+def test_the_fingerprint_is_computed_before_the_weights_move(llama, llama_folder, monkeypatch):
+    """It is known when the model is on the GPU, because copying large weights back takes longer than the digest."""
     expected = llama.fingerprint
     with FakeDevices():
         subject = subjects.load(str(llama_folder), layer=1, device="cuda:0", dtype="float32")
@@ -254,8 +254,8 @@ def test_a_short_dtype_is_measured_again_on_every_device(grouped):
     pd.testing.assert_frame_equal(found, expected, atol=1e-4)
 
 
-def test_numbers_in_float32_need_twice_the_memory_of_bfloat16(grouped):
-    """A batch must fit into memory, and it has the same weights in both dtypes."""
+def test_keys_and_values_in_float32_need_twice_the_memory_of_bfloat16(grouped):
+    """The weights stay in bfloat16, so the dtype of the activations decides."""
     subject = tiny("Llama", grouped)
     subject.model.bfloat16()
 

@@ -42,7 +42,7 @@ def passes(monkeypatch):
 
 @pytest.mark.parametrize("layer", [0, 1, 2])
 def test_a_trial_has_the_scores_of_a_pass_of_its_own(shaped, layer, passes):
-    """For every family, at every layer, unedited and with edits that begin at different rows."""
+    """This is true for every family and every layer, for unedited trials and for edits that begin at different rows."""
     asked = tokens_of(shaped)
     donor = asked[0]
     kinds = [
@@ -63,8 +63,8 @@ def test_a_trial_has_the_scores_of_a_pass_of_its_own(shaped, layer, passes):
     pd.testing.assert_frame_equal(found, alone, rtol=1e-4, atol=1e-5)
 
 
-def test_edits_of_several_layers_and_scores_of_every_row_have_one_length(llama, passes):
-    """Their passes need every row, and rows of padding are none."""
+def test_passes_with_several_edited_layers_or_every_row_have_one_length(llama, passes):
+    """Their passes read or edit every row, so no row may be padding."""
     asked = tokens_of(llama)
     lengths = {len(tokens) for tokens in asked}
 
@@ -75,7 +75,7 @@ def test_edits_of_several_layers_and_scores_of_every_row_have_one_length(llama, 
     assert sorted(map(set, passes), key=min) == [{length} for length in sorted(lengths)]
 
 
-def test_a_short_dtype_is_measured_again_in_as_few_passes(grouped, passes):
+def test_margins_of_different_lengths_are_measured_again_in_one_float32_pass(grouped, passes):
     """The margins close to zero go through one pass in float32, whatever the lengths of their prompts."""
     subject = tiny("Llama", grouped)
     subject.model.bfloat16()
@@ -86,8 +86,8 @@ def test_a_short_dtype_is_measured_again_in_as_few_passes(grouped, passes):
     assert len(passes) == 2
 
 
-def test_padding_costs_less_than_a_pass(llama, monkeypatch):
-    """Prompts join if their extra rows are at most a twentieth of a batch, from the first row of any to the last."""
+def test_prompts_share_a_pass_only_if_the_extra_rows_are_few(llama, monkeypatch):
+    """They compute from the earliest first row to the latest last row, with at most a twentieth of a batch added."""
     monkeypatch.setitem(batches.TOKENS_AT_ONCE, "cpu", 400)
     asked = [Trial(tokens) for tokens in tokens_of(llama, (QA, injected(3)), pairs=1)]
     long = len(max(asked, key=lambda trial: len(trial.tokens)).tokens)
@@ -109,7 +109,7 @@ def test_padding_costs_less_than_a_pass(llama, monkeypatch):
     assert sizes(6 + left, 5) == sizes(5, 6 + left) == [2, 2]
 
 
-def test_the_end_of_each_trial_is_read(llama):
+def test_each_trial_is_read_at_its_own_last_token(llama):
     """World: a pass that reads the last row of the batch reads the padding of the shorter trials."""
     attention = Attention(llama)
     ids = torch.tensor([tokens.ids[:12] for tokens in tokens_of(llama, (QA,), pairs=1)])

@@ -233,6 +233,6 @@ def _renormalised(left: Tensor, own: Tensor) -> Tensor:
 
 
 def _require_share(amount: Amount) -> None:
-    """Raise ValueError for a number outside 0 to 1. Whoever makes a tensor of amounts checks it."""
+    """Raise ValueError for a number outside 0 to 1. A tensor is checked by the caller that makes it."""
     if not isinstance(amount, Tensor) and not 0 <= amount <= 1:
         raise ValueError(f"An amount must be a share from 0 to 1; got {amount}")

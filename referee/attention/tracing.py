@@ -30,9 +30,9 @@ Both are [trial, head, row, key] in float32."""
 class Attention:
     """Reads a subject's attention at every layer and writes it at the layer of interest.
 
-    All prompts of one call have the same number of tokens. The caller can pad shorter prompts at the end: no token
-    of the prompt itself attends to the padding. The constructor raises NoReadableAttention when nnsight finds no
-    attention pattern in the model.
+    All prompts of one call have the same number of tokens, padding included. The caller can pad shorter prompts at the
+    end, because no token of the prompt itself attends to the padding. The constructor raises NoReadableAttention when
+    nnsight finds no attention pattern in the model.
 
     Attributes:
         every_row: whether `run` returns the rows of all positions.
@@ -133,7 +133,8 @@ class Attention:
             hidden: the residual stream from `enter`, for all rows. The pass does not compute the layers below again.
             before: keys and values from `keys`. The pass does not compute these first rows again.
             later: the edits of layers above the layer of interest.
-            lengths: the number of tokens of each trial without its padding. By default, there is no padding.
+            lengths: the number of tokens of each trial without padding, [trial]. Results are read at the last of them.
+                By default, there is no padding.
         """
         layer, last, start = self.subject.layer, self.subject.n_layers - 1, rows_of(before)
         ends = ends_of(lengths or (), ids.shape[1], start)
@@ -179,10 +180,10 @@ class Attention:
         self._wrapped.layers[self.subject.layer].input = hidden
 
     def _narrow(self, last: int, ends: Tensor | None) -> None:
-        """Inside a trace: computes the last layer's MLP for the end of each trial only, because only this row is read.
+        """Inside a trace: computes the last layer's MLP only for the last token of each trial.
 
-        The layer then adds this one MLP output to all rows. The sum is correct only in this row. `ends` is that of
-        `at_end`.
+        Only this row is read. The layer adds this MLP output to every row, so only this row is correct. `ends` is the
+        result of `ends_of`.
         """
         if hasattr(self._wrapped.layers[last], "mlp"):
             entering = self._wrapped.layers[last].mlp.input

@@ -22,10 +22,11 @@ Asked = TypeVar("Asked", bound=Request)
 Found = TypeVar("Found")
 
 TOKENS_AT_ONCE = {"cpu": 1200, "cuda": 65_536, "cuda in float32": 8192}
-"""The number of tokens of a batch (requests × computed tokens each), by kind of device.
+"""The number of tokens of a batch (requests × computed tokens each), by kind of device and dtype.
 
 On a CPU, matrix products reach full speed at about 400 rows. Larger products only leave its caches. A GPU needs larger
-products, and it has the memory for them. In float32 its products take about ten times as long."""
+products, and it has the memory for them. In float32 they take about ten times as long, so smaller batches already keep
+the GPU busy."""
 LONG = 60.0
 """The search for a better batch size runs only while at least this many seconds are left."""
 WORTH_A_PLAN = 20.0
@@ -64,7 +65,7 @@ class Batches(Generic[Asked]):
             requests: all requests, in any order.
             subject: the model that runs the batches.
             rows: returns how many tokens of a request are computed. By default, all tokens are computed.
-            joined_by: returns a key for a shape. Shapes with equal keys can share a batch, and small groups then do. By
+            joined_by: returns a key for a shape. Shapes with equal keys share a batch if this adds few rows. By
                 default, only equal shapes share a batch.
             layers_kept: the number of layers whose activations a batch keeps at the same time. Gradients need more
                 than one.
@@ -73,7 +74,7 @@ class Batches(Generic[Asked]):
                 and the time left. Without a label there is neither.
         """
         self._subject, self._layers_kept, self._keys_of, self._progress = subject, layers_kept, keys_of, progress
-        self._free = min(map(free_bytes, subject.devices))  # asking a GPU takes milliseconds
+        self._free = min(map(free_bytes, subject.devices))  # measured once, because a GPU needs milliseconds
         shapes = [_shape(request, rows) for request in requests]
         groups = [
             (shapes[group[0]], [requests[i] for i in group])
@@ -212,7 +213,7 @@ class Shape(NamedTuple):
 
     @property
     def start(self) -> int:
-        """The first computed row."""
+        """The index of the first computed row."""
         return self.tokens - self.rows
 
 
@@ -227,7 +228,7 @@ def _joined(
 ) -> list[tuple[Shape, list[Asked]]]:
     """Joins groups with fewer rows to larger groups with an equal key `by`.
 
-    All joined requests compute the same rows: from the smallest first row to the largest last row. A group is joined
+    All joined requests compute the same rows: from the earliest first row to the latest last row. A group is joined
     only if this adds at most `worth` rows that no request needs.
     """
     found: list[tuple[Shape, list[Asked]]] = []

@@ -1,4 +1,4 @@
-"""Answers requests that are neither equal to others nor known from the result cache, in batches."""
+"""Answers requests: equal ones once, known ones from the result cache, and the others in batches."""
 
 from __future__ import annotations
 

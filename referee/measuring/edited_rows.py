@@ -90,7 +90,7 @@ class EditedRows:
     def run(self, trials: Sequence[Trial]) -> Readout:
         """Runs one batch. All trials edit the same layers.
 
-        The prompts have the same length if several layers are edited or every row is read.
+        All prompts must have the same length if several layers are edited or every row is read.
         """
         ids, pattern, hidden, before, later = self._inputs(trials)
         return self._attention.run(ids, pattern, hidden, before, later, [len(trial.tokens) for trial in trials])
@@ -112,7 +112,10 @@ class EditedRows:
         return padded_ids(tokens), pattern, self._prefixes.hiddens(tokens), self._prefixes.keys(tokens, start), later
 
     def _edited_padded(self, trials: Sequence[Trial]) -> Tensor:
-        """Like `_edited`, for prompts of any length. The patterns of shorter prompts have zeros at the end."""
+        """Like `_edited`, for prompts of any length, [trial, head, query, key].
+
+        The patterns of shorter prompts have zeros at the end.
+        """
         groups = alike(trials, lambda trial: len(trial.tokens))
         longest = max(len(trial.tokens) for trial in trials)
         parts = [_padded(self._edited([trials[i] for i in group]), longest) for group in groups]

@@ -31,8 +31,9 @@ class Precision:
     def settle(self, margins: Sequence[float], measured: Callable[[list[int]], Sequence[float]]) -> list[float]:
         """Returns margins, in logits, of which those close to zero were measured again.
 
-        The margins closest to zero are always measured again. Then all margins follow that are closer to zero than
-        twice the largest change so far, on any call, until there are no more of them.
+        First, the margins closest to zero are measured again: at least 32, and all that are closer than twice the
+        largest change in earlier calls. Then follow all margins that are closer to zero than twice the largest change
+        so far, until none is left.
 
         Args:
             margins: [trial], in the dtype of the model.

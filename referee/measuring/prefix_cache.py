@@ -27,7 +27,7 @@ class PrefixCache:
     from the end of the prefix on.
 
     Attributes:
-        keeps: whether the cache keeps keys and values. It does not if a layer needs more than these of earlier rows.
+        keeps: whether the cache keeps keys and values. It does not if a layer needs more of earlier rows than these.
     """
 
     def __init__(self, attention: Attention) -> None:
@@ -101,7 +101,7 @@ class PrefixCache:
     def hiddens(self, prompts: Sequence[Tokens]) -> Tensor:
         """Returns the residual stream before the layer, [prompt, token, size].
 
-        Shorter prompts are padded with their last row.
+        Shorter prompts are padded at the end with their last row.
         """
         longest = max(map(len, prompts))
 
@@ -185,7 +185,7 @@ def prompts_kept(subject: Subject, prompts: Iterable[Tokens]) -> int:
 def padded_ids(prompts: Sequence[Tokens]) -> Tensor:
     """Returns the ids of prompts as one batch, [prompt, token].
 
-    Shorter prompts are padded at the end. Their own tokens do not attend to the padding.
+    Shorter prompts are padded at the end with their last token. Their own tokens do not attend to the padding.
     """
     longest = max(map(len, prompts))
     return torch.tensor([tokens.ids + tokens.ids[-1:] * (longest - len(tokens)) for tokens in prompts])

@@ -34,7 +34,10 @@ class Placement:
         return {} if self.rooms is None else {"device": "auto", "max_memory": self.rooms}
 
     def put(self, name: str, model: PreTrainedModel) -> None:
-        """Move the model to its device. Raises NoSuchDevice if it is not wholly on its devices."""
+        """Move the model to its device.
+
+        Raises NoSuchDevice if the device has too little memory, or if layers of a spread model are outside the GPUs.
+        """
         if self.rooms is None:
             try:
                 model.to(self.device)
