@@ -131,7 +131,8 @@ class Batches(Generic[Asked]):
 
     def _plan(self, total: int) -> str:
         """Returns one line: the number of requests, the prompt lengths, and the time left at the rate so far."""
-        shortest, longest = self._groups[-1][0].tokens, self._groups[0][0].tokens
+        each = [len(request.tokens) for _, group in self._groups for request in group]
+        shortest, longest = min(each), max(each)
         lengths = f"{shortest}" if shortest == longest else f"{shortest} to {longest}"
         return f"{self._progress}: {total:,} rows of {lengths} tokens, about {self.seconds_left:.0f} s"
 

@@ -1,7 +1,7 @@
 """The session is the only object that runs a model. It returns margins of edited prompts and measures of patterns.
 
 Experiments send frozen requests. The session answers equal requests once and looks up the results of earlier runs. It
-runs the others in batches of prompts of equal length, and it returns the results in the order of the requests.
+runs the others in batches of prompts of similar length, and it returns the results in the order of the requests.
 """
 
 from __future__ import annotations
