@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from referee.measuring import batches
-from referee.measuring.batches import Batches, of_one_length, of_one_start
+from referee.measuring.batches import Batches, of_any_length, of_one_length, of_one_start
 
 
 @dataclass(frozen=True)
@@ -171,3 +171,12 @@ def test_no_plan_of_a_short_sweep(llama, clock, capsys, name):
 def test_nothing_to_do_is_no_batch(llama):
     """No requests give no batch and no error."""
     assert list(Batches([], llama, progress="nothing")) == []
+
+
+def test_the_plan_has_the_length_of_the_shortest_prompt(llama, clock, capsys):
+    """Prompts of two lengths share a batch, which has the length of the longer ones."""
+    asked = [*requests(100, 20), *requests(99, 20)]
+
+    run(Batches(asked, llama, joined_by=of_any_length, progress="replacing"), clock, lambda tokens: 0.04 * tokens)
+
+    assert "replacing: 40 rows of 99 to 100 tokens" in capsys.readouterr().err

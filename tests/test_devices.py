@@ -226,9 +226,13 @@ def test_a_model_too_large_for_all_gpus_is_refused(llama, llama_folder, gpus, lo
     assert loader.asked == [(None, None)]
 
 
-def test_no_layer_stays_outside_the_gpus(llama, llama_folder, gpus, loader):
-    """The weights fit, but no layer fits into what is left on one GPU. accelerate would read it from the disk."""
+def test_no_layer_stays_outside_the_gpus(llama, llama_folder, gpus, loader, monkeypatch):
+    """The weights fit, but no layer fits into what is left on one GPU. accelerate would read it from the disk.
+
+    Until then, its weights have no values, so there is nothing to digest.
+    """
     gpus.update({0: int(0.95 * size_of(llama) / 0.8), 1: int(0.06 * size_of(llama) / 0.8)})
+    monkeypatch.setattr(subjects, "_digest", None)
 
     with FakeDevices(), pytest.raises(NoSuchDevice, match="must fit on all GPUs together; got layers on disk"):
         subjects.load(str(llama_folder), dtype="float32")

@@ -138,6 +138,7 @@ class Attention:
         """
         layer, last, start = self.subject.layer, self.subject.n_layers - 1, rows_of(before)
         ends = ends_of(lengths or (), ids.shape[1], start)
+        assert ends is None or not self.every_row, "no row may be padding if all rows are read"
         cache = cache_of(before) if before else None
         with torch.no_grad(), self.products(), self._trace(ids[:, start:], past_key_values=cache) as tracer:
             if hidden is not None:

@@ -21,12 +21,12 @@ from referee.models.subjects import Subject
 Asked = TypeVar("Asked", bound=Request)
 Found = TypeVar("Found")
 
-TOKENS_AT_ONCE = {"cpu": 1200, "cuda": 65_536, "cuda in float32": 8192}
-"""The number of tokens of a batch (requests × computed tokens each), by kind of device and dtype.
+TOKENS_AT_ONCE = {"cpu": 1200, "cuda": 65_536, "cuda, again in float32": 8192}
+"""The number of tokens of a batch (requests × computed tokens each), by kind of device.
 
 On a CPU, matrix products reach full speed at about 400 rows. Larger products only leave its caches. A GPU needs larger
-products, and it has the memory for them. In float32 they take about ten times as long, so smaller batches already keep
-the GPU busy."""
+products, and it has the memory for them. If margins of a short dtype are measured again in float32, products take about
+ten times as long, so smaller batches keep the GPU busy."""
 LONG = 60.0
 """The search for a better batch size runs only while at least this many seconds are left."""
 WORTH_A_PLAN = 20.0
@@ -74,7 +74,6 @@ class Batches(Generic[Asked]):
                 and the time left. Without a label there is neither.
         """
         self._subject, self._layers_kept, self._keys_of, self._progress = subject, layers_kept, keys_of, progress
-        self._free = min(map(free_bytes, subject.devices))  # measured once, because a GPU needs milliseconds
         shapes = [_shape(request, rows) for request in requests]
         groups = [
             (shapes[group[0]], [requests[i] for i in group])
@@ -99,8 +98,10 @@ class Batches(Generic[Asked]):
         total = sum(len(group) for _, group in self._groups)
         off = None if self._progress else True
         with tqdm(total=total, desc=self._progress, unit="row", leave=False, disable=off) as bar:
+            # The memory is asked for only once, because a GPU needs milliseconds for the answer.
+            free = min(map(free_bytes, self._subject.devices)) if self._groups else 0
             for shape, group in self._groups:
-                room = self._that_fit(shape)
+                room = self._that_fit(shape, free)
                 start = 0
                 while start < len(group):
                     most, left = max(1, min(self._at_once // shape.rows, room)), len(group) - start
@@ -132,7 +133,8 @@ class Batches(Generic[Asked]):
 
     def _plan(self, total: int) -> str:
         """Returns one line: the number of requests, the prompt lengths, and the time left at the rate so far."""
-        shortest, longest = self._groups[-1][0].tokens, self._groups[0][0].tokens
+        each = [len(request.tokens) for _, group in self._groups for request in group]
+        shortest, longest = min(each), max(each)
         lengths = f"{shortest}" if shortest == longest else f"{shortest} to {longest}"
         return f"{self._progress}: {total:,} rows of {lengths} tokens, about {self.seconds_left:.0f} s"
 
@@ -148,8 +150,8 @@ class Batches(Generic[Asked]):
         else:
             self._at_once, self._settled = self._at_once // 2, True
 
-    def _that_fit(self, shape: Shape) -> int:
-        """Returns how many requests of a shape fit into half of the free memory.
+    def _that_fit(self, shape: Shape, free: int) -> int:
+        """Returns how many requests of a shape fit into half of the free memory, `free` bytes.
 
         The memory of one request is an estimate from the widths of the model.
         """
@@ -159,7 +161,7 @@ class Batches(Generic[Asked]):
         streams = shape.rows * (8 * size + 4 * wide) * number
         keys = 2 * bytes_of_keys(subject, shape.tokens, self._keys_of)
         patterns = 4 * subject.n_heads * shape.tokens**2 * torch.float32.itemsize
-        return self._free // 2 // (self._layers_kept * (streams + keys + patterns))
+        return free // 2 // (self._layers_kept * (streams + keys + patterns))
 
 
 def bytes_of_keys(subject: Subject, tokens: int, layers: int) -> int:
@@ -193,8 +195,8 @@ def of_one_start(shape: Shape) -> Any:
 def tokens_at_once(subject: Subject) -> int:
     """Returns the useful number of tokens of a batch on the subject's device; see `TOKENS_AT_ONCE`."""
     kind = subject.device.type
-    if kind == "cuda" and subject.dtype == "float32":
-        kind = "cuda in float32"
+    if kind == "cuda" and subject.float32:
+        kind = "cuda, again in float32"
     return TOKENS_AT_ONCE.get(kind, TOKENS_AT_ONCE["cpu"])
 
 

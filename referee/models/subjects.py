@@ -216,7 +216,8 @@ def load(
         placement = of_size(name, pretrained.bytes_of_weights(name, source, revision, precision))
     model = pretrained.model(name, source, revision, precision, **placement.options)
     subject = assemble(model, tokenizer, name=name, layer=layer, depth=depth)
-    _ = subject.fingerprint  # now, because copying the weights back from a GPU takes longer than the digest
+    if placement.rooms is None:
+        _ = subject.fingerprint  # now, because copying the weights back from a GPU takes longer than the digest
     placement.put(name, model)
     return subject
 
