@@ -215,7 +215,7 @@ def test_only_a_model_too_large_for_one_gpu_is_spread(llama, llama_folder, gpus,
 
 
 def test_a_model_too_large_for_all_gpus_is_refused(llama, llama_folder, gpus, loader):
-    """The weights are not read. A model that is asked onto one GPU is not spread."""
+    """The weights are not read. A model for which the user chose one GPU is not spread."""
     gpus.update(dict.fromkeys(gpus, size_of(llama) // 2))
 
     with FakeDevices():

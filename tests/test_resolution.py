@@ -94,7 +94,7 @@ def test_answers_that_change_sides_are_counted(llama):
 
     assert found.turned == 1
     assert found.alone == pytest.approx(2 * abs(margin), rel=1e-3)
-    assert "1 of them change sides" in str(found)
+    assert "1 of them change sign" in str(found)
 
 
 def test_alone_means_without_the_results_of_others(llama, monkeypatch):

@@ -122,7 +122,7 @@ class ToFirstKey:
 
 @dataclass(frozen=True)
 class Silence:
-    """Make the output of every head zero: no row attends to any key.
+    """Zero ablation: make the output of every head zero, because no row attends to any key.
 
     The rows then sum to zero, so the result is no attention pattern. It misleads when the later layers rely on a
     constant that the head adds at every position.
@@ -265,7 +265,7 @@ class Exchange:
 
 @dataclass(frozen=True)
 class KnockOut:
-    """Remove edges, each (head, query, key), and renormalise the rows."""
+    """Attention knockout: remove edges, each (head, query, key), and renormalise the rows."""
 
     edges: tuple[tuple[int, int, int], ...]
     donor: None = None

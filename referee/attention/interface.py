@@ -53,7 +53,7 @@ def pattern_of(call: Call) -> Tensor:
         call.query.float(),
         call.key.float(),
         call.value.float(),
-        _added(call),
+        _additive_mask(call),
         **call.options,
     )
     return pattern
@@ -83,7 +83,7 @@ def _eager(module: torch.nn.Module) -> Callable[..., tuple[Tensor, Tensor]]:
     return found
 
 
-def _added(call: Call) -> Tensor:
+def _additive_mask(call: Call) -> Tensor:
     """Returns the mask as numbers to add to the scores, [trial or 1, 1, row, key] in float32.
 
     Without a mask, each row sees all keys up to its own position, or those in the layer's sliding window. The rows are

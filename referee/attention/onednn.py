@@ -1,7 +1,7 @@
 """Computes float32 matrix products with oneDNN where oneDNN is faster than MKL, the default of PyTorch.
 
-oneDNN is part of PyTorch. MKL uses its AVX-512 kernels only on Intel processors. On AMD processors, oneDNN is up to a
-half faster. Both libraries add in float32, but in a different order. So the last digit of a result can differ.
+oneDNN is part of PyTorch. MKL uses its AVX-512 kernels only on Intel processors. On AMD processors, oneDNN is up to
+1.5 times as fast. Both libraries add in float32, but in a different order. So the last digit of a result can differ.
 """
 
 from __future__ import annotations

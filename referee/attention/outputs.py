@@ -20,7 +20,7 @@ Write = Callable[[Tensor], Tensor]
 
 
 class Outputs(Attention):
-    """Reads and writes at the layer of interest, in the whole rows that a pass computes; see `Attention`."""
+    """Reads and writes patterns and the attention module's output at the layer of interest; see `Attention`."""
 
     def read_outputs(self, ids: Tensor) -> Tensor:
         """Returns the output of the attention module for the prompts `ids` [prompt, token]; [prompt, token, size]."""
@@ -61,7 +61,8 @@ class Outputs(Attention):
 def block_mask(size: int, count: int, chosen: Sequence[int] | None) -> Tensor:
     """Returns which of `size` coordinates belong to the chosen blocks, [size], boolean. None chooses all blocks.
 
-    The coordinates are divided into `count` blocks of neighbours. Raises NoReadableAttention if they cannot be.
+    The coordinates are divided into `count` blocks of consecutive coordinates. Raises NoReadableAttention if they
+    cannot be divided.
     """
     if size % count:
         raise NoReadableAttention(

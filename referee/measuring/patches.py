@@ -1,7 +1,7 @@
 """Replaces attention at one layer by that of a donor prompt, and measures the margin or the text that follows.
 
-The replacement is one of the patterns of heads, or one of blocks of the attention module's output. It can go on while
-the model writes.
+It replaces either the patterns of heads or blocks of the attention module's output. The replacement can continue while
+the model generates text.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ class Resolution:
         text = f"smallest of {self.margins:,} |margins|: {self.smallest:.2g} logits; alone it moves by {self.alone:.1g}"
         if self.precise is not None:
             text += f"; {self.again:,} close to zero measured again in float32: they move by {self.precise:.1g} at most"
-        return text + (f"; {self.turned} of them change sides" if self.turned else "")
+        return text + (f"; {self.turned} of them change sign" if self.turned else "")
 
 
 def measure(session: Session, watch: Watch) -> Resolution | None:

@@ -53,7 +53,7 @@ class Margin:
 
 @dataclass(frozen=True)
 class LogProbability:
-    """The natural logarithm of the probability of the right answer's first own token."""
+    """The natural logarithm of the probability of the right answer's token, where the two answers first differ."""
 
     column: ClassVar[str] = "log_probability"
     every_row: ClassVar[bool] = False
