@@ -102,7 +102,7 @@ def between(before: Report, after: Report) -> list[Section]:
     found = [
         Section(f"Verdicts that differ, of {both} claims in both", columns, tuple(changed), "All verdicts are equal."),
         Section("Intervals that differ, the largest shift first", shift_columns,
-                tuple(shifted), "All intervals are equal."),
+                tuple(shifted), "No interval of a claim in both differs."),
         Section("Provenance", ("What", "First", "Second"),
                 tuple(provenance_changes(provenance(before), provenance(after))), "Everything is equal."),
     ]  # fmt: skip

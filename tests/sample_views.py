@@ -35,7 +35,7 @@ def sample_view(**changed: object) -> AttentionView:
         wrong="9.11",
         margin=-0.5,
         patterns={0: pattern((0.0, 0.0, 0.0, 0.0)), 1: pattern()},
-        edits=(EditedPattern(name="60% of the pattern of Simple", pattern=pattern((0.9,) * 4), margin=0.25),),
+        edits=(EditedPattern(name="60 % of the pattern of Simple", pattern=pattern((0.9,) * 4), margin=0.25),),
     )
     second = ViewedPrompt(
         name="Simple: 9.8 or 9.11",

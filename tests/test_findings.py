@@ -59,7 +59,8 @@ def test_an_open_interval_does_not_hide_a_veto():
 
     assert found.verdict is Verdict.INCONCLUSIVE
     assert (
-        found.reason == "about 441 games would settle it; not distinguished from chance: p = 0.400 against other groups"
+        found.reason
+        == "about 441 games would settle the interval; not distinguished from chance: p = 0.400 against other groups"
     )
 
 

@@ -41,7 +41,7 @@ def test_equal_reports_do_not_differ(file, capsys):
 
     shown = capsys.readouterr().out
     assert "All verdicts are equal." in shown
-    assert "All intervals are equal." in shown
+    assert "No interval of a claim in both differs." in shown
     assert "Everything is equal." in shown
 
 

@@ -72,7 +72,7 @@ def test_chance_does_not_soften_a_refutation():
 
 def test_an_inconclusive_claim_says_what_would_settle_it():
     """The reason has the n that settles the claim if the estimate stays the same."""
-    assert found(OPEN).reason == "about 80 pairs would settle it"
+    assert found(OPEN).reason == "about 80 pairs would settle the interval"
 
 
 def test_the_line_holds_everything_that_decides():

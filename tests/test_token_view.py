@@ -86,7 +86,7 @@ def test_a_head_and_a_layer_are_chosen(shown):
 
 def test_an_edit_shows_before_and_after(shown):
     """The table has both shares, the tokens show the pattern after the edit, and the answer turns."""
-    shown.get_by_label("60% of the pattern of Simple").check()
+    shown.get_by_label("60 % of the pattern of Simple").check()
 
     assert numbers(shown) == ["0.40 → 0.90", "0.68 → 0.78"]
     assert parts(shown)[0] == "0.10"
@@ -123,7 +123,7 @@ def test_the_view_is_accessible_and_narrow(opened, scheme):
     from axe_playwright_python.sync_playwright import Axe
 
     shown = opened(report(), width=390, color_scheme=scheme)
-    shown.get_by_label("60% of the pattern of Simple").check()
+    shown.get_by_label("60 % of the pattern of Simple").check()
     token(shown, 3).click()
     shown.locator("details", has=shown.locator(".by-token")).locator("summary").click()
 

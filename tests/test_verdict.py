@@ -108,9 +108,9 @@ def test_an_estimate_on_the_threshold_is_never_settled():
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (0.75, "about 40 pairs would settle it"),
-        (0.501, "1000 pairs would not settle it"),
-        (0.5, "more pairs would not settle it"),
+        (0.75, "about 40 pairs would settle the interval"),
+        (0.501, "1000 pairs would not settle the interval"),
+        (0.5, "more pairs would not settle the interval"),
     ],
 )
 def test_the_number_of_units_is_printed_if_it_can_be_measured(value, text):

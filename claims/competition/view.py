@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _CAPTION = (
     "Each token attends to itself and to the tokens before it. A head's attention pattern has the share that each of"
     " them gets, and the shares of a token sum to 1. The numerical bandwidth of a head is the share of its attention"
-    " that goes to the two numbers. The theory says that it is more than {:.0%} in the even heads, in every format."
+    " that goes to the two numbers. The theory says that it is more than {:.0f} % in the even heads, in every format."
 )
 
 
@@ -32,7 +32,7 @@ def view(subject: Subject, bug_cases: Sequence[Case]) -> View:
     asked = [(of_document, format) for format in (QA, SIMPLE, *filter(None, [chat]))]
     asked = [*((case, QA) for case in bug_cases[:1] if case != of_document), *asked]
     return View(
-        caption=_CAPTION.format(EVEN_HEADS_HOLD.criterion.low),
+        caption=_CAPTION.format(100 * EVEN_HEADS_HOLD.criterion.low),
         quantity="numerical bandwidth",
         category="numerical",
         level=EVEN_HEADS_HOLD.criterion.low,
@@ -51,7 +51,7 @@ def _viewed(subject: Subject, case: Case, format: Format, *, bugged: bool) -> Vi
 def _repair(subject: Subject, simple: Tokens) -> Mapping[str, Edit]:
     """Returns the edits that should repair a wrong answer: those of experiments 4.1 and 1.2."""
     crossing = round(sum(CROSSING_BAND) / len(CROSSING_BAND), 2)
-    replaced = {f"{amount:.0%} of the pattern of Simple": Replace(simple, amount) for amount in (crossing, 1.0)}
+    replaced = {f"{100 * amount:.0f} % of the pattern of Simple": Replace(simple, amount) for amount in (crossing, 1.0)}
     return {**replaced, **set_shares({"odd": odd_heads(subject)}, [ODD_SHARE])}
 
 

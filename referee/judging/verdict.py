@@ -174,8 +174,9 @@ def units_to_settle(criterion: Criterion, estimate: Estimate) -> int | None:
 
 
 def what_would_settle(criterion: Criterion, estimate: Estimate, unit: str) -> str:
-    """Say how many units would settle an inconclusive estimate. `unit` is what they are, in the plural."""
+    """Say how many units would settle an interval that crosses the threshold. `unit` is their name, in the plural."""
     needed = units_to_settle(criterion, estimate)
     if needed is None:
-        return f"more {unit} would not settle it"
-    return f"about {needed} {unit} would settle it" if needed <= MANY else f"{MANY} {unit} would not settle it"
+        return f"more {unit} would not settle the interval"
+    some = f"about {needed} {unit} would" if needed <= MANY else f"{MANY} {unit} would not"
+    return f"{some} settle the interval"

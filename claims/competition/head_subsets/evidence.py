@@ -181,7 +181,7 @@ class Subsets(OverPairs):
         for count in sorted(set(counts.tolist())):
             enough = count >= self._needed
             hits = repaired[counts == count] == enough
-            found[f"{count} {'repair' if enough else 'do not repair'}"] = self.share(hits)["all"]
+            found[f"{count} even heads {'repair' if enough else 'do not repair'}"] = self.share(hits)["all"]
         return found
 
     def _success(self, population: str, count: int) -> Estimate:
