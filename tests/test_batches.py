@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -180,3 +181,12 @@ def test_the_plan_has_the_length_of_the_shortest_prompt(llama, clock, capsys):
     run(Batches(asked, llama, joined_by=of_any_length, progress="replacing"), clock, lambda tokens: 0.04 * tokens)
 
     assert "replacing: 40 rows of 99 to 100 tokens" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("device", "float32", "tokens"),
+    [("cpu", False, 1600), ("cpu", True, 1600), ("mps", True, 1600), ("cuda:1", False, 65_536), ("cuda:1", True, 8192)],
+)
+def test_only_a_gpu_has_smaller_batches_in_float32(device, float32, tokens):
+    """Its products then take about ten times as long. On other devices, the dtype makes no difference."""
+    assert batches.tokens_at_once(SimpleNamespace(device=torch.device(device), float32=float32)) == tokens

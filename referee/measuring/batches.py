@@ -194,9 +194,7 @@ def of_one_start(shape: Shape) -> Any:
 
 def tokens_at_once(subject: Subject) -> int:
     """Returns the useful number of tokens of a batch on the subject's device; see `TOKENS_AT_ONCE`."""
-    kind = subject.device.type
-    if kind == "cuda" and subject.float32:
-        kind = "cuda, again in float32"
+    kind = subject.device.type + (", again in float32" if subject.float32 else "")
     return TOKENS_AT_ONCE.get(kind, TOKENS_AT_ONCE["cpu"])
 
 

@@ -40,15 +40,13 @@ class Precision:
             measured: returns the margins of some trials in float32, from their indices.
         """
         settled = list(margins)
-        order = sorted(range(len(settled)), key=lambda i: abs(margins[i]))
-        count = max(_FIRST, sum(abs(margin) < _SAFETY * self.change for margin in margins))
-        some, left = order[:count], order[count:]
-        while some:
+        left = sorted(range(len(settled)), key=lambda i: abs(margins[i]))
+        fewest = _FIRST
+        while some := left[: max(fewest, sum(abs(margins[i]) < _SAFETY * self.change for i in left))]:
             for i, margin in zip(some, measured(some), strict=True):
                 self.again += 1
                 self.change = max(self.change, abs(margin - settled[i]))
                 self.turned += (margin > 0) != (settled[i] > 0)
                 settled[i] = margin
-            some = [i for i in left if abs(margins[i]) < _SAFETY * self.change]
-            left = left[len(some) :]
+            left, fewest = left[len(some) :], 0
         return settled
