@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -77,3 +80,12 @@ def test_a_session_can_leave_onednn_out(llama, monkeypatch):
 
     assert bool(used) == onednn._pays()
     assert with_it.equals(without)
+
+
+def test_a_short_dtype_does_without_onednn(llama, monkeypatch):
+    """Only float32 on a CPU can use oneDNN, so other passes are spared the look at every operation."""
+    monkeypatch.setattr(onednn, "_fits", lambda *given: pytest.fail("the pass asks about a product"))
+    short = replace(llama, model=copy.deepcopy(llama.model).bfloat16())
+    trial = Trial(tokenize(Prompt(Pair("9.8", "9.11"), "bigger first", QA), llama.tokenizer))
+
+    assert len(Session(short).margins([trial])) == 1

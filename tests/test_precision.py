@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from claims.competition.prompts import ORDERS, QA, SIMPLE, Prompt, pairs
+from referee.attention import float32
 from referee.attention.edits import Flatten, InHeads
 from referee.measuring import precision
 from referee.measuring.precision import Precision
@@ -93,6 +94,23 @@ def test_float32_needs_no_copy_of_the_weights(shaped, dtype):
     for one, other in zip(found.patterns(tokens, Whole()), expected.patterns(tokens, Whole()), strict=True):
         assert torch.allclose(one, other, atol=1e-5)
     assert next(short.model.parameters()).dtype == dtype
+
+
+def test_float32_needs_no_copy_of_the_vocabulary(coarse, monkeypatch):
+    """The embedding converts the rows of the prompt only, because a vocabulary can have gigabytes."""
+    sizes = []
+    monkeypatch.setattr(
+        float32, "_converted", lambda value, own=float32._converted: sizes.append(rows(value)) or own(value)
+    )
+    session = Session(coarse).precise
+
+    session.margins(trials_of(session)[:3])
+
+    assert 0 < max(sizes) < len(coarse.model.get_input_embeddings().weight)
+
+
+def rows(value):
+    return len(value) if isinstance(value, torch.Tensor) and value.dim() else 0
 
 
 def test_a_model_in_float32_needs_no_copy(llama):

@@ -16,7 +16,6 @@ from torch.overrides import TorchFunctionMode
 
 _OPERATIONS = (
     functional.linear,
-    functional.embedding,
     functional.layer_norm,
     functional.rms_norm,
     torch.addmm,
@@ -31,13 +30,15 @@ A product such as `weight * x` needs no help, because PyTorch computes it in the
 class InFloat32(TorchFunctionMode):
     """A context manager. Inside it, the operations of this thread that use weights give results in float32.
 
-    The embedding is the first of them, so all activations are in float32, too. The experts of a mixture are an
+    So does the embedding, which comes first. So all activations are in float32, too. The experts of a mixture are an
     exception: transformers converts their inputs to the dtype of the weights.
     """
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
+        if func is functional.embedding:
+            return _converted(func(*args, **(kwargs or {})))  # not the whole vocabulary
         if func in _OPERATIONS:
             return func(*map(_converted, args), **{name: _converted(value) for name, value in (kwargs or {}).items()})
         return func(*args, **(kwargs or {}))

@@ -48,7 +48,8 @@ class Attention:
         Without `onednn`, all matrix products are those of PyTorch's default library; see `onednn.quick`.
         """
         self.subject, self.every_row = subject, every_row
-        self.products = InFloat32 if subject.float32 else quick if onednn else nullcontext
+        plain = subject.dtype == "float32" and subject.device.type == "cpu"
+        self.products = InFloat32 if subject.float32 else quick if onednn and plain else nullcontext
         self._wrapped = wrapped or wrap(subject)
 
     def read(
