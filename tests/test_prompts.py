@@ -73,10 +73,10 @@ def test_conflict_pairs_disagree_as_versions(count, seed):
         assert int(pair.bigger.split(".")[1]) < int(pair.smaller.split(".")[1])
 
 
-@given(count=st.integers(0, 300), seed=st.integers(0, 5))
-def test_control_pairs_agree_as_versions(count, seed):
+@pytest.mark.parametrize("seed", range(6))
+def test_control_pairs_agree_as_versions(seed):
     """Decimal and version order of a control pair are the same."""
-    for pair in pairs(count, kind="control", seed=seed):
+    for pair in pairs(300, kind="control", seed=seed):
         assert pair.kind == "control"
         assert int(pair.bigger.split(".")[1]) > int(pair.smaller.split(".")[1])
 

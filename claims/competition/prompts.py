@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import cycle, islice
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
@@ -78,6 +78,17 @@ def pairs(count: int, *, kind: Kind = "conflict", seed: int = 0) -> list[Pair]:
 
     Raises ValueError when `count` is larger than the number of existing pairs.
     """
+    everything = list(_every_pair(kind))
+    always = list(DOCUMENT_PAIRS) if kind == "conflict" else []
+    if count > len(everything):
+        raise ValueError(f"There are {len(everything)} {kind} pairs; got a request for {count}")
+    random.Random(f"{kind} {seed}").shuffle(everything)
+    return (always + [pair for pair in everything if pair not in always])[:count]
+
+
+@cache
+def _every_pair(kind: Kind) -> tuple[Pair, ...]:
+    """Return all pairs of a kind, in a fixed order."""
     two_digits = [str(n) for n in range(11, 100) if n % 10]
     one_digit = [str(n) for n in range(1, 10)]
     if kind == "conflict":
@@ -86,12 +97,7 @@ def pairs(count: int, *, kind: Kind = "conflict", seed: int = 0) -> list[Pair]:
         fractions = [
             (big, small) for digits in (one_digit, two_digits) for big in digits for small in digits if big > small
         ]
-    everything = [Pair(f"{whole}.{big}", f"{whole}.{small}") for whole in range(1, 10) for big, small in fractions]
-    always = list(DOCUMENT_PAIRS) if kind == "conflict" else []
-    if count > len(everything):
-        raise ValueError(f"There are {len(everything)} {kind} pairs; got a request for {count}")
-    random.Random(f"{kind} {seed}").shuffle(everything)
-    return (always + [pair for pair in everything if pair not in always])[:count]
+    return tuple(Pair(f"{whole}.{big}", f"{whole}.{small}") for whole in range(1, 10) for big, small in fractions)
 
 
 @dataclass(frozen=True)
