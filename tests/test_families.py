@@ -184,6 +184,18 @@ def test_a_model_without_an_attention_call_is_refused(grouped, monkeypatch):
         Session(subject)
 
 
+LFM2 = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2}
+LFM2 |= {"num_hidden_layers": 3, "layer_types": ["full_attention", "conv", "full_attention"]}
+
+
+def test_a_model_with_layers_without_attention_is_refused(grouped, monkeypatch):
+    """The theories compare layers, so every layer must have patterns."""
+    monkeypatch.setitem(SHAPES, "LFM2", ("Lfm2Config", LFM2))
+
+    with pytest.raises(NoReadableAttention, match=r"Lfm2ForCausalLM \(no self_attn in layer 1\)"):
+        Session(tiny("LFM2", grouped))
+
+
 UNUSUAL = {
     "one head": {"num_attention_heads": 1, "num_key_value_heads": 1},
     "three heads that share keys": {"num_attention_heads": 3, "num_key_value_heads": 1, "hidden_size": 24},

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from claims.competition.prompts import ORDERS, QA, SIMPLE, Prompt, pairs
+from conftest import tiny
 from referee.attention import float32
 from referee.attention.edits import Flatten, InHeads
 from referee.measuring import precision
@@ -17,6 +18,7 @@ from referee.measuring.requests import Trial, Whole
 from referee.measuring.result_keys import ResultKeys
 from referee.measuring.scores import Margin, TopToken
 from referee.measuring.session import Session
+from referee.models import subjects
 
 
 def settled(margins, exact, **found):
@@ -78,10 +80,10 @@ def test_the_signs_of_a_short_dtype_are_those_of_float32(coarse):
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=["bfloat16", "float16"])
 def test_float32_needs_no_copy_of_the_weights(shaped, dtype):
-    """Margins, patterns and norms are those of a float32 copy of the same weights, for every family without experts."""
-    if shaped.name == "tiny Mixtral":
-        pytest.skip("transformers computes experts in the dtype of their weights")
+    """Margins, patterns and norms are those of a float32 copy of the same weights."""
     short = replace(shaped, model=copy.deepcopy(shaped.model).to(dtype))
+    if shaped.name == "tiny Mixtral":
+        short.model.set_experts_implementation("eager")  # as in every model that is loaded
     copied = replace(shaped, model=copy.deepcopy(short.model).float())
     found, expected = Session(short).precise, Session(copied)
     trials = trials_of(found)[:12]
@@ -94,6 +96,21 @@ def test_float32_needs_no_copy_of_the_weights(shaped, dtype):
     for one, other in zip(found.patterns(tokens, Whole()), expected.patterns(tokens, Whole()), strict=True):
         assert torch.allclose(one, other, atol=1e-5)
     assert next(short.model.parameters()).dtype == dtype
+
+
+def test_experts_of_a_loaded_model_are_computed_in_float32(grouped, tmp_path):
+    """transformers has several implementations of experts, and only one of them can be computed in float32."""
+    made = tiny("Mixtral", grouped)
+    made.model.to(torch.bfloat16).save_pretrained(tmp_path)
+    made.tokenizer.save_pretrained(tmp_path)
+    short, copied = (subjects.load(str(tmp_path), layer=1, dtype=dtype) for dtype in ("bfloat16", "float32"))
+    trials = trials_of(Session(copied))[:6]
+
+    margins, exact = (
+        one.margins(trials)["margin_logits"].to_numpy() for one in (Session(short).precise, Session(copied))
+    )
+
+    assert abs(margins - exact).max() <= 1e-5 * abs(exact).max()
 
 
 def test_float32_needs_no_copy_of_the_vocabulary(coarse, monkeypatch):

@@ -30,8 +30,8 @@ A product such as `weight * x` needs no help, because PyTorch computes it in the
 class InFloat32(TorchFunctionMode):
     """A context manager. Inside it, the operations of this thread that use weights give results in float32.
 
-    So does the embedding, which comes first. So all activations are in float32, too. The experts of a mixture are an
-    exception: transformers converts their inputs to the dtype of the weights.
+    So does the embedding, which comes first. So all activations are in float32, too. The experts of a mixture need the
+    implementation "eager" of transformers, because the others convert their inputs to the dtype of the weights.
     """
 
     def __torch_function__(

@@ -92,7 +92,7 @@ def find_unembedding(subject: Subject) -> str:
 def find_layers(subject: Subject, traced: Any) -> tuple[Any, str]:
     """Returns nnsight's wrapper of the list of layers and the name of the attention module in a layer.
 
-    Raises NoReadableAttention when the model has no such list.
+    Raises NoReadableAttention when the model has no such list, or has layers without attention in it.
     """
     decoder = subject.model.get_decoder()
     inside = next(name for name, module in subject.model.named_modules() if module is decoder)
@@ -100,6 +100,9 @@ def find_layers(subject: Subject, traced: Any) -> tuple[Any, str]:
         if isinstance(child, torch.nn.ModuleList) and len(child) == subject.n_layers:
             for module in _ATTENTION_MODULES:
                 if hasattr(child[0], module):
+                    without = next((i for i, layer in enumerate(child) if not hasattr(layer, module)), None)
+                    if without is not None:
+                        raise _unreadable(subject, f"no {module} in layer {without}")
                     return attrgetter(f"{inside}.{name}".lstrip("."))(traced), module
     raise _unreadable(subject, f"no layers with a module named {', '.join(_ATTENTION_MODULES)}")
 

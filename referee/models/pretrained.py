@@ -96,6 +96,8 @@ def model(
             revision=revision,
             dtype=precision,
             attn_implementation="eager",
+            # The other implementations round the inputs of experts to the dtype of the weights, in float32 passes too.
+            experts_implementation="eager",
             trust_remote_code=False,
             use_safetensors=True,
             ignore_mismatched_sizes=True,
