@@ -143,7 +143,8 @@ def test_a_long_sentence_of_a_headline_fits_on_its_line(shown, width):
     assert width - 12 < len(line) <= width
 
     config = SimpleNamespace(pluginmanager=SimpleNamespace(get_plugin=lambda name: paper))
-    ledger = SimpleNamespace(theories=("a_theory",))
+    ledger = Run(None, "pytest")
+    ledger.theories = ("a_theory",)
     ClaimLines(config, ledger).pytest_runtest_logreport(SimpleNamespace(finding=finding, theory="a_theory"))
     assert paper.lines == [
         f"✓ SUPPORTED      9.9a  {long}",
