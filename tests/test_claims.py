@@ -149,12 +149,12 @@ def test_words_select_claims(words, expected, capsys):
 
 
 def test_a_fault_is_an_error_and_is_reported(llama_folder, tmp_path):
-    """A layer that does not exist gives one ERROR, one line, no verdict, no traceback and a valid report."""
+    """A layer that does not exist gives one line for each theory, no verdict, no traceback and a valid report."""
     done = pytest_claims("--model", llama_folder, "--layer", "7", "--report", tmp_path / "r")
 
     assert {claim["verdict"] for claim in report_of(tmp_path / "r")["claims"]} == {"ERROR"}
     assert f"must be 0 to 2; got 7. Give --layer another number. ({len(EVERY_CLAIM)} claims)\n" in done.stdout
-    assert done.stdout.count("! ERROR") == 1
+    assert done.stdout.count("! ERROR") == 2
     assert "Traceback" not in done.stdout
     assert done.returncode == 1
 

@@ -184,16 +184,22 @@ def test_a_model_without_an_attention_call_is_refused(grouped, monkeypatch):
         Session(subject)
 
 
-LFM2 = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2}
-LFM2 |= {"num_hidden_layers": 3, "layer_types": ["full_attention", "conv", "full_attention"]}
+_GQA = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2}
+_GQA |= {"num_hidden_layers": 3}
+HYBRID = {
+    "Lfm2": {"layer_types": ["full_attention", "conv", "full_attention"]},
+    "GraniteMoeHybrid": {"layer_types": ["attention", "mamba", "attention"], "mamba_n_heads": 8, "mamba_d_head": 8},
+    "MiniMax": {"layer_types": ["full_attention", "linear_attention", "full_attention"], "head_dim": 8},
+}
 
 
-def test_a_model_with_layers_without_attention_is_refused(grouped, monkeypatch):
-    """The theories compare layers, so every layer must have patterns."""
-    monkeypatch.setitem(SHAPES, "LFM2", ("Lfm2Config", LFM2))
+@pytest.mark.parametrize("family", HYBRID)
+def test_a_model_with_layers_without_attention_is_refused(family, grouped, monkeypatch):
+    """The theories compare layers, so every layer must have patterns. The second layer has none."""
+    monkeypatch.setitem(SHAPES, family, (f"{family}Config", _GQA | HYBRID[family]))
 
-    with pytest.raises(NoReadableAttention, match=r"Lfm2ForCausalLM \(no self_attn in layer 1\)"):
-        Session(tiny("LFM2", grouped))
+    with pytest.raises(NoReadableAttention, match=r"ForCausalLM \(no \w+Attention in layer 1\)"):
+        Session(tiny(family, grouped))
 
 
 UNUSUAL = {

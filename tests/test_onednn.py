@@ -83,7 +83,7 @@ def test_a_session_can_leave_onednn_out(llama, monkeypatch):
 
 
 def test_a_short_dtype_does_without_onednn(llama, monkeypatch):
-    """Only float32 on a CPU can use oneDNN, so other passes are spared the look at every operation."""
+    """Only float32 on a CPU can use oneDNN, so other passes do not check each operation."""
     monkeypatch.setattr(onednn, "_fits", lambda *given: pytest.fail("the pass asks about a product"))
     short = replace(llama, model=copy.deepcopy(llama.model).bfloat16())
     trial = Trial(tokenize(Prompt(Pair("9.8", "9.11"), "bigger first", QA), llama.tokenizer))

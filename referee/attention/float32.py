@@ -21,6 +21,9 @@ _OPERATIONS = (
     torch.addmm,
     torch.matmul,
     torch.bmm,
+    Tensor.matmul,
+    Tensor.__matmul__,
+    Tensor.bmm,
 )
 """The operations in which the models of transformers combine weights with activations, and need one dtype for both.
 
@@ -30,15 +33,16 @@ A product such as `weight * x` needs no help, because PyTorch computes it in the
 class InFloat32(TorchFunctionMode):
     """A context manager. Inside it, the operations of this thread that use weights give results in float32.
 
-    So does the embedding, which comes first. So all activations are in float32, too. The experts of a mixture need the
-    implementation "eager" of transformers, because the others convert their inputs to the dtype of the weights.
+    The embedding comes first, and its result is converted. Therefore all activations are in float32. A mixture of
+    experts needs the implementation "eager" of transformers, because the others convert the inputs of the experts to
+    the dtype of the weights; see `pretrained.set_eager`.
     """
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
         if func is functional.embedding:
-            return _converted(func(*args, **(kwargs or {})))  # not the whole vocabulary
+            return _converted(func(*args, **(kwargs or {})))  # the rows of the prompt, not the whole matrix
         if func in _OPERATIONS:
             return func(*map(_converted, args), **{name: _converted(value) for name, value in (kwargs or {}).items()})
         return func(*args, **(kwargs or {}))

@@ -92,17 +92,19 @@ def find_unembedding(subject: Subject) -> str:
 def find_layers(subject: Subject, traced: Any) -> tuple[Any, str]:
     """Returns nnsight's wrapper of the list of layers and the name of the attention module in a layer.
 
-    Raises NoReadableAttention when the model has no such list, or has layers without attention in it.
+    Raises NoReadableAttention when the model has no such list, or when some of its layers have no attention, or another
+    kind of attention than the first layer.
     """
     decoder = subject.model.get_decoder()
     inside = next(name for name, module in subject.model.named_modules() if module is decoder)
     for name, child in decoder.named_children():
         if isinstance(child, torch.nn.ModuleList) and len(child) == subject.n_layers:
             for module in _ATTENTION_MODULES:
-                if hasattr(child[0], module):
-                    without = next((i for i, layer in enumerate(child) if not hasattr(layer, module)), None)
-                    if without is not None:
-                        raise _unreadable(subject, f"no {module} in layer {without}")
+                kinds = [type(getattr(layer, module, None)) for layer in child]
+                if kinds[0] is not type(None):
+                    other = next((i for i, kind in enumerate(kinds) if kind is not kinds[0]), None)
+                    if other is not None:
+                        raise _unreadable(subject, f"no {kinds[0].__name__} in layer {other}")
                     return attrgetter(f"{inside}.{name}".lstrip("."))(traced), module
     raise _unreadable(subject, f"no layers with a module named {', '.join(_ATTENTION_MODULES)}")
 

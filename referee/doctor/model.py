@@ -16,7 +16,7 @@ from huggingface_hub import try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError
 
 from referee.attention.tracing import Attention
-from referee.attention.wrapping import wrap
+from referee.attention.wrapping import find_layers, wrap
 from referee.doctor import machine, network
 from referee.doctor.lines import Line, gigabytes
 from referee.errors import InstrumentFault, NoReadableAttention, NoSuchDevice, UnknownModel, UnusableTemplate
@@ -162,6 +162,7 @@ def _structure(subject: Subject) -> Iterator[Line]:
 
 
 def _attention(subject: Subject) -> Iterator[Line]:
+    find_layers(subject, subject.model)
     try:
         wrapped = wrap(subject)
     except NoReadableAttention as fault:

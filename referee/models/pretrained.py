@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,8 +97,6 @@ def model(
             revision=revision,
             dtype=precision,
             attn_implementation="eager",
-            # The other implementations round the inputs of experts to the dtype of the weights, in float32 passes too.
-            experts_implementation="eager",
             trust_remote_code=False,
             use_safetensors=True,
             ignore_mismatched_sizes=True,
@@ -117,6 +116,16 @@ def model(
     if wrong:
         raise UnreadableWeights(_WHOLE, f"{name!r} with {_first_names(wrong)}", _SAVE_AGAIN)
     return loaded
+
+
+def set_eager(model: PreTrainedModel) -> None:
+    """Let a model compute attention and experts with its own functions.
+
+    The other implementations of experts convert the inputs to the dtype of the weights, also in a pass in float32.
+    """
+    model.set_attn_implementation("eager")
+    with suppress(ValueError):  # the model has no experts, or only one implementation of them
+        model.set_experts_implementation("eager")
 
 
 def outline(source: str, revision: str | None) -> PreTrainedModel:

@@ -232,8 +232,8 @@ def assemble(
 ) -> Subject:
     """Make a subject from a model and a tokenizer that are in memory.
 
-    The function changes the model itself: it sets evaluation mode, eager attention and weights without gradients. If
-    the weights change later, the caller must assemble a new subject and measure it in a new session.
+    The function changes the model itself: it sets evaluation mode, eager attention, eager experts and weights without
+    gradients. If the weights change later, the caller must assemble a new subject and measure it in a new session.
 
     Without `layer`, the layer of interest is at `depth`, a share of the number of layers. Raises LayerOutOfRange,
     NoOffsets or NoReadableAttention.
@@ -249,7 +249,7 @@ def assemble(
             f"{type(tokenizer).__name__}, which does not",
             "Save the model with a fast tokenizer (tokenizer.json) and give that folder to --model.",
         )
-    model.set_attn_implementation("eager")
+    pretrained.set_eager(model)
     return Subject(
         name=name,
         revision=getattr(model.config, "_commit_hash", None) or "local",
