@@ -102,6 +102,19 @@ def test_a_model_without_an_attention_call(grouped, tmp_path):
     assert "must compute attention patterns in its layers where nnsight can reach them; got FalconForCausalLM" in fault
 
 
+def test_a_model_with_layers_without_attention(grouped, tmp_path):
+    """The kinds of its layers show without the weights, so the refusal is certain."""
+    layers = ["full_attention", "conv", "full_attention"]
+    config = transformers.Lfm2Config(
+        vocab_size=len(grouped), hidden_size=32, intermediate_size=64, num_attention_heads=4, num_key_value_heads=2,
+        num_hidden_layers=3, layer_types=layers, bos_token_id=1, eos_token_id=2, pad_token_id=None,
+    )  # fmt: skip
+
+    (fault,) = faults(saved(tmp_path, config, grouped))
+
+    assert "got Lfm2ForCausalLM (no Lfm2Attention in layer 1)" in fault
+
+
 def test_a_model_that_needs_values_to_run(llama, tmp_path):
     """Dynamic rotary embeddings look at the positions. The doctor does not call the model unreadable for that."""
     config = transformers.LlamaConfig(**llama.model.config.to_dict())
