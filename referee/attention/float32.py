@@ -21,9 +21,6 @@ _OPERATIONS = (
     torch.addmm,
     torch.matmul,
     torch.bmm,
-    Tensor.matmul,
-    Tensor.__matmul__,
-    Tensor.bmm,
 )
 """The operations in which the models of transformers combine weights with activations, and need one dtype for both.
 
