@@ -138,7 +138,7 @@ def test_a_search_that_stops_at_enough_bugs_keeps_the_level(monkeypatch):
 
     monkeypatch.setattr(screening, "unedited", answer)
 
-    searches = [screening.screen(None, PAIRS, bugs=40) for _ in range(200)]
+    searches = [screening.screen(None, PAIRS, bugs=40) for _ in range(400)]
 
     assert all(bugged_pairs(found) >= 40 and len(found) < 200 * 2 * 2 for found in searches)
     assert np.mean([not screening.orders_with_bug(found) for found in searches]) >= 0.95
