@@ -12,6 +12,7 @@ import transformers
 from transformers import AutoModelForCausalLM
 from transformers.utils import logging
 
+from conftest import SHAPES
 from referee.doctor import model, report
 from referee.models import embedded, placement, pretrained
 
@@ -105,10 +106,8 @@ def test_a_model_without_an_attention_call(grouped, tmp_path):
 def test_a_model_with_layers_without_attention(grouped, tmp_path):
     """The kinds of its layers show without the weights, so the refusal is certain."""
     layers = ["full_attention", "conv", "full_attention"]
-    config = transformers.Lfm2Config(
-        vocab_size=len(grouped), hidden_size=32, intermediate_size=64, num_attention_heads=4, num_key_value_heads=2,
-        num_hidden_layers=3, layer_types=layers, bos_token_id=1, eos_token_id=2, pad_token_id=None,
-    )  # fmt: skip
+    sizes = {**SHAPES["Llama"][1], "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": None}
+    config = transformers.Lfm2Config(vocab_size=len(grouped), layer_types=layers, **sizes)
 
     (fault,) = faults(saved(tmp_path, config, grouped))
 

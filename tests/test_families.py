@@ -184,8 +184,6 @@ def test_a_model_without_an_attention_call_is_refused(grouped, monkeypatch):
         Session(subject)
 
 
-_GQA = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2}
-_GQA |= {"num_hidden_layers": 3}
 HYBRID = {
     "Lfm2": {"layer_types": ["full_attention", "conv", "full_attention"]},
     "GraniteMoeHybrid": {"layer_types": ["attention", "mamba", "attention"], "mamba_n_heads": 8, "mamba_d_head": 8},
@@ -196,7 +194,7 @@ HYBRID = {
 @pytest.mark.parametrize("family", HYBRID)
 def test_a_model_with_layers_without_attention_is_refused(family, grouped, monkeypatch):
     """The theories compare layers, so every layer must have patterns. The second layer has none."""
-    monkeypatch.setitem(SHAPES, family, (f"{family}Config", _GQA | HYBRID[family]))
+    monkeypatch.setitem(SHAPES, family, (f"{family}Config", SHAPES["Llama"][1] | HYBRID[family]))
 
     with pytest.raises(NoReadableAttention, match=r"ForCausalLM \(no \w+Attention in layer 1\)"):
         Session(tiny(family, grouped))

@@ -100,13 +100,18 @@ def find_layers(subject: Subject, traced: Any) -> tuple[Any, str]:
     for name, child in decoder.named_children():
         if isinstance(child, torch.nn.ModuleList) and len(child) == subject.n_layers:
             for module in _ATTENTION_MODULES:
-                kinds = [type(getattr(layer, module, None)) for layer in child]
-                if kinds[0] is not type(None):
-                    other = next((i for i, kind in enumerate(kinds) if kind is not kinds[0]), None)
-                    if other is not None:
-                        raise _unreadable(subject, f"no {kinds[0].__name__} in layer {other}")
+                if getattr(child[0], module, None) is not None:
+                    _require_one_kind(subject, child, module)
                     return attrgetter(f"{inside}.{name}".lstrip("."))(traced), module
     raise _unreadable(subject, f"no layers with a module named {', '.join(_ATTENTION_MODULES)}")
+
+
+def _require_one_kind(subject: Subject, layers: torch.nn.ModuleList, module: str) -> None:
+    """Raises NoReadableAttention when a layer has no attention, or another kind of attention than the first layer."""
+    kinds = [type(getattr(layer, module, None)) for layer in layers]
+    for i, kind in enumerate(kinds):
+        if kind is not kinds[0]:
+            raise _unreadable(subject, f"no {kinds[0].__name__} in layer {i}")
 
 
 def _require_whole_rows(subject: Subject, pattern: Tensor) -> None:
