@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import runs
 
 from claims.competition.theory import THEORY
 from fixtures.discovery import theories
@@ -19,7 +20,6 @@ from fixtures.terminal import ClaimLines
 from reports.models import Report
 
 ROOT = Path(__file__).parents[1]
-FOLDER = ROOT / "claims"
 CLAIMS = THEORY.claims
 EVERY_CLAIM = [claim for theory in theories().values() for claim in theory.claims]
 
@@ -139,12 +139,12 @@ def test_an_exception_after_the_verdict_is_an_error(llama_folder, tmp_path):
         ("C1", lambda claim: claim.id == "C1"),
     ],
 )
-def test_words_select_claims(words, expected, capsys):
+def test_words_select_claims(words, expected):
     """The option `-k` selects claims by words such as headline and repair, and by their ids."""
-    pytest.main(["--rootdir", str(ROOT), "-p", "no:cacheprovider", "--collect-only", "-q", "-k", words, str(FOLDER)])
+    output = runs.run("--collect-only", "-q", "-k", words).output
 
     ids = {claim.id for claim in EVERY_CLAIM}
-    listed = {line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()}
+    listed = {line.split()[0] for line in output.splitlines() if line.strip()}
     assert listed & ids == {claim.id for claim in EVERY_CLAIM if expected(claim)}
 
 

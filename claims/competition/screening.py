@@ -36,9 +36,11 @@ def screen(session: Session, pairs: Sequence[Pair], *, bugs: int, progress: str 
     if not pairs:
         raise ValueError("A search for the bug needs at least one pair; got none")
     tables: list[pd.DataFrame] = []
+    found = 0
     for start in range(0, len(pairs), BATCH):
         tables.append(unedited(session, ask(pairs[start : start + BATCH], [SIMPLE, QA]), progress=progress))
-        if sum(_count_pairs(bugged(table)) for table in tables) >= bugs:
+        found += _count_pairs(bugged(tables[-1]))
+        if found >= bugs:
             break
     return pd.concat(tables, ignore_index=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import combinations
 from math import comb, inf
 
@@ -76,12 +76,14 @@ def proportion(successes: int, n: int) -> Estimate:
 
 
 def _exact_limits(successes: int, n: int) -> Limits:
-    def limits(tail: float) -> tuple[float, float]:
-        low = stats.beta.ppf(tail, successes, n - successes + 1) if successes else 0.0
-        high = stats.beta.isf(tail, successes + 1, n - successes) if successes < n else 1.0
-        return float(low), float(high)
+    return lambda tail: _exact(successes, n, tail)
 
-    return limits
+
+@lru_cache(maxsize=4096)
+def _exact(successes: int, n: int, tail: float) -> tuple[float, float]:
+    low = stats.beta.ppf(tail, successes, n - successes + 1) if successes else 0.0
+    high = stats.beta.isf(tail, successes + 1, n - successes) if successes < n else 1.0
+    return float(low), float(high)
 
 
 def _betting_limits(values: Array) -> Limits:
@@ -93,7 +95,11 @@ def _betting_limits(values: Array) -> Limits:
             excluded, possible = (mean, possible) if wealth >= 1 / tail else (excluded, mean)
         return excluded
 
-    return lambda tail: (low(values, tail), 1 - low(1 - values, tail))
+    @cache  # one verdict asks for the same limits several times
+    def limits(tail: float) -> tuple[float, float]:
+        return low(values, tail), 1 - low(1 - values, tail)
+
+    return limits
 
 
 def median(values: ArrayLike, units: Sequence | None = None, *, resolution: float = 0.0) -> Estimate:
@@ -114,13 +120,19 @@ def median(values: ArrayLike, units: Sequence | None = None, *, resolution: floa
     n = len(found)
 
     def limits(tail: float) -> tuple[float, float]:
-        rank = int(stats.binom.ppf(tail, n, 0.5))
+        rank = _rank(tail, n)
         return (float(found[rank - 1]), float(found[n - rank])) if rank else (-inf, inf)
 
     low, high = limits(TAIL)
     low, high = max(low, float(found[0])), min(high, float(found[-1]))
     tied = low == high and not np.allclose(found, low, rtol=0, atol=max(resolution, 1e-12))
     return Estimate(_middle(found), low, high, n, limits, tied)
+
+
+@lru_cache(maxsize=4096)
+def _rank(tail: float, n: int) -> int:
+    """Return which of n sorted values is the lower limit of their median, counted from 1. 0 means that none is."""
+    return int(stats.binom.ppf(tail, n, 0.5))
 
 
 def crossed(values: ArrayLike, rows: Sequence, columns: Sequence) -> Estimate:
