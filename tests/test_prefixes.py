@@ -12,6 +12,7 @@ from conftest import SHAPES, tiny
 from referee.attention.edits import InHeads, KnockOut, SetShare
 from referee.attention.kv_cache import rows_of
 from referee.attention.tracing import Attention
+from referee.attention.wrapping import wrap
 from referee.measuring import prefix_cache
 from referee.measuring.prefixes import shared_prefixes
 from referee.measuring.requests import Trial, Whole
@@ -31,7 +32,9 @@ def common(one, other):
 
 def alone(subject, trials, *scores):
     """Returns the scores of trials, each measured by a session of its own."""
-    return pd.concat([Session(subject).scores([trial], *scores) for trial in trials], ignore_index=True)
+    wrapped = wrap(subject)
+    found = [Session(subject, wrapped=wrapped).scores([trial], *scores) for trial in trials]
+    return pd.concat(found, ignore_index=True)
 
 
 def test_prompts_that_begin_alike_share_one_prefix(single):
@@ -80,10 +83,8 @@ def test_little_in_common_is_not_worth_a_prefix(single):
 
 
 def patterns_alone(subject, asked):
-    found = []
-    for tokens in asked:
-        found += Session(subject).patterns([tokens], Whole())
-    return found
+    wrapped = wrap(subject)
+    return [Session(subject, wrapped=wrapped).patterns([tokens], Whole())[0] for tokens in asked]
 
 
 @pytest.fixture
