@@ -24,7 +24,7 @@ from reports.entry_parts import (
     Variant,
 )
 
-SCHEMA_VERSION: Final = 9
+SCHEMA_VERSION: Final = 10
 
 
 class ClaimEntry(Model):
@@ -113,6 +113,8 @@ class Theory(Model):
     name: Text
     summary: Text
     """What the theory says, for a reader who does not know it."""
+    premise: Text | None
+    """Whether what the theory explains occurs on this model, in a sentence. Null if the run did not measure it."""
     digest: Text
     """First 12 hexadecimal digits of the SHA-256 digest of the file that states the theory."""
     unit: Text
@@ -224,7 +226,7 @@ class Registration(Model):
 class Report(Model):
     """A validation report of one theory or several theories on one subject."""
 
-    schema_version: Literal[9]
+    schema_version: Literal[10]
     created: Text
     """Time of writing, in UTC."""
     theories: tuple[Theory, ...]

@@ -33,6 +33,7 @@ OF_THEORY = models.Theory(
     folder="a_theory",
     name="A theory",
     summary="Numbers win.",
+    premise="This model has <numbers>.",
     digest="abc",
     unit="pairs",
     stratum="order of the numbers",

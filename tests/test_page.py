@@ -143,7 +143,11 @@ def test_markup_in_a_text_is_escaped():
 
 
 def test_the_first_screen_says_what_the_theory_claims():
-    """The summary of the theory on trial comes before the verdicts on its headlines."""
+    """The summary of the theory on trial comes before the verdicts on its headlines.
+
+    After it follows whether what the theory explains occurs on this model.
+    """
     text = page.html(everything())
 
-    assert text.index("Numbers win.") < text.index("Headlines")
+    premise = text.index("<strong>This model has &lt;numbers&gt;.</strong>")
+    assert text.index("Numbers win.") < premise < text.index("Headlines")

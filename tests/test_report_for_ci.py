@@ -37,6 +37,7 @@ def test_the_summary_has_the_verdicts_with_their_numbers():
     assert f"| ✗ REFUTED | All &lt;win&gt;. | 9.9a | {row}" in text
     assert f"| ✗ REFUTED | 9.9a Numbers &lt;win&gt; &amp; hold. | {row}" in text
     assert text.index("| ! ERROR") < text.index("| ✓ SUPPORTED")
+    assert "- This model has &lt;numbers&gt;.\n" in text
 
 
 def test_the_summary_says_when_the_rules_were_fixed():

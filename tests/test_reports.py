@@ -185,7 +185,7 @@ def test_the_model_of_the_report_is_strict():
     for wrong in (
         valid | {"behaviour": []},
         {name: value for name, value in valid.items() if name != "complete"},
-        valid | {"schema_version": 8},
+        valid | {"schema_version": 9},
         valid | {"headlines": [headline | {"p_holm": 1.5}]},
         valid | {"headlines": [headline | {"parts": None}]},
         valid | {"claims": [claim | {"p_holm": 0.5}]},

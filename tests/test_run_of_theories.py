@@ -158,7 +158,7 @@ def test_two_theories_are_kept_apart_in_the_report(suite, run):
     tables = [{claim.data for claim in report.claims if claim.theory == name} for name in ("facts", "competition")]
     assert not tables[0] & tables[1]
     assert all((suite / "out" / str(file)).exists() for file in (*figures, *tables[0], *tables[1]))
-    assert json.loads((suite / "out" / "report.json").read_text())["schema_version"] == 9
+    assert json.loads((suite / "out" / "report.json").read_text())["schema_version"] == 10
 
 
 def listed(suite, words):

@@ -79,6 +79,19 @@ def test_the_table_begins_with_what_is_known(of):
     assert len(lines) == 11
 
 
+def test_the_table_says_whether_the_theory_applies(of):
+    """The sentence stands between the name of its theory and its headlines."""
+    of(known=KNOWN, a_theory=THEORY)
+    run = run_of(known=FACTS, a_theory=[found(BAD)])
+    run.premises["a_theory"] = "This model has numbers."
+
+    lines = table_of(run)
+
+    place = lines.index("This model has numbers.")
+    assert lines[place - 1] == "A theory"
+    assert "headline 1" in lines[place + 1]
+
+
 def test_a_run_of_known_claims_alone_says_how_many_were_found(of):
     """Nothing is said about a theory on trial that did not run."""
     of(known=KNOWN, a_theory=THEORY)

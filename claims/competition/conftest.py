@@ -98,7 +98,7 @@ def screened(session: Session, settings: Settings, ledger: Ledger, visible: Visi
     phrasings of Q&A are asked as well, and a table of the report shows them.
     """
     from claims.competition.behaviour import unedited
-    from claims.competition.screening import context, screen
+    from claims.competition.screening import context, premise, screen
 
     profile, seed = settings.profile, settings.seed
     controls = ask(draw_pairs(profile.swept, kind="control", seed=seed), (SIMPLE, QA))
@@ -107,6 +107,7 @@ def screened(session: Session, settings: Settings, ledger: Ledger, visible: Visi
         on_controls = unedited(session, controls, progress="asking control pairs")
         on_phrasings = unedited(session, ask(DOCUMENT_PAIRS, (SIMPLE, *QUESTIONS)), progress="asking in other words")
     ledger.tables.append(context(table, on_controls, on_phrasings))
+    ledger.premises["competition"] = premise(table)
     return table
 
 

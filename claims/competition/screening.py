@@ -116,6 +116,21 @@ def bug_cases(table: pd.DataFrame) -> list[Case]:
     return bugged(table, orders_with_bug(table))
 
 
+def premise(table: pd.DataFrame) -> str:
+    """Says in words in which orders of the numbers the model has the bug beyond chance, and how often it is right."""
+    named = {order: f"with the {order.replace(' ', ' number ')}" for order in ORDERS}
+    with_bug = [named[order] for order in orders_with_bug(table)]
+    if not with_bug:
+        has = "does not have the bug beyond chance"
+    elif len(with_bug) < len(ORDERS):
+        has = f"has the bug only {with_bug[0]}"
+    else:
+        has = "has the bug in both orders of the numbers"
+    answers = [f"{c.simple:.0%} and {c.question:.0%} {named[order]}" for order, c in contrasts(table).items()]
+    asked = without_document_pairs(table)["pair"].nunique()
+    return f"This model {has}. Right in Simple and in Q&A: {', '.join(answers)} ({asked} pairs)."
+
+
 def require_bug(table: pd.DataFrame) -> list[Case]:
     """Returns the same as `bug_cases`. Raises NotApplicable if they have fewer pairs than the theory requires."""
     cases = bug_cases(table)
