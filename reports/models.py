@@ -113,8 +113,8 @@ class Theory(Model):
     name: Text
     summary: Text
     """What the theory says, for a reader who does not know it."""
-    premise: Text | None
-    """Whether what the theory explains occurs on this model, in a sentence. Null if the run did not measure it."""
+    phenomenon: Text | None
+    """Says whether the model shows the phenomenon that the theory explains. Null if the run did not measure it."""
     digest: Text
     """First 12 hexadecimal digits of the SHA-256 digest of the file that states the theory."""
     unit: Text

@@ -63,18 +63,21 @@ def recomputed_rows(subject, ids, edits):
         return weighted(weights, value), weights
 
     ALL_ATTENTION_FUNCTIONS.register("edited by hand", edited)
-    copy = _copy(subject.model)
-    copy.load_state_dict(subject.model.state_dict())
+    plain = _of_equal_shape(subject.model)
+    plain.load_state_dict(subject.model.state_dict())
     with torch.no_grad():
-        return copy(input_ids=ids, use_cache=False).logits, seen
+        return plain(input_ids=ids, use_cache=False).logits, seen
 
 
 @lru_cache(maxsize=2)
-def _copy(model):
-    """Returns a model of the same shape that calls the attention function "edited by hand". Its weights are random."""
-    copy = AutoModelForCausalLM.from_config(deepcopy(model.config)).eval()
-    copy.set_attn_implementation("edited by hand")
-    return copy
+def _of_equal_shape(model):
+    """Returns a model of the same shape that calls the attention function "edited by hand".
+
+    Its weights have any values. Later calls return the same object.
+    """
+    plain = AutoModelForCausalLM.from_config(deepcopy(model.config)).eval()
+    plain.set_attn_implementation("edited by hand")
+    return plain
 
 
 def recomputed_trial(subject, trial, *, unedited_higher=False):

@@ -29,7 +29,7 @@ def run(*options: str, plugins: tuple[object, ...] = ()) -> Run:
     output = io.StringIO()
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
         # The asserts stay plain, because pytest would warn that it cannot rewrite modules that are already imported.
-        # The plugin that is left out collects garbage five times at the end of each run.
+        # Without `unraisableexception`, which collects garbage five times at the end of each run.
         always = ["--rootdir", str(ROOT), "-p", "no:cacheprovider", "-p", "no:unraisableexception", "--assert=plain"]
         always += ["--no-cache", "--profile=quick"]
         code = pytest.main([*always, *options, f"{ROOT}/claims"], plugins=list(plugins))

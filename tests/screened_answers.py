@@ -27,5 +27,5 @@ ONE_ORDER = table({FIRST: [BUG] * 16, SECOND: [RIGHT] * 16})
 
 
 def random_table(rng, count):
-    """Returns the answers of a model that is right or wrong by chance, in whatever format."""
+    """Returns a table of so many pairs in each order. Each answer is right with probability ½."""
     return table({order: list(map(tuple, rng.random((count, 2)) < 0.5)) for order in ORDERS})

@@ -145,9 +145,9 @@ def test_markup_in_a_text_is_escaped():
 def test_the_first_screen_says_what_the_theory_claims():
     """The summary of the theory on trial comes before the verdicts on its headlines.
 
-    After it follows whether what the theory explains occurs on this model.
+    After it, the page says whether the model shows what the theory explains.
     """
     text = page.html(everything())
 
-    premise = text.index("<strong>This model has &lt;numbers&gt;.</strong>")
-    assert text.index("Numbers win.") < premise < text.index("Headlines")
+    phenomenon = text.index("<strong>This model has &lt;numbers&gt;.</strong>")
+    assert text.index("Numbers win.") < phenomenon < text.index("Headlines")

@@ -80,24 +80,29 @@ def test_a_real_bug_in_too_few_pairs_is_refused():
         screening.require_bug(found)
 
 
+HAS_BUG = "This model has the bug (right in Simple, wrong in Q&A) more often than chance allows, "
+NO_BUG = "This model does not have the bug (right in Simple, wrong in Q&A) more often than chance allows. "
+
+
 @pytest.mark.parametrize(
-    ("first", "second", "has", "shares"),
+    ("first", "second", "beginning", "shares"),
     [
-        (BUG, RIGHT, "has the bug only with the bigger number first", "100% and 0%"),
-        (RIGHT, BUG, "has the bug only with the bigger number second", "100% and 100%"),
-        (BUG, BUG, "has the bug in both orders of the numbers", "100% and 0%"),
-        (WRONG, REVERSE, "does not have the bug beyond chance", "0% and 0%"),
+        (BUG, RIGHT, f"{HAS_BUG}only with the bigger number first. ", "100% in Simple, 0% in Q&A"),
+        (RIGHT, BUG, f"{HAS_BUG}only with the bigger number second. ", "100% in Simple, 100% in Q&A"),
+        (BUG, BUG, f"{HAS_BUG}in both orders of the numbers. ", "100% in Simple, 0% in Q&A"),
+        (WRONG, REVERSE, NO_BUG, "0% in Simple, 0% in Q&A"),
     ],
+    ids=["first", "second", "both", "neither"],
 )
-def test_the_report_says_in_which_orders_the_model_has_the_bug(first, second, has, shares):
+def test_the_report_says_in_which_orders_the_model_has_the_bug(first, second, beginning, shares):
     """The sentence has the shares of right answers in both orders, without the pairs of the seed document."""
     found = table({FIRST: [first] * 16, SECOND: [second] * 16})
     of_document = found.assign(pair=str(DOCUMENT_PAIRS[0]), correct=False)
 
-    said = screening.premise(pd.concat([of_document, found]))
+    text = screening.phenomenon(pd.concat([of_document, found]))
 
-    assert said.startswith(f"This model {has}. Right in Simple and in Q&A: {shares} with the bigger number first, ")
-    assert said.endswith(" with the bigger number second (16 pairs).")
+    assert text.startswith(f"{beginning}Right answers with the bigger number first: {shares}; with the bigger")
+    assert text.endswith(" in Q&A (16 pairs).")
 
 
 def test_accidental_bugs_give_no_bug_set():

@@ -79,11 +79,11 @@ def test_the_table_begins_with_what_is_known(of):
     assert len(lines) == 11
 
 
-def test_the_table_says_whether_the_theory_applies(of):
+def test_the_table_says_whether_the_model_shows_what_the_theory_explains(of):
     """The sentence stands between the name of its theory and its headlines."""
     of(known=KNOWN, a_theory=THEORY)
     run = run_of(known=FACTS, a_theory=[found(BAD)])
-    run.premises["a_theory"] = "This model has numbers."
+    run.phenomena["a_theory"] = "This model has numbers."
 
     lines = table_of(run)
 

@@ -95,10 +95,11 @@ def screened(session: Session, settings: Settings, ledger: Ledger, visible: Visi
     """Returns the unedited answers in Simple and Q&A to all pairs among which the bug was searched for.
 
     The pairs are those of `pairs` and further ones, until there are enough with the bug. Control pairs and other
-    phrasings of Q&A are asked as well, and a table of the report shows them.
+    phrasings of Q&A are asked as well, and a table of the report shows them. The report also says whether the model has
+    the bug.
     """
     from claims.competition.behaviour import unedited
-    from claims.competition.screening import context, premise, screen
+    from claims.competition.screening import context, phenomenon, screen
 
     profile, seed = settings.profile, settings.seed
     controls = ask(draw_pairs(profile.swept, kind="control", seed=seed), (SIMPLE, QA))
@@ -107,7 +108,7 @@ def screened(session: Session, settings: Settings, ledger: Ledger, visible: Visi
         on_controls = unedited(session, controls, progress="asking control pairs")
         on_phrasings = unedited(session, ask(DOCUMENT_PAIRS, (SIMPLE, *QUESTIONS)), progress="asking in other words")
     ledger.tables.append(context(table, on_controls, on_phrasings))
-    ledger.premises["competition"] = premise(table)
+    ledger.phenomena["competition"] = phenomenon(table)
     return table
 
 

@@ -116,19 +116,24 @@ def bug_cases(table: pd.DataFrame) -> list[Case]:
     return bugged(table, orders_with_bug(table))
 
 
-def premise(table: pd.DataFrame) -> str:
-    """Says in words in which orders of the numbers the model has the bug beyond chance, and how often it is right."""
-    named = {order: f"with the {order.replace(' ', ' number ')}" for order in ORDERS}
-    with_bug = [named[order] for order in orders_with_bug(table)]
-    if not with_bug:
-        has = "does not have the bug beyond chance"
-    elif len(with_bug) < len(ORDERS):
-        has = f"has the bug only {with_bug[0]}"
+def phenomenon(table: pd.DataFrame) -> str:
+    """Returns a text on the answers of a model: whether it has the bug beyond chance, and how many answers are right.
+
+    Both are said for each order of the numbers, without the pairs of the seed document.
+    """
+    with_order = {order: f"with the {order.replace(' ', ' number ')}" for order in ORDERS}
+    orders = [with_order[order] for order in orders_with_bug(table)]
+    if not orders:
+        result = "does not have the bug (right in Simple, wrong in Q&A) more often than chance allows"
     else:
-        has = "has the bug in both orders of the numbers"
-    answers = [f"{c.simple:.0%} and {c.question:.0%} {named[order]}" for order, c in contrasts(table).items()]
+        where = f"only {orders[0]}" if len(orders) < len(ORDERS) else "in both orders of the numbers"
+        result = f"has the bug (right in Simple, wrong in Q&A) more often than chance allows, {where}"
+    answers = [
+        f"{with_order[order]}: {found.simple:.0%} in Simple, {found.question:.0%} in Q&A"
+        for order, found in contrasts(table).items()
+    ]
     asked = without_document_pairs(table)["pair"].nunique()
-    return f"This model {has}. Right in Simple and in Q&A: {', '.join(answers)} ({asked} pairs)."
+    return f"This model {result}. Right answers {'; '.join(answers)} ({asked} pairs)."
 
 
 def require_bug(table: pd.DataFrame) -> list[Case]:

@@ -35,9 +35,9 @@ def _view(subject: Subject, bug_cases: Sequence[Case]) -> View:
 
 STUDY = Study(
     summary=(
-        "Llama-3.1-8B-Instruct answers “9.8 or 9.11?” right, but in the form of a question (“Q: Which is bigger: 9.8 or"
-        " 9.11? A:”) it says 9.11. The theory says why: format tokens such as “Q:” compete with the numbers for the"
-        " attention of one layer, and half of its heads, the odd ones, lose the numbers."
+        "Llama-3.1-8B-Instruct answers “9.8 or 9.11?” right (the format Simple), but to “Q: Which is bigger: 9.8 or"
+        " 9.11? A:” (the format Q&A) it says 9.11. The theory says why: format tokens such as “Q:” compete with the"
+        " numbers for the attention of one layer, and half of its heads, the odd ones, lose the numbers."
     ),
     check_prompts=_check_prompts,
     depth=10 / 32,

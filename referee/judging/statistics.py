@@ -76,11 +76,11 @@ def proportion(successes: int, n: int) -> Estimate:
 
 
 def _exact_limits(successes: int, n: int) -> Limits:
-    return lambda tail: _exact(successes, n, tail)
+    return lambda tail: _clopper_pearson(successes, n, tail)
 
 
 @lru_cache(maxsize=4096)
-def _exact(successes: int, n: int, tail: float) -> tuple[float, float]:
+def _clopper_pearson(successes: int, n: int, tail: float) -> tuple[float, float]:
     low = stats.beta.ppf(tail, successes, n - successes + 1) if successes else 0.0
     high = stats.beta.isf(tail, successes + 1, n - successes) if successes < n else 1.0
     return float(low), float(high)
@@ -131,7 +131,10 @@ def median(values: ArrayLike, units: Sequence | None = None, *, resolution: floa
 
 @lru_cache(maxsize=4096)
 def _rank(tail: float, n: int) -> int:
-    """Return which of n sorted values is the lower limit of their median, counted from 1. 0 means that none is."""
+    """Return the rank of the lower limit of the median among n sorted values, from 1. 0 means that no value is one.
+
+    `tail` is the largest probability that the limit is wrong.
+    """
     return int(stats.binom.ppf(tail, n, 0.5))
 
 
