@@ -44,7 +44,7 @@ def _facts(report: Report, known: list[Theory]) -> list[str]:
     folders = {theory.folder for theory in known}
     found = words.found({claim.id: claim.verdict for claim in report.claims if claim.theory in folders})
     facts = [] if report.complete else ["**The run is incomplete.** It ended before every claim was judged."]
-    facts += [plain(theory.phenomenon) for theory in report.theories if theory.phenomenon]
+    facts += [plain(theory.phenomenon) for theory in report.theories if theory.phenomenon and not theory.known]
     facts += [f"{words.FOUND}: **{found}**"] if found else []
     if report.registration:
         facts.append(plain(words.registration(report.registration)))

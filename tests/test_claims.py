@@ -53,6 +53,10 @@ def test_every_claim_gets_a_verdict(run):
     assert all(world["p"] > 0 for claim in report["claims"] for world in claim["chance"] if world["p"] is not None)
     assert not [note for claim in report["claims"] for note in claim["notes"] if "could not be drawn" in note]
     assert report["complete"]
+    said = {theory["folder"]: theory["phenomenon"] for theory in report["theories"]}
+    assert said["induction"] is None
+    assert said["competition"].startswith("Right answers of this model: with the bigger number first, ")
+    assert said["competition"] in " ".join(done.stdout.split())
     assert done.returncode == int(any(claim["verdict"] == "REFUTED" for claim in report["claims"]))
 
 
@@ -110,11 +114,17 @@ def test_an_exception_after_the_verdict_is_an_error(llama_folder, tmp_path):
         "def test_broken(judge):\n"
         "    judge(Evidence(Estimates({'width': Estimate(0.0, 0.0, 0.0, 20)})))\n"
         "    raise KeyError('lost')\n"
+        "def outer():\n"
+        "    from referee.models.subjects import load\n"
+        "    load('nowhere/', depth=0.5)\n"
+        "def test_broken_without_a_claim():\n"
+        "    outer()\n"
     )
 
     done = pytest_claims("--rootdir", ROOT, tmp_path / "test_broken.py", "--report", tmp_path / "r", "-k", "broken")
 
     assert [claim["verdict"] for claim in report_of(tmp_path / "r")["claims"]] == ["ERROR"], done.stdout
+    assert ">       outer()" in done.stdout  # a test without a claim keeps its whole traceback
 
 
 @pytest.mark.parametrize(

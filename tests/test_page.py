@@ -151,3 +151,13 @@ def test_the_first_screen_says_what_the_theory_claims():
 
     phenomenon = text.index("<strong>This model has &lt;numbers&gt;.</strong>")
     assert text.index("Numbers win.") < phenomenon < text.index("Headlines")
+
+
+def test_the_first_screen_of_a_run_without_the_search_says_nothing_about_the_model():
+    """A run of few claims may not measure whether the model shows what the theory explains."""
+    report = everything()
+    theories = tuple(theory.model_copy(update={"phenomenon": None}) for theory in report.theories)
+
+    text = page.html(report.model_copy(update={"theories": theories}))
+
+    assert "Numbers win.</p>" in text

@@ -70,6 +70,7 @@ def test_an_altered_report_diverges(place):
         (claim,) = content["claims"]
         claim["estimate"]["value"] += 0.01
         claim["verdict"] = "REFUTED"
+        content["theories"][0]["phenomenon"] = "This model is wrong."
 
     code, output = command("replay", altered(place, "altered", change))
 
@@ -77,6 +78,7 @@ def test_an_altered_report_diverges(place):
     lines = [line for line in output.splitlines() if line.startswith("diverges: 1.1b")]
     assert len(lines) == 2
     assert "diverges: 1.1b is SUPPORTED, and REFUTED in the report" in lines
+    assert "diverges: what theory competition explains: None, and 'This model is wrong.' in the report" in output
     assert "baseline: 1 of 1 verdicts differ" in output
     assert "1 failed" in output
 

@@ -80,29 +80,19 @@ def test_a_real_bug_in_too_few_pairs_is_refused():
         screening.require_bug(found)
 
 
-HAS_BUG = "This model has the bug (right in Simple, wrong in Q&A) more often than chance allows, "
-NO_BUG = "This model does not have the bug (right in Simple, wrong in Q&A) more often than chance allows. "
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "beginning", "shares"),
-    [
-        (BUG, RIGHT, f"{HAS_BUG}only with the bigger number first. ", "100% in Simple, 0% in Q&A"),
-        (RIGHT, BUG, f"{HAS_BUG}only with the bigger number second. ", "100% in Simple, 100% in Q&A"),
-        (BUG, BUG, f"{HAS_BUG}in both orders of the numbers. ", "100% in Simple, 0% in Q&A"),
-        (WRONG, REVERSE, NO_BUG, "0% in Simple, 0% in Q&A"),
-    ],
-    ids=["first", "second", "both", "neither"],
-)
-def test_the_report_says_in_which_orders_the_model_has_the_bug(first, second, beginning, shares):
-    """The sentence has the shares of right answers in both orders, without the pairs of the seed document."""
-    found = table({FIRST: [first] * 16, SECOND: [second] * 16})
+def test_the_report_says_in_which_orders_the_model_shows_the_bug():
+    """The sentence has the shares and the p-value of each order, without the pairs of the seed document."""
+    found = table({FIRST: [BUG] * 6 + [RIGHT] * 14, SECOND: [BUG] * 5 + [RIGHT] * 15})
     of_document = found.assign(pair=str(DOCUMENT_PAIRS[0]), correct=False)
 
-    text = screening.phenomenon(pd.concat([of_document, found]))
-
-    assert text.startswith(f"{beginning}Right answers with the bigger number first: {shares}; with the bigger")
-    assert text.endswith(" in Q&A (16 pairs).")
+    assert screening.phenomenon(pd.concat([of_document, found])) == (
+        "Right answers of this model: with the bigger number first, 100% in Simple and 70% in Q&A, which shows the bug"
+        " (p = 0.016); with the bigger number second, 100% in Simple and 75% in Q&A, which does not show the bug"
+        " (p = 0.031). n = 20 pairs, without those of the seed document."
+    )
+    assert screening.phenomenon(of_document).startswith(
+        "Right answers of this model: not known, because only the pairs"
+    )
 
 
 def test_accidental_bugs_give_no_bug_set():

@@ -76,6 +76,11 @@ class Contrast:
     def p(self) -> float:
         return statistics.mcnemar(self.better, self.worse)
 
+    @property
+    def beyond_chance(self) -> bool:
+        """True if Simple beats Q&A beyond chance, with a correction for both orders of the numbers."""
+        return self.p <= BUG_LEVEL / len(ORDERS)
+
 
 def without_document_pairs(table: pd.DataFrame) -> pd.DataFrame:
     """Returns the rows of a table without the pairs of the seed document."""
@@ -100,8 +105,8 @@ def contrasts(table: pd.DataFrame) -> dict[Order, Contrast]:
 
 
 def orders_with_bug(table: pd.DataFrame) -> tuple[Order, ...]:
-    """Returns the orders of the numbers in which Simple beats Q&A beyond chance, with a correction for both orders."""
-    return tuple(order for order, found in contrasts(table).items() if found.p <= BUG_LEVEL / len(ORDERS))
+    """Returns the orders of the numbers in which Simple beats Q&A beyond chance."""
+    return tuple(order for order, found in contrasts(table).items() if found.beyond_chance)
 
 
 def bugged(table: pd.DataFrame, orders: Sequence[Order] = ORDERS, *, question: str = QA.name) -> list[Case]:
@@ -117,23 +122,18 @@ def bug_cases(table: pd.DataFrame) -> list[Case]:
 
 
 def phenomenon(table: pd.DataFrame) -> str:
-    """Returns a text on the answers of a model: whether it has the bug beyond chance, and how many answers are right.
+    """Returns a text: the shares of right answers in both formats, and whether they show the bug, for each order.
 
-    Both are said for each order of the numbers, without the pairs of the seed document.
+    An order shows the bug if Simple beats Q&A there beyond chance. The pairs of the seed document are left out.
     """
-    with_order = {order: f"with the {order.replace(' ', ' number ')}" for order in ORDERS}
-    orders = [with_order[order] for order in orders_with_bug(table)]
-    if not orders:
-        result = "does not have the bug (right in Simple, wrong in Q&A) more often than chance allows"
-    else:
-        where = f"only {orders[0]}" if len(orders) < len(ORDERS) else "in both orders of the numbers"
-        result = f"has the bug (right in Simple, wrong in Q&A) more often than chance allows, {where}"
-    answers = [
-        f"{with_order[order]}: {found.simple:.0%} in Simple, {found.question:.0%} in Q&A"
+    of_orders = [
+        f"with the {order.replace(' ', ' number ')}, {found.simple:.0%} in Simple and {found.question:.0%} in Q&A,"
+        f" which {'shows' if found.beyond_chance else 'does not show'} the bug (p = {found.p:.2g})"
         for order, found in contrasts(table).items()
     ]
     asked = without_document_pairs(table)["pair"].nunique()
-    return f"This model {result}. Right answers {'; '.join(answers)} ({asked} pairs)."
+    text = "; ".join(of_orders) or "not known, because only the pairs of the seed document were asked"
+    return f"Right answers of this model: {text}. n = {asked} pairs, without those of the seed document."
 
 
 def require_bug(table: pd.DataFrame) -> list[Case]:

@@ -78,11 +78,11 @@ class BugOfFormat(OverPairs):
     def notes(self) -> tuple[str, ...]:
         """Returns further facts, one per note."""
         found = contrasts(self.table)
-        pairs = self.table["pair"].nunique()
+        pairs = without_document_pairs(self.table)["pair"].nunique()
         counted = "; ".join(
             f"{order}, {c.better} right in Simple alone and {c.worse} right in Q&A alone" for order, c in found.items()
         )
-        notes = [f"Of {pairs} pairs: {counted}."]
+        notes = [f"Of {pairs} pairs, without those of the seed document: {counted}."]
         notes += [
             f"With the {order}, no prompt is answered differently in the two formats, so nothing shows the claim there."
             for order, c in found.items()
