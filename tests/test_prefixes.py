@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 import pytest
 import torch
+from alone import patterns_alone, scores_alone
 
 from claims.competition import prompts
 from claims.competition.prompts import QA, SIMPLE, ask, injected
@@ -12,7 +13,6 @@ from conftest import SHAPES, tiny
 from referee.attention.edits import InHeads, KnockOut, SetShare
 from referee.attention.kv_cache import rows_of
 from referee.attention.tracing import Attention
-from referee.attention.wrapping import wrap
 from referee.measuring import prefix_cache
 from referee.measuring.prefixes import shared_prefixes
 from referee.measuring.requests import Trial, Whole
@@ -28,13 +28,6 @@ def tokens_of(tokenizer, formats, pairs=4):
 def common(one, other):
     same = [a == b for a, b in zip(one.ids, other.ids, strict=False)]
     return same.index(False) if False in same else len(same)
-
-
-def alone(subject, trials, *scores):
-    """Returns the scores of trials, each measured by a session of its own."""
-    wrapped = wrap(subject)
-    found = [Session(subject, wrapped=wrapped).scores([trial], *scores) for trial in trials]
-    return pd.concat(found, ignore_index=True)
 
 
 def test_prompts_that_begin_alike_share_one_prefix(single):
@@ -82,11 +75,6 @@ def test_little_in_common_is_not_worth_a_prefix(single):
     assert shared_prefixes([], worth=1) == {}
 
 
-def patterns_alone(subject, asked):
-    wrapped = wrap(subject)
-    return [Session(subject, wrapped=wrapped).patterns([tokens], Whole())[0] for tokens in asked]
-
-
 @pytest.fixture
 def eager_to_share(monkeypatch):
     """Every shared prefix is used, even a short one."""
@@ -106,7 +94,7 @@ def test_what_is_shared_changes_nothing(shaped):
         found = session.scores(trials, Margin(), TopToken(), OutputNorm())
         assert any(session.prefixes().prefix(tokens).rows for tokens in asked)
         scale = found["margin_logits"].abs().max()
-        own = alone(subject, trials, Margin(), TopToken(), OutputNorm())
+        own = scores_alone(subject, trials, Margin(), TopToken(), OutputNorm())
         for margins in (own["margin_logits"], session.margins_alone(trials)["margin_logits"]):
             assert (found["margin_logits"] - margins).abs().max() < 1e-4 * scale
         assert found["top_token"].tolist() == own["top_token"].tolist()

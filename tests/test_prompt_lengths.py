@@ -5,13 +5,13 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 import torch
+from alone import scores_alone
 
 from claims.competition import prompts
 from claims.competition.prompts import QA, SIMPLE, ask, injected
 from conftest import tiny
 from referee.attention.edits import Exchange, Flatten, InHeads, KnockOut, Replace
 from referee.attention.tracing import Attention
-from referee.attention.wrapping import wrap
 from referee.measuring import batches
 from referee.measuring.batches import Batches, of_any_length
 from referee.measuring.requests import Trial
@@ -60,10 +60,7 @@ def test_a_trial_has_the_scores_of_a_pass_of_its_own(shaped, layer, passes):
 
     assert len(lengths) > 2
     assert [set(of_pass) for of_pass in passes] == [lengths, lengths]
-    subject = shaped.at(layer)
-    wrapped = wrap(subject)
-    alone = [Session(subject, wrapped=wrapped).scores([trial], *SCORES) for trial in trials]
-    alone = pd.concat(alone, ignore_index=True)
+    alone = scores_alone(shaped.at(layer), trials, *SCORES)
     pd.testing.assert_frame_equal(found, alone, rtol=1e-4, atol=1e-5)
 
 

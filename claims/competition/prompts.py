@@ -28,6 +28,11 @@ CATEGORIES: tuple[Category, ...] = ("numerical", "format", "other")
 """The categories of a prompt's tokens."""
 
 
+def in_words(order: Order) -> str:
+    """Returns "bigger number first" or "bigger number second"."""
+    return order.replace(" ", " number ")
+
+
 @dataclass(frozen=True)
 class Pair:
     """Two decimals with the same integer part, as text. The bigger number is first: `Pair("9.8", "9.11")`.

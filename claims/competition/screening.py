@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from claims.competition.behaviour import unedited
-from claims.competition.prompts import DOCUMENT_PAIRS, ORDERS, QA, QUESTIONS, SIMPLE, Case, Order, Pair, ask
+from claims.competition.prompts import DOCUMENT_PAIRS, ORDERS, QA, QUESTIONS, SIMPLE, Case, Order, Pair, ask, in_words
 from claims.competition.theory import BUG_LEVEL, BUG_SET_MINIMUM
 from referee.judging import statistics
 from referee.judging.evidence import NotApplicable
@@ -127,7 +127,7 @@ def phenomenon(table: pd.DataFrame) -> str:
     An order shows the bug if Simple beats Q&A there beyond chance. The pairs of the seed document are left out.
     """
     of_orders = [
-        f"with the {order.replace(' ', ' number ')}, {found.simple:.0%} in Simple and {found.question:.0%} in Q&A,"
+        f"with the {in_words(order)}, {found.simple:.0%} in Simple and {found.question:.0%} in Q&A,"
         f" which {'shows' if found.beyond_chance else 'does not show'} the bug (p = {found.p:.2g})"
         for order, found in contrasts(table).items()
     ]

@@ -120,7 +120,7 @@ def median(values: ArrayLike, units: Sequence | None = None, *, resolution: floa
     n = len(found)
 
     def limits(tail: float) -> tuple[float, float]:
-        rank = _rank(tail, n)
+        rank = _rank(n, tail)
         return (float(found[rank - 1]), float(found[n - rank])) if rank else (-inf, inf)
 
     low, high = limits(TAIL)
@@ -130,7 +130,7 @@ def median(values: ArrayLike, units: Sequence | None = None, *, resolution: floa
 
 
 @lru_cache(maxsize=4096)
-def _rank(tail: float, n: int) -> int:
+def _rank(n: int, tail: float) -> int:
     """Return the rank of the lower limit of the median among n sorted values, from 1. 0 means that no value is one.
 
     `tail` is the largest probability that the limit is wrong.

@@ -114,10 +114,11 @@ def divergences(before: Report, after: Report, allowed: float) -> Iterator[str]:
             yield f"{old.id} is {new.verdict}, and {old.verdict} in the report"
         yield from _estimates(old, new, allowed)
         yield from _unequal(old.id, old, new, _OF_CLAIMS, allowed)
-    texts = [{theory.folder: theory.phenomenon for theory in run.theories} for run in (before, after)]
-    for folder in texts[0].keys() & texts[1].keys():
-        if texts[0][folder] != texts[1][folder]:
-            yield f"what theory {folder} explains: {texts[1][folder]!r}, and {texts[0][folder]!r} in the report"
+    replayed = {theory.folder: theory.phenomenon for theory in after.theories}
+    for theory in before.theories:
+        text = replayed.get(theory.folder, theory.phenomenon)
+        if text != theory.phenomenon:
+            yield f"what theory {theory.folder} explains: {text!r}, and {theory.phenomenon!r} in the report"
     headlines = [{(found.theory, found.number): found for found in run.headlines} for run in (before, after)]
     for key in {**headlines[0], **headlines[1]}:
         one, other = (found.get(key) for found in headlines)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from claims.competition.prompts import in_words
 from claims.competition.style import FORMAT, NUMERICAL
 from reports.style import CHANCE, legend_below, sheet
 
@@ -29,7 +30,7 @@ def accuracy_by_order(table: pd.DataFrame, *, n: int) -> Figure:
         ax.errorbar(places, rows["share_right"], yerr=spread, color=colour, marker=marker, linestyle="--", capsize=4,
                     label=f"{name}, 95 % interval")  # fmt: skip
     ax.axhline(0.5, color=CHANCE, linestyle=":", label="guessing")
-    ax.set_xticks(range(len(orders)), [order.replace(" ", " number ") for order in orders])
+    ax.set_xticks(range(len(orders)), [in_words(order) for order in orders])
     ax.set(ylabel="share answered right", ylim=(-0.04, 1.04), xlim=(-0.5, max(1, len(orders)) - 0.5))
     figure.suptitle(f"Answers of the unedited model (n = {n} pairs)")
     legend_below(figure, ax)
